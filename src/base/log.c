@@ -1,0 +1,98 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The one mutable global of the program: where and how loudly it speaks. */
+static enum log_level log_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= log_level;
+}
+
+static const char *log_prefix(enum log_level level)
+{
+	static const char *const plain[] = {"error: ", "warning: ", "", "debug: "};
+	static const char *const journal[] = {"<3>", "<4>", "<6>", "<7>"};
+
+	return getenv("JOURNAL_STREAM") ? journal[level] : plain[level];
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	char line[2048];
+	va_list ap;
+	size_t len;
+	int n;
+
+	if (!log_enabled(level))
+		return;
+	len = (size_t)snprintf(line, sizeof(line), "%s", log_prefix(level));
+	va_start(ap, fmt);
+	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	len = MIN(len + (size_t)n, sizeof(line) - 2);
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		return; /* nowhere left to complain */
+}
+
+/* Length of the valid UTF-8 sequence at p (RFC 3629 §4), or 0. */
+static size_t utf8_len(const unsigned char *p, size_t left)
+{
+	size_t n = p[0] < 0x80			 ? 1
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		   : (p[0] & 0xf0) == 0xe0	 ? 3
+		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						 : 0;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	if (p[0] == 0xc2 && p[1] < 0xa0) /* C1 control characters move some terminals */
+		return 0;
+	return n;
+}
+
+const char *log_text(char text[static LOG_TEXT_MAX], struct str s)
+{
+	const size_t room = LOG_TEXT_MAX - 4; /* for "..." and NUL */
+	size_t len = 0;
+
+	for (size_t i = 0; i < s.len;) {
+		const unsigned char *p = (const unsigned char *)s.at + i;
+		size_t n = utf8_len(p, s.len - i);
+		bool plain = n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\');
+		size_t need = plain ? n : 4;
+
+		if (len + need > room) {
+			memcpy(text + len, "...", 3);
+			len += 3;
+			break;
+		}
+		if (plain)
+			memcpy(text + len, p, n);
+		else
+			snprintf(text + len, 5, "\\x%02x", p[0]);
+		len += need;
+		i += plain ? n : 1;
+	}
+	text[len] = '\0';
+	return text;
+}

@@ -1,0 +1,99 @@
+#include "net/stream.h"
+
+#include <assert.h>
+#include <string.h>
+
+void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned events), void *arg)
+{
+	s->on_ready = on_ready;
+	s->arg = arg;
+}
+
+ssize_t stream_read(struct stream *s, void *bytes, size_t len, struct err *e)
+{
+	size_t back = buf_len(&s->pushback);
+
+	if (back == 0)
+		return s->ops->read(s, bytes, len, e);
+	if (back < len) { /* the rest may wait below: only a full read means "try again at once" */
+		ssize_t n;
+
+		memcpy(bytes, buf_head(&s->pushback), back);
+		buf_done(&s->pushback);
+		n = s->ops->read(s, (uint8_t *)bytes + back, len - back, NULL);
+		return n > 0 ? (ssize_t)back + n
+			     : (ssize_t)back; /* an end or error shows itself again */
+	}
+	memcpy(bytes, buf_head(&s->pushback), len);
+	buf_consume(&s->pushback, len);
+	buf_release_if_empty(&s->pushback);
+	return (ssize_t)len;
+}
+
+ssize_t stream_write(struct stream *s, const void *bytes, size_t len, struct err *e)
+{
+	return s->ops->write(s, bytes, len, e);
+}
+
+int stream_shutdown(struct stream *s, struct err *e)
+{
+	return s->ops->shutdown(s, e);
+}
+
+int stream_unread(struct stream *s, const void *bytes, size_t len)
+{
+	size_t old = buf_len(&s->pushback);
+	struct buf joined;
+	int r;
+
+	if (len == 0)
+		return 0;
+	buf_init(&joined, STREAM_PUSHBACK_MAX);
+	r = buf_append(&joined, bytes, len);
+	if (r == 0 && old)
+		r = buf_append(&joined, buf_head(&s->pushback), old);
+	if (r < 0) {
+		buf_done(&joined);
+		return r;
+	}
+	buf_done(&s->pushback);
+	s->pushback = joined;
+	return 0;
+}
+
+size_t stream_unsent(struct stream *s)
+{
+	return s->ops->unsent(s);
+}
+
+static void stream_end(struct stream *s, bool reset)
+{
+	if (!s)
+		return;
+	buf_done(&s->pushback);
+	s->ops->free(s, reset);
+}
+
+void stream_close(struct stream *s)
+{
+	stream_end(s, false);
+}
+
+void stream_reset(struct stream *s)
+{
+	stream_end(s, true);
+}
+
+void stream_detach(struct stream *s)
+{
+	assert(s->ops->detach);
+	s->on_ready = NULL;
+	s->ops->detach(s);
+	s->loop = NULL;
+}
+
+int stream_attach(struct stream *s, struct loop *loop, struct err *e)
+{
+	s->loop = loop;
+	return s->ops->attach(s, loop, e);
+}
