@@ -14,7 +14,6 @@ check:
 
 # Every fuzz target in turn, from its seeds and from what earlier rounds found.
 fuzz:
-	scripts/install-deps fuzz
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
 
 install: build
