@@ -31,13 +31,15 @@ const char *tls_key_hash_format(char text[static TLS_KEY_HASH_TEXT_MAX],
 
 struct tls_identity;
 
-/* Read the key from the PEM file, or make one (ECDSA P-256) and store it there (mode 0600) if there
- * is none. */
-int tls_identity_load(const char *path, struct tls_identity **ret_identity,
-		      struct err *e) MUST_CHECK;
-
-/* A key of this moment that is stored nowhere. For tests. */
+/* Make a new key (ECDSA P-256). */
 int tls_identity_new(struct tls_identity **ret_identity, struct err *e) MUST_CHECK;
+
+/* From and to PEM (PKCS#8, unencrypted); the buffer holds a secret afterwards: wipe it.
+ * -ERR_INVALID: no usable key. */
+int tls_identity_parse(struct str pem, struct tls_identity **ret_identity,
+		       struct err *e) MUST_CHECK;
+int tls_identity_format(const struct tls_identity *identity, struct buf *pem,
+			struct err *e) MUST_CHECK;
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine */
 const struct tls_key_hash *tls_identity_hash(const struct tls_identity *identity);
 
@@ -52,7 +54,7 @@ const struct tls_key_hash *tls_identity_hash(const struct tls_identity *identity
  * handshake's deadline is the caller's.
  */
 int tls_client_new(struct stream *lower, const struct tls_identity *identity, const char *alpn,
-		   struct stream **ret_stream, struct err *e) MUST_CHECK;
+		   const char *server_name, struct stream **ret_stream, struct err *e) MUST_CHECK;
 int tls_server_new(struct stream *lower, const struct tls_identity *identity, const char *alpn,
 		   struct stream **ret_stream, struct err *e) MUST_CHECK;
 
