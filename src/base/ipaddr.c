@@ -213,3 +213,25 @@ bool hostname_copy(char to[static HOSTNAME_MAX], struct str s)
 	to[s.len] = '\0';
 	return true;
 }
+
+int authority_parse(struct str s, char ret_host[static HOSTNAME_MAX], uint16_t *ret_port)
+{
+	char name[HOSTNAME_MAX], text[IPADDR_TEXT_MAX];
+	bool bracketed = s.len && s.at[0] == '[';
+	struct ipaddr literal;
+	struct str host;
+	uint16_t port = 0;
+
+	if (hostport_split(s, &host, &port) < 0)
+		return -ERR_INVALID;
+	if (bracketed) {
+		if (ipaddr_parse(host, &literal) < 0)
+			return -ERR_INVALID;
+		snprintf(name, sizeof(name), "[%s]", ipaddr_format(text, &literal));
+	} else if (!hostname_copy(name, host)) {
+		return -ERR_INVALID; /* an IPv6 literal without brackets too: ':' */
+	}
+	strcpy(ret_host, name);
+	*ret_port = port;
+	return 0;
+}

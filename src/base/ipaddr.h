@@ -60,3 +60,9 @@ bool hostname_valid(struct str s);
 /* A host name as programs compare them: lower case, one trailing dot dropped. False (and an empty
  * string) when it is none. */
 bool hostname_copy(char to[static HOSTNAME_MAX], struct str s);
+
+/* What follows "//" in a URL and stands in a Host field (RFC 3986 §3.2, without userinfo): a host
+ * name, IPv4 or "[IPV6]", and maybe ":PORT". Host comes out as hostname_copy has it, IPv6 in its
+ * shortest spelling in brackets; no port is 0. -ERR_INVALID writes nothing. */
+int authority_parse(struct str s, char ret_host[static HOSTNAME_MAX],
+		    uint16_t *ret_port) MUST_CHECK;
