@@ -9,21 +9,41 @@ void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned e
 	s->arg = arg;
 }
 
+static void stream_on_again(void *arg)
+{
+	struct stream *s = arg;
+
+	if (s->on_ready)
+		s->on_ready(s->arg, STREAM_READABLE);
+}
+
+/* The bytes that were given back do not fill the read: what waits below comes with them. */
+static ssize_t stream_read_joined(struct stream *s, uint8_t *bytes, size_t len)
+{
+	size_t back = buf_len(&s->pushback);
+	ssize_t n;
+
+	memcpy(bytes, buf_head(&s->pushback), back);
+	buf_done(&s->pushback);
+	n = s->ops->read(s, bytes + back, len - back, NULL);
+	if (n == 0 || (n < 0 && n != -ERR_AGAIN)) {
+		/* The end or an error was found, and the user waits for on_ready after this short
+		 * read: he finds it again. */
+		defer_cancel(&s->again);
+		defer_init(&s->again, s->loop, stream_on_again, s);
+		defer_call(&s->again);
+	}
+	return n > 0 ? (ssize_t)back + n : (ssize_t)back;
+}
+
 ssize_t stream_read(struct stream *s, void *bytes, size_t len, struct err *e)
 {
 	size_t back = buf_len(&s->pushback);
 
 	if (back == 0)
 		return s->ops->read(s, bytes, len, e);
-	if (back < len) { /* the rest may wait below: only a full read means "try again at once" */
-		ssize_t n;
-
-		memcpy(bytes, buf_head(&s->pushback), back);
-		buf_done(&s->pushback);
-		n = s->ops->read(s, (uint8_t *)bytes + back, len - back, NULL);
-		return n > 0 ? (ssize_t)back + n
-			     : (ssize_t)back; /* an end or error shows itself again */
-	}
+	if (back < len)
+		return stream_read_joined(s, bytes, len);
 	memcpy(bytes, buf_head(&s->pushback), len);
 	buf_consume(&s->pushback, len);
 	buf_release_if_empty(&s->pushback);
@@ -71,6 +91,7 @@ static void stream_end(struct stream *s, bool reset)
 	if (!s)
 		return;
 	buf_done(&s->pushback);
+	defer_cancel(&s->again);
 	s->ops->free(s, reset);
 }
 
@@ -88,6 +109,7 @@ void stream_detach(struct stream *s)
 {
 	assert(s->ops->detach);
 	s->on_ready = NULL;
+	defer_cancel(&s->again);
 	s->ops->detach(s);
 	s->loop = NULL;
 }

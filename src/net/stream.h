@@ -1,20 +1,19 @@
 /*
  * A byte stream both ways, whatever carries it: a TCP or Unix socket, TLS over another stream, one
- *end of a pair in memory. It is passive, like a non-blocking socket: its user reads, writes, and is
- *told when it is worth trying again.
+ * end of a pair in memory. It is passive, like a non-blocking socket: its user reads, writes, and
+ * is told when it is worth trying again.
  *
  *	stream_set_handler(s, x_on_ready, x);
- *	n = stream_read(s, bytes, len, &e);	take what is there; fewer than len, or -ERR_AGAIN:
- *on_ready follows n = stream_write(s, bytes, len, &e);	give what it takes; fewer than len, or
- *-ERR_AGAIN: on_ready follows
+ *	n = stream_read(s, bytes, len, &e);	what is there; less than len: on_ready follows
+ *	n = stream_write(s, bytes, len, &e);	what it takes; less than len: on_ready follows
  *	stream_shutdown(s, &e);			no more from us; reading goes on (half-close)
  *	stream_close(s);			the end, the memory is gone
  *
- * Readiness is told once: after stream_read returned less than asked (not 0)
- *on_ready(STREAM_READABLE) comes when more can be read, also for the end and for errors; after a
- *short stream_write on_ready(STREAM_WRITABLE) comes when it can be continued. Until a user has read
- *short, nothing says that bytes are there: whoever takes a stream over tries first. on_ready may
- *close the stream. It is not called from inside stream_read or stream_write.
+ * Readiness is told once: after stream_read returned less than asked (also -ERR_AGAIN, but not 0)
+ * on_ready(STREAM_READABLE) comes when more can be read, also for the end and for errors; after a
+ * short stream_write on_ready(STREAM_WRITABLE) comes when it can be continued. Until a user has
+ * read short, nothing says that bytes are there: whoever takes a stream over tries first. on_ready
+ * may close the stream. It is not called from inside stream_read or stream_write.
  *
  * One user at a time; ownership passes with the pointer.
  */
@@ -54,6 +53,7 @@ struct stream {
 	void (*on_ready)(void *arg, unsigned events);
 	void *arg;
 	struct buf pushback; /* what stream_unread gave back */
+	struct defer again;  /* the end or an error was found behind it */
 };
 
 void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned events), void *arg);
