@@ -11,13 +11,15 @@ struct resolve;
 /*
  * Look `host` (a name or an address literal, NUL-terminated) up; done is called once, later: r = 0
  * and 1..n addresses with `port`, in the order in which to try them (RFC 6724, families alternating
- * after the first); -ERR_NOT_FOUND (no such name; e says what to check), -ERR_AGAIN (the resolver
- * could not be reached), -ERR_FAILED. The array is borrowed.
+ * after the first; "localhost" and names under it are 127.0.0.1 and ::1, RFC 6761 §6.3);
+ * -ERR_NOT_FOUND (no such name; e says what to check), -ERR_AGAIN (the resolver could not be
+ * reached), -ERR_FAILED. The array is borrowed; the object is gone after done.
  */
 int resolve_start(struct loop *loop, const char *host, uint16_t port,
 		  void (*done)(void *arg, int r, const struct ipaddr *addrs, size_t n,
 			       const struct err *e),
 		  void *arg, struct resolve **ret_resolve, struct err *e) MUST_CHECK;
 
-/* No done after this; NULL is fine. The object goes when the pool has finished with it. */
+/* Before done: ends it without done. NULL is fine. The memory goes when the pool has finished with
+ * it. */
 void resolve_cancel(struct resolve *r);
