@@ -1,8 +1,10 @@
 /*
- * The local control socket: a Unix socket on which a command line talks to its daemon, JSON objects a line
- * (net/ndjson). A request is {"command": "status", ...}; the daemon answers with one object, {"ok": true, ...} or
- * {"ok": false, "error": "sentence"}, and may keep the connection for more ("share" lends a service while it is open).
- * Only root and the daemon's own user (SO_PEERCRED), or members of the socket's group by its mode, are served.
+ * The local control socket: a Unix socket on which a command line talks to its daemon, JSON objects
+ * a line (net/ndjson). A request is {"command": "status", ...}; the daemon answers with one object,
+ * {"ok": true, ...} or
+ * {"ok": false, "error": "sentence"}, and may keep the connection for more ("share" lends a service
+ * while it is open). Only root and the daemon's own user (SO_PEERCRED), or members of the socket's
+ * group by its mode, are served.
  */
 #pragma once
 
@@ -17,19 +19,22 @@ struct ctl_server;
 struct ctl_client; /* one connected command line, at the daemon */
 
 struct ctl_handler {
-	/* A request; answer with ctl_reply or ctl_reply_error, now or later. request is borrowed. */
+	/* A request; answer with ctl_reply or ctl_reply_error, now or later. request is borrowed.
+	 */
 	void (*on_request)(void *arg, struct ctl_client *client, json_t *request);
 	/* The client is gone (also after ctl_close); the pointer is dead after this. */
 	void (*on_gone)(void *arg, struct ctl_client *client);
 };
 
-/* -ERR_EXISTS: a daemon answers on that socket already; -ERR_DENIED, -ERR_FAILED: e names the path. */
-int ctl_server_new(struct loop *loop, const char *path, const struct ctl_handler *handler, void *arg,
-		   struct ctl_server **ret_server, struct err *e) MUST_CHECK;
+/* -ERR_EXISTS: a daemon answers on that socket already; -ERR_DENIED, -ERR_FAILED: e names the path.
+ */
+int ctl_server_new(struct loop *loop, const char *path, const struct ctl_handler *handler,
+		   void *arg, struct ctl_server **ret_server, struct err *e) MUST_CHECK;
 void ctl_server_free(struct ctl_server *server); /* NULL is fine; on_gone for each client */
 
 uid_t ctl_client_uid(const struct ctl_client *client);
-void *ctl_client_data(const struct ctl_client *client); /* the handler's own pointer, NULL at first */
+void *
+ctl_client_data(const struct ctl_client *client); /* the handler's own pointer, NULL at first */
 void ctl_client_set_data(struct ctl_client *client, void *data);
 
 /* Send an object; takes the reference. The client is closed if it does not read (1 MiB). */
@@ -37,11 +42,12 @@ void ctl_reply(struct ctl_client *client, json_t *object);
 void ctl_reply_error(struct ctl_client *client, const char *fmt, ...) PRINTF(2, 3);
 void ctl_close(struct ctl_client *client); /* after what was sent is out */
 
-/* ── command line side ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── command line side
+ * ─────────────────────────────────────────────────────────────────────────────────────────── */
 
 /*
- * One question, one answer, blocking, 10 s at most; for commands that do nothing else. *ret_answer is the caller's.
- * -ERR_REFUSED: no daemon (no socket, or nobody listens); -ERR_DENIED: no right to the socket; -ERR_FAILED: the daemon
- * said {"ok": false}, e has its sentence; -ERR_TIMEOUT.
+ * One question, one answer, blocking, 10 s at most; for commands that do nothing else. *ret_answer
+ * is the caller's. -ERR_REFUSED: no daemon (no socket, or nobody listens); -ERR_DENIED: no right to
+ * the socket; -ERR_FAILED: the daemon said {"ok": false}, e has its sentence; -ERR_TIMEOUT.
  */
 int ctl_ask(const char *path, const json_t *request, json_t **ret_answer, struct err *e) MUST_CHECK;
