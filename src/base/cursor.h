@@ -23,7 +23,9 @@ struct cursor {
 
 static inline struct cursor cursor_over(const void *bytes, size_t len)
 {
-	return (struct cursor){.at = bytes, .end = (const uint8_t *)bytes + len};
+	const uint8_t *at = bytes;
+
+	return (struct cursor){.at = at, .end = len ? at + len : at}; /* NULL + 0 is not defined */
 }
 
 static inline bool cursor_ok(const struct cursor *c)

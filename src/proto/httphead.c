@@ -17,34 +17,24 @@ struct pass {
 	bool expect_100;
 };
 
-/* A line ends in CRLF; here is its LF. Yields the line without both. */
-static int line_at(const char *start, const char *lf, struct str *ret, struct err *e)
-{
-	if (lf == start || lf[-1] != '\r')
-		return err_set(e, ERR_INVALID, "line feed without carriage return");
-	*ret = str_n(start, (size_t)(lf - start - 1));
-	return 0;
-}
-
 /* Find the blank line: 0 and the length of the head with it. */
 static int find_end(const char *bytes, size_t len, size_t *ret_len, struct err *e)
 {
-	const char *at = bytes, *end = bytes + MIN(len, HTTPHEAD_MAX);
-	const char *lf;
-	struct str line;
-	int r;
+	const char *at = bytes, *end, *lf;
 
 	if (len == 0)
 		return err_set(e, ERR_INCOMPLETE, "no request yet");
 	if (!token_char(bytes[0]) && bytes[0] != '\r' && bytes[0] != '\n')
 		return err_set(e, ERR_INVALID, "not an HTTP request");
+	end = bytes + MIN(len, HTTPHEAD_MAX);
 	for (size_t n = 0; (lf = memchr(at, '\n', (size_t)(end - at))); n++, at = lf + 1) {
-		r = line_at(at, lf, &line, e);
-		if (r < 0)
-			return r;
-		if (line.len == 0 && n == 0)
+		bool blank = lf - at == 1;
+
+		if (lf == at || lf[-1] != '\r')
+			return err_set(e, ERR_INVALID, "line feed without carriage return");
+		if (blank && n == 0)
 			return err_set(e, ERR_INVALID, "empty line before the request");
-		if (line.len == 0) {
+		if (blank) {
 			*ret_len = (size_t)(lf + 1 - bytes);
 			return 0;
 		}
