@@ -98,12 +98,11 @@ enum conf_type {
 	CONF_BOOL,	  /* bool: yes/no, on/off, true/false; its row needs a preset */
 	CONF_INT,	  /* int64_t: min..max */
 	CONF_SIZE,	  /* int64_t, bytes: "4096", "64 KiB", "1MiB", "2 GiB" */
-	CONF_DURATION,	/* int64_t, microseconds: "250ms", "30s", "5m", "2h", "1d"; a unit is a must
-			 */
-	CONF_WORD,	/* int64_t: index into words */
-	CONF_WORDS,	/* struct conf_words: between blanks */
-	CONF_ADDRESS,	/* struct conf_address */
-	CONF_ADDRESSES, /* struct conf_addresses: between blanks */
+	CONF_DURATION,	  /* int64_t, microseconds: "250ms", "30s", "5m", "2h", "1d" */
+	CONF_WORD,	  /* int64_t: index into words */
+	CONF_WORDS,	  /* struct conf_words: between blanks */
+	CONF_ADDRESS,	  /* struct conf_address */
+	CONF_ADDRESSES,	  /* struct conf_addresses: between blanks */
 };
 
 struct conf_words {
@@ -125,11 +124,17 @@ struct conf_addresses {
 	size_t n;
 };
 
-#define CONF_REQUIRED 1u /* row: the key must stand in each section; kind: the section must exist  \
-			  */
-#define CONF_REPEAT 2u	 /* lists only: the key may stand several times, the words add up */
-#define CONF_LISTEN 4u	 /* addresses: one to listen on */
-#define CONF_SECRET 8u	 /* never shown, neither in the dump nor in an error */
+/*
+ * CONF_REQUIRED  of a row: the key must stand in each section of its kind that is in the file;
+ *                of a kind: there must be such a section
+ * CONF_REPEAT    lists: the key may stand several times, the words add up
+ * CONF_LISTEN    addresses: one to listen on
+ * CONF_SECRET    never shown, neither in the dump nor in an error
+ */
+#define CONF_REQUIRED 1u
+#define CONF_REPEAT   2u
+#define CONF_LISTEN   4u
+#define CONF_SECRET   8u
 
 struct conf_row {
 	const char *key;

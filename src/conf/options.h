@@ -138,8 +138,8 @@ int options_find_command(const struct program *program, int argc, char **argv,
  * options  out: cmd->options_size bytes; zeroed and filled here; not to be used after a failure
  * args     out: what is not an option, between min_args and max_args
  *
- * OPTIONS_RUN; OPTIONS_HELP (--help; nothing else was looked at); -ERR_INVALID and a sentence that
- * fits behind "homeport share: ".
+ * OPTIONS_RUN; OPTIONS_HELP (--help was there, nothing is missing that counts); -ERR_INVALID and a
+ * sentence that fits behind "homeport share: ".
  */
 int options_parse(const struct program *program, const struct command *cmd, int argc, char **argv,
 		  int command_at, void *options, struct option_args *args,
