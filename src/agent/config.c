@@ -1,0 +1,263 @@
+#include "agent/config.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* ── checks behind "key = value: " ── */
+
+static int check_to(struct str value, struct err *e)
+{
+	struct target target;
+	int r = target_parse(value, &target, e);
+
+	if (r == 0)
+		target_done(&target);
+	return r;
+}
+
+static int check_host(struct str value, struct err *e)
+{
+	struct wish wish = {0};
+
+	if (wish_set_host(&wish, value) < 0)
+		return err_set(e, ERR_INVALID, "must be preserve, local or a host name");
+	return 0;
+}
+
+static int check_name(struct str value, struct err *e)
+{
+	char name[HOSTNAME_MAX];
+
+	if (!hostname_copy(name, value))
+		return err_set(e, ERR_INVALID, "not a host name such as blog.home.example.org");
+	return 0;
+}
+
+/* ── rows ── */
+
+static const struct conf_row gateway_rows[] = {
+	{"address", CONF_ADDRESS, offsetof(struct agent_gateway_section, address),
+	 .port = LINK_PORT_DEFAULT, .shape = "HOST[:PORT]",
+	 .help = "Where to dial the gateway. The default is what its pairing code said."},
+	{"carriers", CONF_INT, offsetof(struct agent_gateway_section, carriers), .min = 1,
+	 .max = LINK_CARRIERS_MAX, .preset = "2",
+	 .help = "TLS connections kept to the gateway. A second one takes over when one is full or "
+		 "breaks."},
+};
+
+static const struct conf_row service_rows[] = {
+	{"to", CONF_STRING, offsetof(struct agent_service_section, to), .flags = CONF_REQUIRED,
+	 .check = check_to, .shape = "FOLDER|URL",
+	 .help = "What is shared: a folder (relative to this file's); http://HOST:PORT or "
+		 "http://unix:/PATH, a local HTTP server; https://HOST:PORT, a server with TLS of "
+		 "its own, whose bytes pass untouched; tcp://HOST:PORT, any other server."},
+	{"name", CONF_WORDS, offsetof(struct agent_service_section, name), .flags = CONF_REPEAT,
+	 .check = check_name, .shape = "NAME ...",
+	 .help = "Public host names. The default is SERVICE.AGENT.DOMAIN, which the gateway "
+		 "gives."},
+	{"host", CONF_STRING, offsetof(struct agent_service_section, host), .preset = "preserve",
+	 .check = check_host, .shape = "preserve|local|NAME",
+	 .help = "Which Host a local HTTP server sees: the visitor's, the address it is connected "
+		 "to at, or NAME. Some servers refuse names they do not know."},
+	{"port", CONF_INT, offsetof(struct agent_service_section, port), .min = 1, .max = 65535,
+	 .help = "The public port wished for a tcp:// service. The default is one that the gateway "
+		 "chooses."},
+};
+
+enum { KIND_GATEWAY, KIND_SERVICE };
+
+static const struct conf_kind kinds[] = {
+	[KIND_GATEWAY] = {"gateway", offsetof(struct agent_config, gateway),
+			  CONF_ROWS(gateway_rows), .help = "The gateway this agent has joined."},
+	[KIND_SERVICE] = {"service", offsetof(struct agent_config, services),
+			  CONF_ROWS(service_rows),
+			  .named_size = sizeof(struct agent_service_section),
+			  .help = "One thing to share. Its name is of a-z 0-9 - _."},
+};
+
+const struct conf_schema agent_schema = {kinds, ARRAY_LEN(kinds)};
+
+/* ── what a row alone cannot tell ── */
+
+/* Where an error about a key of this section is. */
+static unsigned line_of(const struct agent_service_section *s, const char *key)
+{
+	unsigned line = conf_line(&kinds[KIND_SERVICE], &s->head, key);
+
+	return line ? line : s->head.line;
+}
+
+static int check_kind(const struct agent_service_section *s, const struct wish *wish,
+		      const char *file, struct err *e)
+{
+	if (s->port != CONF_UNSET && wish->target.link != LINK_TCP)
+		return err_set(e, ERR_INVALID,
+			       "%s:%u: port is for tcp:// services; visitors find this one by name",
+			       file, line_of(s, "port"));
+	if (s->name.n && wish->target.link == LINK_TCP)
+		return err_set(e, ERR_INVALID,
+			       "%s:%u: a tcp:// service is found by its port and has no name", file,
+			       line_of(s, "name"));
+	if (wish->host != EDGE_HOST_PRESERVE && wish->target.edge != EDGE_HTTP)
+		return err_set(e, ERR_INVALID, "%s:%u: host is for http:// services", file,
+			       line_of(s, "host"));
+	if (s->name.n > LINK_NAMES_MAX)
+		return err_set(e, ERR_INVALID, "%s:%u: more than %d names", file,
+			       line_of(s, "name"), LINK_NAMES_MAX);
+	return 0;
+}
+
+/* A name leads to one place. */
+static int check_names(const struct agent_config *config, const struct wish *wish,
+		       const struct agent_service_section *s, const char *file, struct err *e)
+{
+	for (const struct wish *other = config->wishes; other <= wish; other++)
+		for (size_t i = 0; i < other->n_names; i++)
+			for (size_t k = 0; k < wish->n_names; k++)
+				if ((other != wish || i < k) &&
+				    strcmp(other->names[i], wish->names[k]) == 0)
+					return err_set(e, ERR_INVALID,
+						       "%s:%u: the name %s is that of [service %s] "
+						       "already",
+						       file, line_of(s, "name"), wish->names[k],
+						       other->id);
+	return 0;
+}
+
+/* ── sections -> wishes ── */
+
+/* The folder of the file, absolute. The caller frees; NULL: no memory. */
+static char *folder_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	AUTO(freep) char *here = file[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	char *folder = NULL;
+
+	if (!here)
+		return NULL;
+	if (!slash)
+		return TAKE(here);
+	if (asprintf(&folder, "%s%s%.*s", here, *here ? "/" : "", (int)MAX(slash - file, 1), file) <
+	    0)
+		return NULL;
+	return folder;
+}
+
+static int fill_names(const struct agent_service_section *s, struct wish *wish, struct err *e)
+{
+	char name[HOSTNAME_MAX];
+
+	for (size_t i = 0; i < s->name.n && i < LINK_NAMES_MAX; i++)
+		if (!hostname_copy(name, str_of(s->name.at[i])) ||
+		    link_texts_add(&wish->names, &wish->n_names, str_of(name)) < 0)
+			return err_set(e, ERR_NOMEM, "names");
+	return 0;
+}
+
+static int fill_wish(const struct agent_config *config, const struct agent_service_section *s,
+		     const char *file, const char *base, struct wish *wish, struct err *e)
+{
+	int r;
+
+	if (!link_service_id_valid(str_of(s->head.name)))
+		return err_set(e, ERR_INVALID,
+			       "%s:%u: [service %s]: a service's name is 1-%d of a-z 0-9 - _", file,
+			       s->head.line, s->head.name, LINK_SERVICE_ID_MAX);
+	strcpy(wish->id, s->head.name);
+	if (s->port != CONF_UNSET)
+		wish->port = (uint16_t)s->port;
+	r = target_parse(str_of(s->to), &wish->target, e);
+	if (r < 0)
+		return r;
+	if (target_make_absolute(&wish->target, base) < 0)
+		return err_set(e, ERR_NOMEM, "%s", s->to);
+	r = wish_set_host(wish, str_of(s->host));
+	if (r == 0)
+		r = fill_names(s, wish, e);
+	if (r == 0)
+		r = check_kind(s, wish, file, e);
+	return r < 0 ? r : check_names(config, wish, s, file, e);
+}
+
+static int fill_wishes(struct agent_config *config, const char *file, struct err *e)
+{
+	AUTO(freep) char *base = folder_of(file);
+	struct agent_service_section *s;
+	size_t n = 0;
+	int r;
+
+	list_for_each (s, &config->services, head.list)
+		n++;
+	if (n > LINK_SERVICES_MAX)
+		return err_set(e, ERR_INVALID, "%s: more than %d services", file,
+			       LINK_SERVICES_MAX);
+	config->wishes = calloc(n + 1, sizeof(*config->wishes));
+	if (!config->wishes || !base)
+		return err_set(e, ERR_NOMEM, "%s", file);
+	list_for_each (s, &config->services, head.list) {
+		struct wish *wish = &config->wishes[config->n_wishes++];
+
+		r = fill_wish(config, s, file, base, wish, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int finish(struct agent_config *config, const char *file, struct err *e)
+{
+	int r;
+
+	config->wishes = NULL;
+	config->n_wishes = 0;
+	r = fill_wishes(config, file, e);
+	if (r < 0)
+		agent_config_done(config);
+	return r;
+}
+
+int agent_config_read(const char *path, struct agent_config *ret, struct err *e)
+{
+	int r = conf_read_file(&agent_schema, ret, path, e);
+
+	return r < 0 ? r : finish(ret, path, e);
+}
+
+int agent_config_read_text(const char *file, struct str text, struct agent_config *ret,
+			   struct err *e)
+{
+	int r = conf_read_text(&agent_schema, ret, file, text, e);
+
+	return r < 0 ? r : finish(ret, file, e);
+}
+
+int agent_config_init(struct agent_config *ret, struct err *e)
+{
+	return agent_config_read_text("", STR(""), ret, e);
+}
+
+void agent_config_done(struct agent_config *config)
+{
+	for (size_t i = 0; i < config->n_wishes; i++)
+		wish_done(&config->wishes[i]);
+	free(config->wishes);
+	config->wishes = NULL;
+	config->n_wishes = 0;
+	conf_done(&agent_schema, config);
+}
+
+char *agent_config_default_path(void)
+{
+	const char *folder = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	char *path = NULL;
+
+	if (geteuid() == 0)
+		return strdup("/etc/homeport/homeport.conf");
+	if (folder && *folder)
+		return asprintf(&path, "%s/homeport/homeport.conf", folder) < 0 ? NULL : path;
+	if (!home || !*home)
+		return NULL;
+	return asprintf(&path, "%s/.config/homeport/homeport.conf", home) < 0 ? NULL : path;
+}

@@ -1,0 +1,52 @@
+/*
+ * homeport.conf: its rows (agent_schema, over conf/conf.h) and the services they describe.
+ *
+ *	[service blog]
+ *	to = http://127.0.0.1:8000
+ *	name = blog.home.example.org
+ */
+#pragma once
+
+#include "agent/wish.h"
+#include "conf/conf.h"
+
+struct agent_gateway_section {
+	struct conf_head head;
+	struct conf_address address;
+	int64_t carriers;
+};
+
+struct agent_service_section {
+	struct conf_head head;
+	char *to;
+	struct conf_words name;
+	char *host;
+	int64_t port;
+};
+
+struct agent_config {
+	struct agent_gateway_section gateway;
+	struct list services; /* of struct agent_service_section */
+
+	/* What follows from it. */
+	struct wish *wishes; /* owned; one for each [service], folders absolute */
+	size_t n_wishes;
+};
+
+extern const struct conf_schema agent_schema;
+
+/* Where the file is when nobody said: /etc/homeport/homeport.conf for root, else
+ * $XDG_CONFIG_HOME/homeport/homeport.conf or the same under ~/.config. The caller frees; NULL: no
+ * memory or no home. */
+char *agent_config_default_path(void);
+
+/*
+ * Read a file, or a text as if it stood in `file`. Errors as conf_read_file; nothing to free then.
+ */
+int agent_config_read(const char *path, struct agent_config *ret, struct err *e) MUST_CHECK;
+int agent_config_read_text(const char *file, struct str text, struct agent_config *ret,
+			   struct err *e) MUST_CHECK;
+
+/* Without a file: no services, defaults for the rest. -ERR_NOMEM. */
+int agent_config_init(struct agent_config *ret, struct err *e) MUST_CHECK;
+void agent_config_done(struct agent_config *config);
