@@ -1,33 +1,38 @@
 /*
  * A public side on one loop: accepts connections, reads just enough of each to know where it goes
- *(the TLS ClientHello on the https port, the request head on the http port), and hands it over with
- *those bytes still unread in its stream. A gateway has one on every thread (SOCK_LISTEN_SHARED); an
- *agent that takes direct visitors has one.
+ * (the TLS ClientHello on the https port, the request head on the http port), and hands it over
+ * with those bytes still unread in its stream. A gateway has one on every thread
+ * (SOCK_LISTEN_SHARED), all over the same routes and sources; an agent that takes direct visitors
+ * has one.
  *
- *	visitor ──▶ accept ──▶ limits ──▶ READING (16 KiB, 5 s) ──▶ route ──▶ on_visitor / on_link
- *	                          │             │                     │
- *	                          └ reset       └ close, 400/408      └ alert, 421, redirect,
- *offline page
+ *	visitor ──▶ accept ──▶ limits ──▶ READING ──▶ verdict ──▶ on_visitor / on_link
+ *	                         │        │ 16 KiB (http: 32)  │
+ *	                         │        │ 5 s                ├─▶ LINGERING ──▶ closed
+ *	                         └ reset  └─▶ closed, or 408 ──┘   alert, 400, 421, 431, redirect
  *
- * Strangers get nothing: bounded bytes, bounded time, bounded number by source (IPv4 address or
- *IPv6 /64).
+ * Strangers get bounded bytes, bounded time and a bounded number by source. Memory for what a
+ * connection sent exists only once it has sent something that is not enough to decide.
+ *
+ * The handlers are called on the front's loop and must not free the front; everything here belongs
+ * to that loop's thread, but front_gone and front_count.
  */
 #pragma once
 
+#include "front/opening.h"
 #include "front/routes.h"
+#include "front/sources.h"
 #include "net/sock.h"
-
-enum front_kind { FRONT_HTTPS, FRONT_HTTP, FRONT_RAW };
 
 /* A visitor whose destination is known. */
 struct front_visitor {
-	struct stream *stream; /* the callee's; what was read is unread again */
+	struct stream *stream; /* the callee's; what was read is unread again: read it first */
 	struct ipaddr peer;
 	enum front_kind kind;
 	uint16_t local_port;
 	char host[FRONT_NAME_MAX]; /* server name or Host he asked for, lower case; "" for raw ports
 				    */
-	struct front_route route;
+	struct front_route route;  /* as it was in that moment; raw ports: as given to front_listen
+				    */
 };
 
 struct front_handler {
@@ -35,60 +40,88 @@ struct front_handler {
 	 * the agent). */
 	void (*on_visitor)(void *arg, const struct front_visitor *visitor);
 	/* A TLS connection that offers the link's ALPN; NULL: none are taken. The stream is the
-	 * callee's. */
+	 * callee's, with the ClientHello unread. */
 	void (*on_link)(void *arg, struct stream *stream, const struct ipaddr *peer);
 };
 
-struct front_limits {
-	unsigned reading_max;		 /* connections not yet routed, all sources; default 4096 */
-	unsigned reading_per_source_max; /* default 64 */
-	unsigned conns_per_source_max;	 /* routed and not, of one source; default 1024 */
-	unsigned new_per_source_s; /* new connections a second of one source, burst of 10 s worth;
-				      default 500 */
-	usec_t reading_timeout;	   /* default 5 s */
+struct front_config {
+	struct front_routes *routes;   /* borrowed; may be shared by several fronts */
+	struct front_sources *sources; /* borrowed; the same */
+	const char *link_alpn;	/* borrowed: the ALPN that makes a TLS connection a link; NULL with
+				   on_link NULL */
+	uint16_t https_port;	/* as visitors see it, for redirects; 0: 443 */
+	usec_t reading_timeout; /* 0: FRONT_READING_TIMEOUT */
 };
-#define FRONT_LIMITS_DEFAULT ((struct front_limits){4096, 64, 1024, 500, 5 * USEC_PER_S})
+#define FRONT_READING_TIMEOUT (5 * USEC_PER_S)
 
-/* Counters, read from any thread while they run (relaxed atomics). */
+#define FRONT_COUNTERS(X)                                                                          \
+	X(accepted)                                                                                \
+	X(routed)	   /* visitors handed over */                                              \
+	X(links)	   /* links handed over */                                                 \
+	X(redirected)	   /* to https */                                                          \
+	X(left)		   /* closed before anything could be decided */                           \
+	X(refused_limit)   /* a limit of the source, or of all */                                  \
+	X(refused_unknown) /* a name that is not known here */                                     \
+	X(refused_invalid) /* neither TLS nor HTTP */                                              \
+	X(refused_timeout) /* silent, or too slow */                                               \
+	X(refused_offline) /* front_refuse */                                                      \
+	X(refused_busy)	   /* front_refuse */
+
+/* All numbers count from the beginning. */
 struct front_counters {
-	uint64_t accepted, routed, links;
-	uint64_t refused_limit, refused_unknown, refused_offline, refused_invalid, refused_timeout;
+#define X(name) uint64_t name;
+	FRONT_COUNTERS(X)
+#undef X
 };
 
 struct front;
 
-/* link_alpn: the ALPN that makes a TLS connection a link ("homeport/1"), or NULL. routes is
- * borrowed. */
-int front_new(struct loop *loop, struct front_routes *routes, const char *link_alpn,
-	      const struct front_limits *limits, const struct front_handler *handler, void *arg,
-	      struct front **ret_front, struct err *e) MUST_CHECK;
-void front_free(struct front *front); /* NULL is fine; connections being read are closed */
+/* handler is copied. -ERR_NOMEM. */
+int front_new(struct loop *loop, const struct front_config *config,
+	      const struct front_handler *handler, void *arg, struct front **ret_front,
+	      struct err *e) MUST_CHECK;
+
+/* NULL is fine. Connections being read or lingering are closed; those handed over may outlive it,
+ * and are then left with front_sources_leave. */
+void front_free(struct front *front);
 
 /*
- * Listen. FRONT_RAW needs the route all its visitors take (owner and service; copied). *ret_port
- * gets the port bound (may be NULL). Errors as sock_listen, with text that says what to do (port in
- * use, no right to a port below 1024).
+ * Listen.
+ *
+ * sock_flags  SOCK_LISTEN_*
+ * raw_route   FRONT_RAW: the route all its visitors take (copied); else NULL
+ * ret_port    gets the port bound; may be NULL
+ *
+ * Errors as sock_listen, with text that says what to do: -ERR_EXISTS (port in use), -ERR_DENIED (no
+ * right to a port below 1024), -ERR_FAILED (such an address is not on this machine), -ERR_NOMEM.
  */
 int front_listen(struct front *front, enum front_kind kind, const struct sock_addr *at,
 		 unsigned sock_flags, const struct front_route *raw_route, uint16_t *ret_port,
 		 struct err *e) MUST_CHECK;
 
-/* Stop listening on that kind and port (raw ports that were withdrawn). */
+/* Stop listening on that kind and port (raw ports that were withdrawn), in both families. */
 void front_unlisten(struct front *front, enum front_kind kind, uint16_t port);
 
 /* Stop accepting on every listener; visitors being read are still routed. For draining. */
 void front_stop(struct front *front);
 
-/* Must be called once for every visitor and link that was handed over, when its connection ends:
- * limits count it. */
+/* From any thread: the connection of a visitor or link that was handed over has ended. Once for
+ * each, or limits fill up; not after front_refuse. */
 void front_gone(struct front *front, const struct ipaddr *peer);
 
 /*
- * Turn a visitor away who was handed over but cannot be served: closes (lingering until sent, 5 s
- * at most) and counts him gone. OFFLINE: HTTP 503 with Retry-After and a page "known here, offline
- * since ...", TLS alert unrecognized_name; BUSY: 503, TLS alert internal_error; raw ports: reset.
+ * Turn a visitor away who was handed over (by any front with the same sources) but cannot be
+ * served. His stream, which must be on this front's loop, is taken: the answer is sent, lingering 5
+ *s at most, and he counts as gone.
+ *
+ *	          http                                          https                      raw
+ * OFFLINE    503, Retry-After, "known here, offline since"   alert unrecognized_name    reset
+ * BUSY       503, Retry-After                                alert internal_error       reset
+ *
+ * "Since" is visitor->route.offline_since_wall: the callee may fill in what it knows better.
  */
 enum front_refusal { FRONT_REFUSE_OFFLINE, FRONT_REFUSE_BUSY };
 void front_refuse(struct front *front, const struct front_visitor *visitor, enum front_refusal why);
 
+/* From any thread: add this front's counters to *add_to. */
 void front_count(const struct front *front, struct front_counters *add_to);

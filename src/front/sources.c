@@ -1,0 +1,200 @@
+#include "front/sources.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "base/htable.h"
+#include "base/list.h"
+
+#define FORGET_PER_ENTER 2 /* more than one, so that the table shrinks while it is used */
+
+struct source {
+	struct htable_node node;
+	struct list idle; /* among the idle ones when it has no connections */
+	struct ipaddr addr;
+	unsigned conns, reading;
+	/*
+	 * The allowance for new connections, as the time at which it is full again: each connection
+	 * moves it on by 1 s / rate, and it may be FRONT_SOURCES_BURST ahead of now at most. (The
+	 * virtual scheduling form of a leaky bucket, ITU-T I.371 annex A: one number, no timer.)
+	 */
+	usec_t full_at;
+};
+
+struct front_sources {
+	struct front_limits limits;
+	usec_t interval; /* between new connections of one source */
+
+	pthread_mutex_t lock; /* guards all below; held for a look-up and a few additions */
+	struct htable table;
+	struct list idle; /* longest idle first */
+	unsigned reading; /* of all sources */
+};
+
+int front_sources_new(const struct front_limits *limits, struct front_sources **ret_sources,
+		      struct err *e)
+{
+	struct front_sources *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(e, ERR_NOMEM, "table of sources");
+	s->limits = limits ? *limits : FRONT_LIMITS_DEFAULT;
+	assert(s->limits.new_per_source_s > 0 && s->limits.sources_max > 0);
+	s->interval = USEC_PER_S / s->limits.new_per_source_s;
+	pthread_mutex_init(&s->lock, NULL);
+	htable_init(&s->table);
+	list_init(&s->idle);
+	*ret_sources = s;
+	return 0;
+}
+
+void front_sources_free(struct front_sources *s)
+{
+	struct htable_node *node;
+
+	if (!s)
+		return;
+	while ((node = htable_next(&s->table, NULL))) {
+		htable_remove(&s->table, node);
+		free(container_of(node, struct source, node));
+	}
+	htable_done(&s->table);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static struct source *find(struct front_sources *s, const struct ipaddr *addr)
+{
+	struct htable_node *node = htable_find(&s->table, ipaddr_hash(addr, s->table.seed));
+
+	for (; node; node = htable_find_next(node)) {
+		struct source *source = container_of(node, struct source, node);
+
+		if (ipaddr_equal(&source->addr, addr))
+			return source;
+	}
+	return NULL;
+}
+
+static void forget(struct front_sources *s, struct source *source)
+{
+	list_remove(&source->idle);
+	htable_remove(&s->table, &source->node);
+	free(source);
+}
+
+static struct source *longest_idle(struct front_sources *s)
+{
+	return list_empty(&s->idle) ? NULL : list_entry(s->idle.next, struct source, idle);
+}
+
+/* Make room: those whose allowance is full carry no information. */
+static void forget_old(struct front_sources *s, usec_t now)
+{
+	struct source *source;
+
+	for (int i = 0; i < FORGET_PER_ENTER; i++) {
+		source = longest_idle(s);
+		if (!source || source->full_at > now)
+			break;
+		forget(s, source);
+	}
+	source = longest_idle(s);
+	if (source && s->table.count >= s->limits.sources_max)
+		forget(s, source);
+}
+
+/* A source without connections that is new in the table: it stands among the idle ones. */
+static struct source *add(struct front_sources *s, const struct ipaddr *addr)
+{
+	struct source *source;
+
+	if (s->table.count >= s->limits.sources_max)
+		return NULL;
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->addr = *addr;
+	list_init(&source->idle);
+	if (htable_add(&s->table, &source->node, ipaddr_hash(addr, s->table.seed)) < 0) {
+		free(source);
+		return NULL;
+	}
+	list_push(&s->idle, &source->idle);
+	return source;
+}
+
+static bool may_enter(const struct front_sources *s, const struct source *source, usec_t now)
+{
+	return source->reading < s->limits.reading_per_source_max &&
+	       source->conns < s->limits.conns_per_source_max &&
+	       (source->full_at <= now || source->full_at - now <= FRONT_SOURCES_BURST);
+}
+
+static bool enter(struct front_sources *s, const struct ipaddr *addr, usec_t now)
+{
+	struct source *source;
+
+	if (s->reading >= s->limits.reading_max)
+		return false;
+	source = find(s, addr);
+	if (!source) {
+		forget_old(s, now);
+		source = add(s, addr);
+	}
+	if (!source || !may_enter(s, source, now))
+		return false;
+	list_remove(&source->idle);
+	source->full_at = MAX(source->full_at, now) + s->interval;
+	source->conns++;
+	source->reading++;
+	s->reading++;
+	return true;
+}
+
+bool front_sources_enter(struct front_sources *s, const struct ipaddr *peer, usec_t now)
+{
+	struct ipaddr addr = ipaddr_source(peer);
+	bool entered;
+
+	pthread_mutex_lock(&s->lock);
+	entered = enter(s, &addr, now);
+	pthread_mutex_unlock(&s->lock);
+	return entered;
+}
+
+void front_sources_read(struct front_sources *s, const struct ipaddr *peer)
+{
+	struct ipaddr addr = ipaddr_source(peer);
+	struct source *source;
+
+	pthread_mutex_lock(&s->lock);
+	source = find(s, &addr);
+	assert(source && source->reading > 0);
+	source->reading--;
+	s->reading--;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void front_sources_leave(struct front_sources *s, const struct ipaddr *peer)
+{
+	struct ipaddr addr = ipaddr_source(peer);
+	struct source *source;
+
+	pthread_mutex_lock(&s->lock);
+	source = find(s, &addr);
+	assert(source && source->conns > source->reading);
+	if (--source->conns == 0)
+		list_push(&s->idle, &source->idle);
+	pthread_mutex_unlock(&s->lock);
+}
+
+unsigned front_sources_count(struct front_sources *s)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&s->lock);
+	count = (unsigned)s->table.count;
+	pthread_mutex_unlock(&s->lock);
+	return count;
+}

@@ -1,0 +1,604 @@
+/* A front on its own thread, clients with blocking sockets on this one. */
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/time.h>
+
+#include "front/front.h"
+#include "hello.h"
+
+/* ── the gateway's part: greets each visitor with what is known of him, then echoes ── */
+
+struct fixture {
+	struct loop *loop;
+	struct front_routes *routes;
+	struct front_sources *sources;
+	struct front *front;
+	struct list guests; /* loop's thread */
+	pthread_t thread;
+	uint16_t https, http, raw;
+};
+
+struct guest {
+	struct fixture *f;
+	struct list node;
+	struct stream *stream;
+	struct ipaddr peer;
+};
+
+static void guest_end(struct guest *guest)
+{
+	front_gone(guest->f->front, &guest->peer);
+	stream_close(guest->stream);
+	list_remove(&guest->node);
+	free(guest);
+}
+
+static void guest_on_ready(void *arg, unsigned events)
+{
+	struct guest *guest = arg;
+	uint8_t bytes[4096];
+
+	for (;;) {
+		ssize_t n = stream_read(guest->stream, bytes, sizeof(bytes), NULL);
+
+		if (n == -ERR_AGAIN)
+			return;
+		if (n <= 0) {
+			guest_end(guest);
+			return;
+		}
+		if (stream_write(guest->stream, bytes, (size_t)n, NULL) != n)
+			abort(); /* tests echo less than the kernel buffers */
+	}
+}
+
+static void welcome(struct fixture *f, struct stream *stream, const struct ipaddr *peer,
+		    const char *greeting)
+{
+	struct guest *guest = calloc(1, sizeof(*guest));
+
+	guest->f = f;
+	guest->stream = stream;
+	guest->peer = *peer;
+	list_push(&f->guests, &guest->node);
+	if (stream_write(stream, greeting, strlen(greeting), NULL) < 0)
+		abort();
+	stream_set_handler(stream, guest_on_ready, guest);
+	guest_on_ready(guest, STREAM_READABLE);
+}
+
+static void on_visitor(void *arg, const struct front_visitor *visitor)
+{
+	static const char *const kinds[] = {"https", "http", "raw"};
+	struct fixture *f = arg;
+	char greeting[512];
+
+	if (strcmp(visitor->route.service, "away") == 0) {
+		front_refuse(f->front, visitor, FRONT_REFUSE_OFFLINE);
+		return;
+	}
+	if (strcmp(visitor->route.service, "full") == 0) {
+		front_refuse(f->front, visitor, FRONT_REFUSE_BUSY);
+		return;
+	}
+	snprintf(greeting, sizeof(greeting), "[%s %s %s]", kinds[visitor->kind],
+		 visitor->route.service, visitor->host);
+	welcome(f, visitor->stream, &visitor->peer, greeting);
+}
+
+static void on_link(void *arg, struct stream *stream, const struct ipaddr *peer)
+{
+	welcome(arg, stream, peer, "[link]");
+}
+
+static void *run_loop(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static void add_routes(struct fixture *f)
+{
+	static const struct front_route list[] = {
+		{1, "web", "both.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
+		{1, "plain", "plain.test", FRONT_SERVES_HTTP, true, 0},
+		{1, "secure", "*.secure.test", FRONT_SERVES_TLS, true, 0},
+		{1, "away", "away.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, false, 1},
+		{1, "full", "full.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
+	};
+
+	assert_int_equal(front_routes_set(f->routes, 1, list, ARRAY_LEN(list), NULL, NULL), 0);
+}
+
+static uint16_t listen_on(struct fixture *f, enum front_kind kind)
+{
+	static const struct front_route raw = {.owner = 1, .service = "ssh"};
+	struct sock_addr at = {0};
+	uint16_t port;
+	struct err e;
+
+	assert_int_equal(ipaddr_parse(STR("127.0.0.1"), &at.ip), 0);
+	at.ip.port = 0;
+	if (front_listen(f->front, kind, &at, 0, kind == FRONT_RAW ? &raw : NULL, &port, &e) < 0)
+		fail_msg("%s", e.text);
+	return port;
+}
+
+static struct fixture *start(struct front_limits limits, usec_t timeout)
+{
+	static const struct front_handler handler = {on_visitor, on_link};
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct front_config config;
+	struct err e;
+
+	list_init(&f->guests);
+	assert_int_equal(loop_new(&f->loop, &e), 0);
+	assert_int_equal(front_routes_new(&f->routes, &e), 0);
+	assert_int_equal(front_sources_new(&limits, &f->sources, &e), 0);
+	config = (struct front_config){.routes = f->routes,
+				       .sources = f->sources,
+				       .link_alpn = "homeport/1",
+				       .https_port = 8443,
+				       .reading_timeout = timeout};
+	assert_int_equal(front_new(f->loop, &config, &handler, f, &f->front, &e), 0);
+	add_routes(f);
+	f->https = listen_on(f, FRONT_HTTPS);
+	f->http = listen_on(f, FRONT_HTTP);
+	f->raw = listen_on(f, FRONT_RAW);
+	pthread_create(&f->thread, NULL, run_loop, f->loop);
+	return f;
+}
+
+static void stop(struct fixture *f)
+{
+	loop_stop(f->loop);
+	pthread_join(f->thread, NULL);
+	while (!list_empty(&f->guests))
+		guest_end(list_entry(f->guests.next, struct guest, node));
+	front_free(f->front);
+	front_sources_free(f->sources);
+	front_routes_free(f->routes);
+	loop_free(f->loop);
+	free(f);
+}
+
+/* ── the visitors' part ── */
+
+/* From 127.0.0.`source`. */
+static int dial_from(int source, uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	struct timeval limit = {.tv_sec = 20};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	from.sin_addr.s_addr = htonl(0x7f000000u + (uint32_t)source);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static int dial(uint16_t port)
+{
+	return dial_from(1, port);
+}
+
+static void say(int fd, const void *bytes, size_t len)
+{
+	assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static void say_text(int fd, const char *text)
+{
+	say(fd, text, strlen(text));
+}
+
+/* Everything until the end; NUL-terminated. Fails on anything but an orderly end. */
+static const char *hear(int fd, size_t *ret_len)
+{
+	static char text[256 * 1024];
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
+
+		if (n < 0)
+			fail_msg("receive: %s", strerror(errno));
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	text[len] = '\0';
+	if (ret_len)
+		*ret_len = len;
+	close(fd);
+	return text;
+}
+
+static bool is_reset(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, 0);
+	bool reset = n < 0 && errno == ECONNRESET;
+
+	close(fd);
+	return reset;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+/* The visitor gets the greeting, and his own bytes back. */
+static void assert_served(int fd, const void *bytes, size_t len, const char *greeting)
+{
+	const char *text;
+	size_t n;
+
+	shutdown(fd, SHUT_WR);
+	text = hear(fd, &n);
+	assert_int_equal(n, strlen(greeting) + len);
+	assert_memory_equal(text, greeting, strlen(greeting));
+	assert_memory_equal(text + strlen(greeting), bytes, len);
+}
+
+static void ask(struct fixture *f, const char *request, const char *greeting)
+{
+	int fd = dial(f->http);
+
+	say_text(fd, request);
+	assert_served(fd, request, strlen(request), greeting);
+}
+
+static void ask_tls(struct fixture *f, const char *name, const char *alpn, const char *greeting)
+{
+	uint8_t hello[4096];
+	size_t len = make_hello(hello, sizeof(hello), name, alpn);
+	int fd = dial(f->https);
+
+	say(fd, hello, len);
+	assert_served(fd, hello, len, greeting);
+}
+
+static const char *ask_refused(uint16_t port, const void *bytes, size_t len, size_t *ret_len)
+{
+	int fd = dial(port);
+
+	say(fd, bytes, len);
+	return hear(fd, ret_len);
+}
+
+static struct front_counters counted(struct fixture *f)
+{
+	struct front_counters c = {0};
+
+	front_count(f->front, &c);
+	return c;
+}
+
+/* Counters move behind the visitor's back. */
+static void await(struct fixture *f, bool (*done)(const struct front_counters *c))
+{
+	for (int i = 0; i < 2000; i++) {
+		struct front_counters c = counted(f);
+
+		if (done(&c))
+			return;
+		poll(NULL, 0, 10);
+	}
+	fail_msg("it did not come to that in 20 s");
+}
+
+#define PATIENT (60 * USEC_PER_S)
+
+/* ── tests ── */
+
+static void hands_visitors_over_with_all_their_bytes(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	struct front_counters c;
+	int fd;
+
+	ask(f, "GET / HTTP/1.1\r\nHost: Both.test:8080\r\n\r\n", "[http web both.test]");
+	ask(f, "POST /x HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 5\r\n\r\nhelloGET /",
+	    "[http plain plain.test]");
+	ask_tls(f, "both.test", "\x02h2", "[https web both.test]");
+	ask_tls(f, "A.B.secure.test", NULL, "[https secure a.b.secure.test]");
+	ask_tls(f, "gw.test", "\x0ahomeport/1", "[link]");
+	fd = dial(f->raw);
+	say_text(fd, "SSH-2.0-x\r\n");
+	assert_served(fd, "SSH-2.0-x\r\n", 11, "[raw ssh ]");
+	c = counted(f);
+	assert_int_equal(c.accepted, 6);
+	assert_int_equal(c.routed, 5);
+	assert_int_equal(c.links, 1);
+	stop(f);
+}
+
+static void hands_raw_visitors_over_before_they_speak(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	int fd = dial(f->raw);
+	char banner[16] = "";
+
+	assert_int_equal(recv(fd, banner, 10, MSG_WAITALL), 10);
+	assert_string_equal(banner, "[raw ssh ]");
+	close(fd);
+	stop(f);
+}
+
+static void refuses_unknown_names(void **state)
+{
+	static const char *const names[] = {"nobody.test", "plain.test", "secure.test", NULL};
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	const char *text;
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		uint8_t hello[4096];
+
+		len = make_hello(hello, sizeof(hello), names[i], "\x02h2");
+		text = ask_refused(f->https, hello, len, &len);
+		assert_int_equal(len, 7);
+		assert_memory_equal(text, "\x15\x03\x03\x00\x02\x02\x70", 7);
+	}
+	text = ask_refused(f->http, "GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n", 37, NULL);
+	assert_has(text, "HTTP/1.1 421 Misdirected Request\r\n");
+	assert_null(strstr(text, "nobody"));
+	text = ask_refused(f->http, "GET / HTTP/1.0\r\n\r\n", 18, NULL);
+	assert_has(text, "HTTP/1.1 421 ");
+	assert_int_equal(counted(f).refused_unknown, 6);
+	stop(f);
+}
+
+static void redirects_names_that_speak_only_https(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	static const char get[] = "GET /a?b HTTP/1.1\r\nHost: x.secure.test:8080\r\n\r\n";
+	static const char options[] = "OPTIONS * HTTP/1.1\r\nHost: x.secure.test\r\n\r\n";
+	const char *text = ask_refused(f->http, get, sizeof(get) - 1, NULL);
+
+	assert_has(text, "HTTP/1.1 308 ");
+	assert_has(text, "\r\nLocation: https://x.secure.test:8443/a?b\r\n");
+	text = ask_refused(f->http, options, sizeof(options) - 1, NULL);
+	assert_has(text, "\r\nLocation: https://x.secure.test:8443/\r\n");
+	stop(f);
+}
+
+static void answers_strangers_in_their_language(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	static char big[40 * 1024];
+	const char *text;
+
+	text = ask_refused(f->https, "GET / HTTP/1.1\r\n\r\n", 18, NULL);
+	assert_has(text, "HTTP/1.1 400 ");
+	assert_has(text, "https://");
+	text = ask_refused(f->http, "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 28, NULL);
+	assert_has(text, "HTTP/1.1 400 ");
+	text = ask_refused(f->http, "HEAD / HTTP/1.1\r\nHost: nobody.test\r\n\r\n", 38, NULL);
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	memset(big, 'a', sizeof(big));
+	memcpy(big, "GET /", 5);
+	text = ask_refused(f->http, big, sizeof(big), NULL);
+	assert_has(text, "HTTP/1.1 431 ");
+	stop(f);
+}
+
+static void an_answer_survives_a_body_nobody_reads(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	static char body[600 * 1024];
+	int fd = dial(f->http);
+
+	say_text(fd, "POST / HTTP/1.1\r\nHost: away.test\r\nContent-Length: 614400\r\n\r\n");
+	say(fd, body, sizeof(body));
+	assert_has(hear(fd, NULL), "</html>\n");
+	stop(f);
+}
+
+static void refuses_visitors_of_those_who_are_away(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	static const char away[] = "GET / HTTP/1.1\r\nHost: away.test\r\n\r\n";
+	static const char full[] = "HEAD / HTTP/1.1\r\nHost: full.test\r\n\r\n";
+	uint8_t hello[4096];
+	const char *text = ask_refused(f->http, away, sizeof(away) - 1, NULL);
+	size_t len;
+
+	assert_has(text, "HTTP/1.1 503 ");
+	assert_has(text, "away.test</h1>");
+	assert_has(text, "offline since 1970-01-01 00:00 UTC");
+	text = ask_refused(f->http, full, sizeof(full) - 1, NULL);
+	assert_has(text, "HTTP/1.1 503 ");
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	len = make_hello(hello, sizeof(hello), "away.test", NULL);
+	assert_memory_equal(ask_refused(f->https, hello, len, NULL) + 5, "\x02\x70", 2);
+	len = make_hello(hello, sizeof(hello), "full.test", NULL);
+	assert_memory_equal(ask_refused(f->https, hello, len, NULL) + 5, "\x02\x50", 2);
+	assert_int_equal(counted(f).refused_offline, 2);
+	assert_int_equal(counted(f).refused_busy, 2);
+	stop(f);
+}
+
+static void reads_bytes_that_come_one_by_one(void **state)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n";
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	uint8_t hello[4096], wire[8192];
+	size_t len = make_hello(hello, sizeof(hello), "both.test", NULL);
+	int tls = dial(f->https), http = dial(f->http);
+
+	len = cut_hello(wire, hello, len, 20);
+	for (size_t i = 0; i < MAX(len, sizeof(request) - 1); i++) {
+		if (i < len)
+			say(tls, wire + i, 1);
+		if (i < sizeof(request) - 1)
+			say(http, request + i, 1);
+		poll(NULL, 0, i % 16 == 0);
+	}
+	assert_served(tls, wire, len, "[https web both.test]");
+	assert_served(http, request, sizeof(request) - 1, "[http web both.test]");
+	stop(f);
+}
+
+static bool four_timeouts(const struct front_counters *c)
+{
+	return c->refused_timeout == 4;
+}
+
+static void strangers_do_not_hold_up_others(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, 300 * USEC_PER_MS);
+	int silent_tls = dial(f->https), silent_http = dial(f->http);
+	int slow_tls = dial(f->https), slow_http = dial(f->http);
+	int garbage = dial(f->https), left = dial(f->https);
+
+	say_text(slow_tls, "\x16\x03\x01");
+	say_text(slow_http, "GET / HTT");
+	say_text(garbage, "\x01\x02\x03\x04");
+	close(left);
+	ask(f, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n", "[http web both.test]");
+	ask_tls(f, "both.test", NULL, "[https web both.test]");
+	assert_string_equal(hear(silent_tls, NULL), "");
+	assert_string_equal(hear(silent_http, NULL), ""); /* not a 408 for what he never asked */
+	assert_string_equal(hear(slow_tls, NULL), "");
+	assert_has(hear(slow_http, NULL), "HTTP/1.1 408 ");
+	assert_string_equal(hear(garbage, NULL), "");
+	await(f, four_timeouts);
+	assert_int_equal(counted(f).refused_invalid, 1);
+	assert_int_equal(counted(f).left, 1);
+	stop(f);
+}
+
+static bool one_limited(const struct front_counters *c)
+{
+	return c->refused_limit == 1;
+}
+
+static void one_source_cannot_take_all(void **state)
+{
+	struct front_limits limits = FRONT_LIMITS_DEFAULT;
+	struct fixture *f;
+	int first, second, third, other;
+
+	limits.reading_per_source_max = 2;
+	f = start(limits, PATIENT);
+	first = dial_from(2, f->http);
+	second = dial_from(2, f->http);
+	third = dial_from(2, f->http);
+	assert_true(is_reset(third));
+	await(f, one_limited);
+	other = dial_from(3, f->http);
+	say_text(other, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n");
+	assert_served(other, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n", 35,
+		      "[http web both.test]");
+	say_text(first, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n"); /* is not read any more */
+	assert_served(first, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n", 35,
+		      "[http web both.test]");
+	third = dial_from(2, f->http);
+	say_text(third, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n");
+	assert_served(third, "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n", 35,
+		      "[http web both.test]");
+	close(second);
+	stop(f);
+}
+
+/* A held connection to the raw port. */
+static int hold(struct fixture *f)
+{
+	int fd = dial(f->raw);
+	char greeting[10];
+
+	assert_int_equal(recv(fd, greeting, sizeof(greeting), MSG_WAITALL), sizeof(greeting));
+	return fd;
+}
+
+static void connections_are_counted_until_they_are_gone(void **state)
+{
+	struct front_limits limits = FRONT_LIMITS_DEFAULT;
+	struct fixture *f;
+	int held[16];
+
+	limits.conns_per_source_max = ARRAY_LEN(held);
+	f = start(limits, PATIENT);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++)
+		held[i] = hold(f);
+	assert_true(is_reset(dial(f->raw)));
+	for (size_t i = 1; i < ARRAY_LEN(held); i++)
+		assert_served(held[i], "", 0, "");
+	for (int i = 0; i < 50; i++) { /* every way to end gives its place back */
+		assert_served(hold(f), "", 0, "");
+		ask_refused(f->http, "GET / HTTP/1.1\r\nHost: away.test\r\n\r\n", 35, NULL);
+		ask_refused(f->http, "GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n", 37, NULL);
+		ask_refused(f->http, "bad\r\n\r\n", 7, NULL);
+	}
+	close(held[0]);
+	stop(f);
+}
+
+static void stops_listening(void **state)
+{
+	static const struct front_handler handler = {on_visitor, NULL};
+	struct fixture f = {0};
+	struct front_config config;
+	struct sock_addr at = {0};
+	struct err e = {0};
+
+	list_init(&f.guests);
+	assert_int_equal(loop_new(&f.loop, &e), 0);
+	assert_int_equal(front_routes_new(&f.routes, &e), 0);
+	assert_int_equal(front_sources_new(NULL, &f.sources, &e), 0);
+	config = (struct front_config){.routes = f.routes, .sources = f.sources};
+	assert_int_equal(front_new(f.loop, &config, &handler, &f, &f.front, &e), 0);
+	f.raw = listen_on(&f, FRONT_RAW);
+	f.http = listen_on(&f, FRONT_HTTP);
+	at.ip = (struct ipaddr){.family = 4, .bytes = {127, 0, 0, 1}, .port = f.raw};
+	assert_int_equal(front_listen(f.front, FRONT_HTTP, &at, 0, NULL, NULL, &e), -ERR_EXISTS);
+	assert_has(e.text, "Address already in use: another program has this port");
+	front_unlisten(f.front, FRONT_HTTP, f.raw); /* another kind */
+	assert_int_equal(front_listen(f.front, FRONT_HTTP, &at, 0, NULL, NULL, &e), -ERR_EXISTS);
+	front_unlisten(f.front, FRONT_RAW, f.raw);
+	assert_int_equal(front_listen(f.front, FRONT_HTTP, &at, 0, NULL, NULL, &e), 0);
+	front_stop(f.front);
+	front_stop(f.front);
+	front_free(f.front);
+	front_sources_free(f.sources);
+	front_routes_free(f.routes);
+	loop_free(f.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hands_visitors_over_with_all_their_bytes),
+		cmocka_unit_test(hands_raw_visitors_over_before_they_speak),
+		cmocka_unit_test(refuses_unknown_names),
+		cmocka_unit_test(redirects_names_that_speak_only_https),
+		cmocka_unit_test(answers_strangers_in_their_language),
+		cmocka_unit_test(an_answer_survives_a_body_nobody_reads),
+		cmocka_unit_test(refuses_visitors_of_those_who_are_away),
+		cmocka_unit_test(reads_bytes_that_come_one_by_one),
+		cmocka_unit_test(strangers_do_not_hold_up_others),
+		cmocka_unit_test(one_source_cannot_take_all),
+		cmocka_unit_test(connections_are_counted_until_they_are_gone),
+		cmocka_unit_test(stops_listening),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
