@@ -35,6 +35,8 @@ struct loop {
 
 	usec_t now;
 	bool now_valid;
+	bool running;	  /* in loop_run: the clock is read once a turn */
+	usec_t firing_at; /* in run_timers: what is started there waits for a later turn */
 
 	struct timer **heap; /* owned array from index 1 */
 	size_t heap_count, heap_size;
@@ -55,15 +57,13 @@ struct loop {
 	uint8_t *scratch[LOOP_SCRATCH_COUNT];
 };
 
-/* ── clock
- * ───────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── clock ── */
 
 usec_t loop_now(struct loop *loop)
 {
 	if (!loop->now_valid) {
 		loop->now = ustime_boot();
-		loop->now_valid = true;
+		loop->now_valid = loop->running;
 	}
 	return loop->now;
 }
@@ -75,8 +75,7 @@ void loop_on_jump(struct loop *loop, void (*fn)(void *arg, usec_t span), void *a
 	loop->jump[loop->n_jump++].arg = arg;
 }
 
-/* ── timers: a binary heap, the earliest at index 1
- * ────────────────────────────────────────────────────────────── */
+/* ── timers: a binary heap, the earliest at index 1 ── */
 
 static void heap_put(struct loop *loop, size_t i, struct timer *t)
 {
@@ -131,6 +130,8 @@ void timer_start_at(struct timer *t, usec_t at)
 {
 	struct loop *loop = t->loop;
 
+	if (loop->firing_at && at <= loop->firing_at)
+		at = loop->firing_at + 1;
 	if (t->index) {
 		bool later = at > t->at;
 
@@ -177,26 +178,33 @@ static struct timer *timer_first(struct loop *loop)
 	return loop->heap_count ? loop->heap[1] : NULL;
 }
 
-/* Run what is due now. A timer that is started again by its own handler waits for the next turn. */
+/* The machine slept, or the process was stopped. */
+static void tell_jump(struct loop *loop, usec_t span)
+{
+	for (unsigned i = 0; i < loop->n_jump; i++)
+		loop->jump[i].fn(loop->jump[i].arg, span);
+}
+
+/* Run what is due now. A timer that is started by a handler waits for the next turn, even with
+ * nothing to wait for: no timer can keep the others from running. */
 static void run_timers(struct loop *loop)
 {
 	usec_t now = loop_now(loop);
 	struct timer *t = timer_first(loop);
 
-	if (t && t->at <= now && now - t->at >= LOOP_JUMP_MIN)
-		for (unsigned i = 0; i < loop->n_jump; i++)
-			loop->jump[i].fn(loop->jump[i].arg, now - t->at);
-	for (size_t budget = loop->heap_count; budget > 0; budget--) {
-		t = timer_first(loop);
-		if (!t || t->at > now)
-			return;
+	if (!t || t->at > now)
+		return;
+	loop->firing_at = now;
+	if (now - t->at >= LOOP_JUMP_MIN)
+		tell_jump(loop, now - t->at);
+	while ((t = timer_first(loop)) && t->at <= now) {
 		timer_stop(t);
 		t->fn(t->arg);
 	}
+	loop->firing_at = 0;
 }
 
-/* ── deferred calls
- * ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── deferred calls ── */
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -241,9 +249,7 @@ static void run_deferred(struct loop *loop)
 	}
 }
 
-/* ── the turn
- * ────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the turn ── */
 
 static void arm_timer_fd(struct loop *loop)
 {
@@ -436,7 +442,9 @@ void loop_free(struct loop *loop)
 void loop_run(struct loop *loop)
 {
 	assert(!loop->sim);
+	loop->running = true;
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	loop->running = loop->now_valid = false;
 }
 
 static void stop_here(void *arg)
@@ -452,9 +460,7 @@ void loop_stop(struct loop *loop)
 		abort(); /* without memory for 24 bytes nothing can be stopped in good order */
 }
 
-/* ── signals
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── signals ── */
 
 static void on_signal(uv_signal_t *uv, int signal)
 {
@@ -465,9 +471,11 @@ static void on_signal(uv_signal_t *uv, int signal)
 
 int loop_on_signal(struct loop *loop, int signal, void (*fn)(void *arg), void *arg, struct err *e)
 {
-	struct signal_watch *s = calloc(1, sizeof(*s));
+	struct signal_watch *s;
 	int r;
 
+	assert(!loop->sim);
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ERR_NOMEM, "signal handler");
 	s->fn = fn;
@@ -482,9 +490,7 @@ int loop_on_signal(struct loop *loop, int signal, void (*fn)(void *arg), void *a
 	return 0;
 }
 
-/* ── virtual clock
- * ───────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── virtual clock ── */
 
 static void sim_settle(struct loop *loop)
 {
@@ -520,9 +526,7 @@ void loop_sim_sleep(struct loop *loop, usec_t span)
 	loop_sim_advance(loop, 0);
 }
 
-/* ── scratch
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── scratch ── */
 
 uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which)
 {
@@ -534,9 +538,7 @@ uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which)
 	return loop->scratch[which];
 }
 
-/* ── jobs
- * ────────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── jobs ── */
 
 static void on_job_work(uv_work_t *request)
 {
@@ -582,9 +584,7 @@ int job_start(struct job *job, struct loop *loop, void (*work)(struct job *job),
 	return 0;
 }
 
-/* ── descriptors
- * ─────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── descriptors ── */
 
 struct watch {
 	uv_poll_t uv;

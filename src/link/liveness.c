@@ -1,0 +1,128 @@
+#include "link/liveness.h"
+
+#include "base/log.h"
+
+const char *liveness_state_name(enum liveness_state state)
+{
+	static const char *const names[] = {
+#define X(name) [LIVENESS_STATE_##name] = #name,
+		LIVENESS_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+/* The one place where the state changes; sets the deadline that belongs to it. */
+static void set_state(struct liveness *l, enum liveness_state to, const char *why)
+{
+	if (l->state != to)
+		log_debug("link liveness: %s -> %s (%s)", liveness_state_name(l->state),
+			  liveness_state_name(to), why);
+	l->state = to;
+	switch (to) {
+	case LIVENESS_STATE_STOPPED:
+		timer_stop(&l->timer);
+		return;
+	case LIVENESS_STATE_QUIET:
+		timer_start_at(&l->timer, l->last_sign + LIVENESS_QUIET);
+		return;
+	case LIVENESS_STATE_ASKED:
+		timer_start_at(&l->timer, l->last_sign + LIVENESS_DEAD);
+		return;
+	case LIVENESS_STATE_URGENT:
+		timer_start_at(&l->timer, l->asked_at + LIVENESS_URGENT);
+		return;
+	}
+}
+
+static void ask(struct liveness *l)
+{
+	l->asked_at = loop_now(l->loop);
+	l->acked = l->handler->acked(l->arg);
+	l->handler->ping(l->arg);
+}
+
+/* Did anything move since the question? */
+static bool answered(struct liveness *l)
+{
+	uint64_t acked;
+
+	if (l->last_sign > l->asked_at)
+		return true;
+	acked = l->handler->acked(l->arg);
+	if (acked == l->acked)
+		return false;
+	l->acked = acked;
+	l->last_sign = loop_now(l->loop);
+	return true;
+}
+
+static void on_timer(void *arg)
+{
+	struct liveness *l = arg;
+	usec_t now = loop_now(l->loop);
+
+	switch (l->state) {
+	case LIVENESS_STATE_STOPPED:
+		return;
+	case LIVENESS_STATE_QUIET:
+		if (now < l->last_sign + LIVENESS_QUIET) {
+			set_state(l, LIVENESS_STATE_QUIET, "bytes came");
+			return;
+		}
+		ask(l);
+		/* The process itself may have slept: the other side gets its time from now on. */
+		l->last_sign = MAX(l->last_sign, now - LIVENESS_QUIET);
+		set_state(l, LIVENESS_STATE_ASKED, "silence");
+		return;
+	case LIVENESS_STATE_ASKED:
+		if (answered(l)) {
+			set_state(l, LIVENESS_STATE_QUIET, "answered");
+			return;
+		}
+		set_state(l, LIVENESS_STATE_STOPPED, "no answer");
+		l->handler->on_dead(l->arg);
+		return;
+	case LIVENESS_STATE_URGENT:
+		if (answered(l)) {
+			set_state(l, LIVENESS_STATE_QUIET, "answered");
+			return;
+		}
+		l->last_sign = l->asked_at;
+		set_state(l, LIVENESS_STATE_ASKED, "urgent question missed");
+		if (l->handler->on_missed && !l->missed) {
+			l->missed = true;
+			l->handler->on_missed(l->arg);
+		}
+		return;
+	}
+}
+
+void liveness_init(struct liveness *l, struct loop *loop, const struct liveness_handler *handler,
+		   void *arg)
+{
+	*l = (struct liveness){.loop = loop, .handler = handler, .arg = arg};
+	timer_init(&l->timer, loop, on_timer, l);
+}
+
+void liveness_start(struct liveness *l)
+{
+	l->last_sign = loop_now(l->loop);
+	set_state(l, LIVENESS_STATE_QUIET, "started");
+}
+
+void liveness_stop(struct liveness *l)
+{
+	if (l->state != LIVENESS_STATE_STOPPED)
+		set_state(l, LIVENESS_STATE_STOPPED, "stopped");
+}
+
+void liveness_ask(struct liveness *l)
+{
+	if (l->state == LIVENESS_STATE_STOPPED || l->state == LIVENESS_STATE_URGENT)
+		return;
+	l->missed = false;
+	ask(l);
+	set_state(l, LIVENESS_STATE_URGENT, "network changed");
+}

@@ -1,0 +1,63 @@
+/*
+ * Is the other side still there? (docs/protocol.md §4)
+ *
+ *	              5 s without a sign: PING
+ *	   QUIET ───────────────────────────────▶ ASKED ── 10 s without a sign ──▶ on_dead
+ *	     ▲ ▲           a sign                   │
+ *	     │ └────────────────────────────────────┘
+ *	     │ a sign                      2 s: on_missed, once
+ *	     └──────────── URGENT ◀── liveness_ask (network changed, clock jumped): PING now
+ *
+ * A sign is any byte received, or bytes of ours that the other side's TCP acknowledged: on a slow
+ *line a full send queue delays PING by seconds, but the queue itself moves.
+ */
+#pragma once
+
+#include "net/loop.h"
+
+#define LIVENESS_QUIET	(5 * USEC_PER_S)
+#define LIVENESS_DEAD	(10 * USEC_PER_S)
+#define LIVENESS_URGENT (2 * USEC_PER_S)
+
+struct liveness_handler {
+	void (*ping)(void *arg);
+	uint64_t (*acked)(
+		void *arg); /* a count that moves when the other side acknowledges bytes */
+	void (*on_missed)(void *arg); /* an urgent question found no answer in 2 s; NULL is fine */
+	void (*on_dead)(void *arg);
+};
+
+#define LIVENESS_STATES(X) X(STOPPED) X(QUIET) X(ASKED) X(URGENT)
+enum liveness_state {
+#define X(name) LIVENESS_STATE_##name,
+	LIVENESS_STATES(X)
+#undef X
+};
+
+struct liveness {
+	struct loop *loop; /* borrowed */
+	const struct liveness_handler *handler;
+	void *arg;
+	struct timer timer;
+	enum liveness_state state;
+	usec_t last_sign;
+	usec_t asked_at;
+	uint64_t acked; /* when it was asked */
+	bool missed;	/* on_missed was called for this question */
+};
+
+void liveness_init(struct liveness *l, struct loop *loop, const struct liveness_handler *handler,
+		   void *arg);
+void liveness_start(struct liveness *l);
+void liveness_stop(struct liveness *l);
+
+/* A byte came. Cheap: called for every read. */
+static inline void liveness_heard(struct liveness *l)
+{
+	l->last_sign = loop_now(l->loop);
+}
+
+/* Ask now, and tell within LIVENESS_URGENT if there is no answer. */
+void liveness_ask(struct liveness *l);
+
+const char *liveness_state_name(enum liveness_state state);
