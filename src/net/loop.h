@@ -1,6 +1,6 @@
 /*
  * The event loop: libuv underneath, one per thread, with the clock, timers and deferred calls in
- *our own hands so that the same code runs on a virtual clock in tests (loop_new_sim).
+ * our own hands so that the same code runs on a virtual clock in tests (loop_new_sim).
  *
  *	struct loop *loop;
  *	r = loop_new(&loop, &e);
@@ -10,9 +10,9 @@
  *	loop_free(loop);
  *
  * One turn of the loop: ready descriptors and expired timers call their handlers; then the deferred
- *calls run, in the order in which they were asked for. A handler must not free the object that
- *called it: it defers (defer_call) or relies on destructors that are safe at any time (timer_stop,
- *watch_free, stream_close are).
+ * calls run, in the order in which they were asked for. A handler must not free the object that
+ * called it: it defers (defer_call) or relies on destructors that are safe at any time (timer_stop,
+ * watch_free, stream_close are).
  *
  * Everything here belongs to the loop's own thread, but loop_post and loop_stop.
  */
@@ -43,7 +43,7 @@ void loop_run(struct loop *loop);
 /* Ends loop_run at the end of its turn. From any thread. */
 void loop_stop(struct loop *loop);
 
-/* Boot-time clock, read once a turn. */
+/* Boot-time clock, read once a turn; outside loop_run at each call. */
 usec_t loop_now(struct loop *loop);
 
 /*
@@ -61,9 +61,7 @@ int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg) MUST_CHECK;
 int loop_on_signal(struct loop *loop, int signal, void (*fn)(void *arg), void *arg,
 		   struct err *e) MUST_CHECK;
 
-/* ── virtual clock
- * ───────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── virtual clock ── */
 
 /* Let time pass: timers and deferred calls run in order, each at its own time. */
 void loop_sim_advance(struct loop *loop, usec_t span);
@@ -71,9 +69,7 @@ void loop_sim_advance(struct loop *loop, usec_t span);
 /* As if the machine slept: the clock jumps by span, then what was due runs late. */
 void loop_sim_sleep(struct loop *loop, usec_t span);
 
-/* ── scratch
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── scratch ── */
 
 /*
  * Large buffers shared by everything on one loop, each with one user at a time: whoever fills it is
@@ -92,9 +88,7 @@ enum loop_scratch {
 /* LOOP_SCRATCH_LEN bytes; never NULL (aborts at start-up size without memory). */
 uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which);
 
-/* ── timers
- * ──────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── timers ── */
 
 struct timer {
 	struct loop *loop; /* borrowed */
@@ -106,7 +100,8 @@ struct timer {
 
 void timer_init(struct timer *t, struct loop *loop, void (*fn)(void *arg), void *arg);
 
-/* Fire once, `span` from now (or at `at`); restarts a running timer. */
+/* Fire once, `span` from now (or at `at`); restarts a running timer. What a timer's handler starts
+ * fires in a later turn. */
 void timer_start(struct timer *t, usec_t span);
 void timer_start_at(struct timer *t, usec_t at);
 
@@ -118,8 +113,7 @@ static inline bool timer_running(const struct timer *t)
 	return t->index != 0;
 }
 
-/* ── deferred calls
- * ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── deferred calls ── */
 
 struct defer {
 	struct loop *loop; /* borrowed */
@@ -137,8 +131,7 @@ void defer_call(struct defer *d);
 /* Harmless when not pending, and on a zeroed one. */
 void defer_cancel(struct defer *d);
 
-/* ── jobs: what blocks, on libuv's thread pool
- * ─────────────────────────────────────────────────────────────────── */
+/* ── jobs: what blocks, on libuv's thread pool ── */
 
 struct job {
 	struct loop *loop;	       /* borrowed */
@@ -153,9 +146,7 @@ struct job {
 int job_start(struct job *job, struct loop *loop, void (*work)(struct job *job),
 	      void (*done)(struct job *job), struct err *e) MUST_CHECK;
 
-/* ── descriptors
- * ─────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── descriptors ── */
 
 enum watch_event { WATCH_READ = 1, WATCH_WRITE = 2 };
 
