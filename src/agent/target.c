@@ -45,7 +45,7 @@ static void place(struct target *t, uint16_t port)
 		t->other = loopback6;
 		t->other.port = port;
 	}
-	if (ipaddr_is_unspecified(&ip))
+	if (ip.family && ipaddr_is_unspecified(&ip))
 		ip = ip.family == 6 ? loopback6 : loopback4;
 	ip.port = port;
 	t->to.ip = ip;

@@ -1,0 +1,13 @@
+/*
+ * One process at a time on a state folder: a lock that goes with the process, however it ends.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/*
+ * Take folder/lock (flock(2)). *ret_fd is the lock: closing it gives it up; a program started from
+ * this one does not inherit it. -ERR_EXISTS: another process has it, e tells which; -ERR_DENIED,
+ * -ERR_FAILED.
+ */
+int state_lock(const char *folder, int *ret_fd, struct err *e) MUST_CHECK;
