@@ -13,8 +13,7 @@
 #define NDJSON_LINE_MAX	 ((size_t)64 * 1024) /* without its '\n' */
 #define NDJSON_DEPTH_MAX 16		     /* objects and arrays inside each other */
 
-/* ── bytes -> objects
- * ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── bytes -> objects ── */
 
 struct ndjson {
 	struct buf line; /* an unfinished line, bounded by max */
@@ -39,9 +38,7 @@ int ndjson_feed(struct ndjson *n, const void *bytes, size_t len,
  * NDJSON_LINE_MAX). */
 int ndjson_append(struct buf *b, const json_t *object) MUST_CHECK;
 
-/* ── over a stream
- * ───────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── over a stream ── */
 
 struct ndjson_conn;
 

@@ -54,6 +54,7 @@ static int errno_code(int error)
 	case ETIMEDOUT:
 		return ERR_TIMEOUT;
 	case ECONNRESET:
+	case ENOTCONN: /* of a socket that was connected */
 	case EPIPE:
 		return ERR_RESET;
 	case EACCES:
@@ -69,9 +70,7 @@ static int errno_code(int error)
 	}
 }
 
-/* ── streams
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── streams ── */
 
 /*
  * The descriptor is watched level-triggered. An event is passed on once; if the user has not read
@@ -85,7 +84,9 @@ struct sock_stream {
 	int fd;
 	bool told_readable; /* on_ready said so, and nothing was read since */
 	bool want_writable; /* a write was short */
-	bool shut, broken;
+	int broken;	    /* errno of the failure that was found; 0: none */
+	bool ended;	    /* the other side's end was read: nothing more to watch for */
+	bool shut;
 };
 
 static struct sock_stream *sock_stream_of(const struct stream *s)
@@ -117,25 +118,43 @@ static void sock_on_watch(void *arg, unsigned events)
 		sock->stream.on_ready(sock->stream.arg, tell);
 }
 
+static int sock_fail(struct sock_stream *sock, int error, const char *what, struct err *e)
+{
+	sock->broken = error;
+	errno = error;
+	return err_set_errno(e, errno_code(error), "%s", what);
+}
+
+static void sock_watch_more(struct sock_stream *sock, unsigned event)
+{
+	if (sock->watch)
+		watch_set(sock->watch, watch_events(sock->watch) | event);
+}
+
 static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *e)
 {
 	struct sock_stream *sock = sock_stream_of(s);
 	ssize_t n;
 
 	if (sock->broken)
-		return err_set(e, ERR_RESET, "connection is broken");
+		return sock_fail(sock, sock->broken, "receive", e);
+	if (sock->ended)
+		return 0;
 	do
 		n = recv(sock->fd, bytes, len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return n;
-	if (n < 0 && errno != EAGAIN) {
-		sock->broken = true;
-		return err_set_errno(e, errno_code(errno), "receive");
+	if (n < 0 && errno != EAGAIN)
+		return sock_fail(sock, errno, "receive", e);
+	if (n == 0) { /* readable for ever from now on: nobody must be told again and again */
+		sock->ended = true;
+		if (sock->watch)
+			watch_set(sock->watch, watch_events(sock->watch) & ~(unsigned)WATCH_READ);
+		return 0;
 	}
 	sock->told_readable = false;
-	if (sock->watch && !(watch_events(sock->watch) & WATCH_READ))
-		watch_set(sock->watch, watch_events(sock->watch) | WATCH_READ);
+	sock_watch_more(sock, WATCH_READ);
 	return n < 0 ? -ERR_AGAIN : n;
 }
 
@@ -145,19 +164,16 @@ static ssize_t sock_write(struct stream *s, const void *bytes, size_t len, struc
 	ssize_t n;
 
 	if (sock->broken)
-		return err_set(e, ERR_RESET, "connection is broken");
+		return sock_fail(sock, sock->broken, "send", e);
 	do
 		n = send(sock->fd, bytes, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return n;
-	if (n < 0 && errno != EAGAIN) {
-		sock->broken = true;
-		return err_set_errno(e, errno_code(errno), "send");
-	}
+	if (n < 0 && errno != EAGAIN)
+		return sock_fail(sock, errno, "send", e);
 	sock->want_writable = true;
-	if (sock->watch)
-		watch_set(sock->watch, watch_events(sock->watch) | WATCH_WRITE);
+	sock_watch_more(sock, WATCH_WRITE);
 	return n < 0 ? -ERR_AGAIN : n;
 }
 
@@ -211,7 +227,8 @@ static int sock_attach(struct stream *s, struct loop *loop, struct err *e)
 	if (r < 0)
 		return r;
 	sock->told_readable = false;
-	watch_set(sock->watch, WATCH_READ | (sock->want_writable ? WATCH_WRITE : 0));
+	watch_set(sock->watch,
+		  (sock->ended ? 0 : WATCH_READ) | (sock->want_writable ? WATCH_WRITE : 0));
 	return 0;
 }
 
@@ -282,9 +299,7 @@ void sock_stream_set_lowat(struct stream *s, uint32_t bytes)
 		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
-/* ── connecting
- * ──────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── connecting ── */
 
 struct sock_connect {
 	struct loop *loop; /* borrowed */
@@ -400,9 +415,7 @@ int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t tim
 	return 0;
 }
 
-/* ── listening
- * ───────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── listening ── */
 
 #define ACCEPT_PAUSE (100 * USEC_PER_MS)
 

@@ -15,9 +15,7 @@ struct sock_addr {
 /* "127.0.0.1:80" or "unix:/run/x.sock". */
 const char *sock_addr_format(char text[static 128], const struct sock_addr *a);
 
-/* ── streams
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── streams ── */
 
 /* A stream over a connected socket; takes the descriptor, also on failure. TCP_NODELAY is set on
  * TCP. */
@@ -40,9 +38,7 @@ void sock_stream_info(const struct stream *s, struct sock_info *ret);
 /* TCP_NOTSENT_LOWAT: how many bytes may wait unsent in the kernel before it says "full". */
 void sock_stream_set_lowat(struct stream *s, uint32_t bytes);
 
-/* ── connecting
- * ──────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── connecting ── */
 
 struct sock_connect;
 
@@ -57,9 +53,7 @@ int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t tim
 		       void *arg, struct sock_connect **ret_connect, struct err *e) MUST_CHECK;
 void sock_connect_cancel(struct sock_connect *c); /* NULL is fine */
 
-/* ── listening
- * ───────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── listening ── */
 
 struct sock_listener;
 
