@@ -1,0 +1,46 @@
+/*
+ * Who has which raw TCP port. A service keeps its port: it stays reserved while the service is
+ *away, so that "ssh -p 20007" goes on working, until all ports are taken; then the one that was not
+ *used for the longest time goes to a newcomer.
+ *
+ *	FREE ──▶ USED ──▶ RESERVED ──▶ USED (the same service, or, with no other left, a newcomer)
+ *
+ * Safe from any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define PORTS_SERVICE_MAX 64
+
+struct ports;
+
+/* first..last; both 0: none. -ERR_NOMEM. */
+int ports_new(uint16_t first, uint16_t last, struct ports **ret_ports, struct err *e) MUST_CHECK;
+void ports_free(struct ports *ports); /* NULL is fine */
+
+/* At start-up: what was reserved before. A port outside of the range is no longer. */
+void ports_restore(struct ports *ports, uint64_t agent, const char *service, uint16_t port);
+
+/*
+ * A port for that service; from now on it is in use.
+ *
+ * wished   0: the one it had, else any
+ * ret_new  true: it did not have this one before
+ *
+ * -ERR_EXISTS: the wished one is used by, or reserved for, another service; -ERR_LIMIT: none left.
+ */
+int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
+	       uint16_t *ret_port, bool *ret_new) MUST_CHECK;
+
+/* The service does not use it now; it stays reserved. */
+void ports_release(struct ports *ports, uint64_t agent, uint16_t port);
+
+/* Another program on this machine has it: given only to who wishes for it, as another try. */
+void ports_block(struct ports *ports, uint16_t port);
+
+/* The agent is revoked: all its ports are free. */
+void ports_forget(struct ports *ports, uint64_t agent);

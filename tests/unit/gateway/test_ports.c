@@ -1,0 +1,137 @@
+/* Raw ports: stable, never two services on one, and never lost. */
+#include "test.h"
+
+#include "gateway/ports.h"
+
+enum { LAPTOP = 1, NAS = 2 };
+
+static struct ports *ports_of_three(void)
+{
+	struct ports *ports;
+
+	assert_int_equal(ports_new(20000, 20002, &ports, NULL), 0);
+	return ports;
+}
+
+static uint16_t take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished)
+{
+	uint16_t port;
+	bool new;
+
+	assert_int_equal(ports_take(ports, agent, service, wished, &port, &new), 0);
+	return port;
+}
+
+static int try(struct ports *ports, uint64_t agent, const char *service, uint16_t wished)
+{
+	uint16_t port = 7;
+	bool new;
+	int r = ports_take(ports, agent, service, wished, &port, &new);
+
+	if (r < 0)
+		assert_int_equal(port, 7);
+	return r;
+}
+
+static void test_stable(void **state)
+{
+	struct ports *ports = ports_of_three();
+	uint16_t port;
+	bool new;
+
+	assert_int_equal(take(ports, LAPTOP, "ssh", 0), 20000);
+	assert_int_equal(take(ports, NAS, "ssh", 0), 20001);
+	ports_release(ports, LAPTOP, 20000);
+	assert_int_equal(take(ports, NAS, "git", 0), 20002);
+	assert_int_equal(ports_take(ports, LAPTOP, "ssh", 0, &port, &new), 0);
+	assert_int_equal(port, 20000);
+	assert_false(new);
+	ports_free(ports);
+}
+
+static void test_full(void **state)
+{
+	struct ports *ports = ports_of_three();
+
+	take(ports, LAPTOP, "a", 0);
+	take(ports, LAPTOP, "b", 0);
+	take(ports, LAPTOP, "c", 0);
+	assert_int_equal(try(ports, LAPTOP, "d", 0), -ERR_LIMIT);
+	ports_release(ports, LAPTOP, 20001);
+	ports_release(ports, LAPTOP, 20000);
+	assert_int_equal(take(ports, NAS, "ssh", 0), 20001); /* unused for longer */
+	assert_int_equal(take(ports, LAPTOP, "b", 0), 20000);
+	assert_int_equal(try(ports, LAPTOP, "a", 0), -ERR_LIMIT);
+	ports_free(ports);
+}
+
+static void test_wishes(void **state)
+{
+	struct ports *ports = ports_of_three();
+
+	assert_int_equal(take(ports, LAPTOP, "ssh", 20002), 20002);
+	assert_int_equal(try(ports, NAS, "ssh", 20002), -ERR_EXISTS);
+	assert_int_equal(try(ports, LAPTOP, "git", 20002), -ERR_EXISTS);
+	ports_release(ports, LAPTOP, 20002);
+	assert_int_equal(try(ports, NAS, "ssh", 20002), -ERR_EXISTS); /* reserved */
+	assert_int_equal(take(ports, LAPTOP, "git", 20002), 20002);
+	assert_int_equal(take(ports, LAPTOP, "git", 20001), 20001); /* and 20002 is free now */
+	assert_int_equal(take(ports, NAS, "ssh", 20002), 20002);
+	assert_int_equal(try(ports, NAS, "ssh", 22), -ERR_EXISTS);
+	ports_free(ports);
+}
+
+static void test_restore(void **state)
+{
+	struct ports *ports = ports_of_three();
+
+	ports_restore(ports, LAPTOP, "ssh", 20000);
+	ports_restore(ports, NAS, "ssh", 20000);  /* taken */
+	ports_restore(ports, NAS, "git", 30000);  /* outside of the range now */
+	ports_restore(ports, LAPTOP, "x", 20001); /* once more, elsewhere: the last one counts */
+	ports_restore(ports, LAPTOP, "x", 20002);
+	assert_int_equal(take(ports, NAS, "ssh", 0), 20001);
+	assert_int_equal(take(ports, LAPTOP, "ssh", 0), 20000);
+	assert_int_equal(take(ports, LAPTOP, "x", 0), 20002);
+	ports_free(ports);
+}
+
+static void test_blocked_and_forgotten(void **state)
+{
+	struct ports *ports = ports_of_three();
+
+	take(ports, LAPTOP, "ssh", 0);
+	ports_block(ports, 20000);
+	assert_int_equal(take(ports, LAPTOP, "ssh", 0), 20001);
+	assert_int_equal(take(ports, LAPTOP, "git", 0), 20002);
+	assert_int_equal(try(ports, NAS, "ssh", 0), -ERR_LIMIT);
+	ports_forget(ports, LAPTOP);
+	assert_int_equal(take(ports, NAS, "ssh", 0), 20001);
+	assert_int_equal(take(ports, NAS, "git", 20000), 20000); /* a wish tries it again */
+	ports_free(ports);
+}
+
+static void test_none(void **state)
+{
+	struct ports *ports;
+
+	assert_int_equal(ports_new(0, 0, &ports, NULL), 0);
+	ports_restore(ports, LAPTOP, "ssh", 20000);
+	assert_int_equal(try(ports, LAPTOP, "ssh", 0), -ERR_LIMIT);
+	assert_int_equal(try(ports, LAPTOP, "ssh", 20000), -ERR_EXISTS);
+	ports_free(ports);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stable),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_wishes),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_blocked_and_forgotten),
+		cmocka_unit_test(test_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
