@@ -35,14 +35,15 @@ static inline size_t buf_len(const struct buf *b)
 	return b->tail - b->head;
 }
 
+/* NULL while there is no memory. */
 static inline uint8_t *buf_head(const struct buf *b)
 {
-	return b->bytes + b->head;
+	return b->bytes ? b->bytes + b->head : NULL; /* arithmetic on NULL is undefined in C */
 }
 
 static inline struct str buf_str(const struct buf *b)
 {
-	return str_n((const char *)b->bytes + b->head, b->tail - b->head);
+	return str_n((const char *)buf_head(b), buf_len(b));
 }
 
 /* Room for n more bytes at the tail, which buf_commit then counts; NULL: over max, or no memory. */

@@ -8,7 +8,7 @@
  *		return err_set(e, ERR_INVALID, "truncated");
  *
  * After an overrun each read yields 0 and an empty sub-cursor. Numbers are big-endian, as on the
- *wire. Nothing is allocated or copied; the bytes stay the caller's.
+ * wire. Nothing is allocated or copied; the bytes stay the caller's.
  */
 #pragma once
 
@@ -38,8 +38,7 @@ static inline size_t cursor_left(const struct cursor *c)
 	return (size_t)(c->end - c->at);
 }
 
-/* The next n bytes, or NULL (and overrun) when there are not as many. n = 0 yields a valid pointer.
- */
+/* The next n bytes, or NULL (and overrun) when there are not as many. */
 static inline const uint8_t *cursor_take(struct cursor *c, size_t n)
 {
 	const uint8_t *p = c->at;
@@ -49,7 +48,8 @@ static inline const uint8_t *cursor_take(struct cursor *c, size_t n)
 		c->at = c->end;
 		return NULL;
 	}
-	c->at += n;
+	if (n)
+		c->at += n;
 	return p;
 }
 
@@ -86,7 +86,7 @@ static inline struct cursor cursor_sub(struct cursor *c, size_t n)
 {
 	const uint8_t *p = cursor_take(c, n);
 
-	if (!p)
+	if (c->overrun)
 		return (struct cursor){.overrun = true};
 	return cursor_over(p, n);
 }

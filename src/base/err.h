@@ -2,8 +2,8 @@
  * Errors: a code for the caller that branches, a sentence for the person who reads.
  *
  * A function that can fail returns 0 (or a count) or -ERR_*, and is MUST_CHECK. A code exists only
- *because some caller branches on it; everything else about the failure is text in `struct err`,
- *outermost context first:
+ * because some caller branches on it; everything else about the failure is text in `struct err`,
+ * outermost context first:
  *
  *	service blog: connect to 127.0.0.1:8000: Connection refused
  *

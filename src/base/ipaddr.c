@@ -8,6 +8,17 @@
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+/* ::ffff:192.0.2.1 is 192.0.2.1. */
+static void ipaddr_unmap(struct ipaddr *a)
+{
+	if (a->family != 6 || memcmp(a->bytes, mapped_prefix, sizeof(mapped_prefix)) != 0)
+		return;
+	a->family = 4;
+	memmove(a->bytes, a->bytes + sizeof(mapped_prefix), 4);
+	memset(a->bytes + 4, 0, sizeof(a->bytes) - 4);
+	a->scope = 0;
+}
+
 void ipaddr_from_sockaddr(struct ipaddr *a, const struct sockaddr *sa)
 {
 	*a = (struct ipaddr){0};
@@ -19,17 +30,12 @@ void ipaddr_from_sockaddr(struct ipaddr *a, const struct sockaddr *sa)
 		a->port = ntohs(in->sin_port);
 	} else if (sa->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
-		const uint8_t *bytes = in6->sin6_addr.s6_addr;
 
-		a->port = ntohs(in6->sin6_port);
-		if (memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0) {
-			a->family = 4;
-			memcpy(a->bytes, bytes + 12, 4);
-			return;
-		}
 		a->family = 6;
-		memcpy(a->bytes, bytes, 16);
+		memcpy(a->bytes, &in6->sin6_addr, 16);
+		a->port = ntohs(in6->sin6_port);
 		a->scope = in6->sin6_scope_id;
+		ipaddr_unmap(a);
 	}
 }
 
@@ -89,6 +95,7 @@ int ipaddr_parse(struct str s, struct ipaddr *ret)
 		a.family = 6;
 	else
 		return -ERR_INVALID;
+	ipaddr_unmap(&a);
 	*ret = a;
 	return 0;
 }
@@ -108,7 +115,7 @@ int hostport_split(struct str s, struct str *ret_host, uint16_t *ret_port)
 		port = str_n(s.at + end + 1, s.len - (size_t)end - 1);
 		if (port.len && port.at[0] != ':')
 			return -ERR_INVALID;
-		if (ipaddr_parse(host, &literal) < 0 || literal.family != 6)
+		if (ipaddr_parse(host, &literal) < 0 || str_find(host, ':') < 0)
 			return -ERR_INVALID;
 	} else if (ipaddr_parse(s, &literal) < 0) {
 		ptrdiff_t colon = str_find(s, ':');
@@ -227,7 +234,7 @@ int authority_parse(struct str s, char ret_host[static HOSTNAME_MAX], uint16_t *
 	if (bracketed) {
 		if (ipaddr_parse(host, &literal) < 0)
 			return -ERR_INVALID;
-		snprintf(name, sizeof(name), "[%s]", ipaddr_format(text, &literal));
+		snprintf(name, sizeof(name), "%s", ipaddr_format_port(text, &literal));
 	} else if (!hostname_copy(name, host)) {
 		return -ERR_INVALID; /* an IPv6 literal without brackets too: ':' */
 	}

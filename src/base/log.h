@@ -1,8 +1,7 @@
 /*
  * The log: one line an event, to stderr. On a terminal or pipe "level: text"; under systemd
- * (JOURNAL_STREAM) with the
- * "<N>" priority prefix. Library layers log at debug only; a role reports each failure once and
- * says what comes next.
+ * (JOURNAL_STREAM) with the "<N>" priority prefix. Library layers log at debug only; a role reports
+ * each failure once and says what comes next.
  *
  * Bytes from strangers are printed through log_text(): control characters and invalid UTF-8 are
  * escaped.

@@ -26,8 +26,9 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends_nocase(struct str s, struct str suffix)
 {
-	return s.len >= suffix.len &&
-	       str_eq_nocase(str_n(s.at + s.len - suffix.len, suffix.len), suffix);
+	return suffix.len == 0 ||
+	       (s.len >= suffix.len &&
+		str_eq_nocase(str_n(s.at + s.len - suffix.len, suffix.len), suffix));
 }
 
 static bool is_blank(char c)
@@ -59,7 +60,7 @@ struct str str_split(struct str *rest, char sep)
 	ptrdiff_t at = str_find(whole, sep);
 
 	if (at < 0) {
-		*rest = str_n(whole.at + whole.len, 0);
+		*rest = str_n(whole.len ? whole.at + whole.len : whole.at, 0);
 		return whole;
 	}
 	*rest = str_n(whole.at + at + 1, whole.len - (size_t)at - 1);

@@ -24,12 +24,13 @@ usec_t ustime_wall(void)
 const char *ustime_format_span(char text[static USTIME_TEXT_MAX], usec_t span)
 {
 	unsigned long long s = span / USEC_PER_S;
+	unsigned tenth = (unsigned)(span / (USEC_PER_S / 10) % 10);
 
 	if (span < USEC_PER_S)
 		snprintf(text, USTIME_TEXT_MAX, "%llu ms",
 			 (unsigned long long)(span / USEC_PER_MS));
-	else if (s < 10)
-		snprintf(text, USTIME_TEXT_MAX, "%.1f s", (double)span / 1e6);
+	else if (s < 10 && tenth)
+		snprintf(text, USTIME_TEXT_MAX, "%llu.%u s", s, tenth);
 	else if (s < 120)
 		snprintf(text, USTIME_TEXT_MAX, "%llu s", s);
 	else if (s < 7200)

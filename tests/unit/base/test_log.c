@@ -1,0 +1,111 @@
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void assert_printable(const char *bytes, size_t len, const char *want)
+{
+	char text[LOG_TEXT_MAX];
+
+	assert_string_equal(log_text(text, str_n(bytes, len)), want);
+}
+
+#define ASSERT_PRINTABLE(literal, want) assert_printable(literal, sizeof(literal) - 1, want)
+
+static void test_text_of_strangers(void **state)
+{
+	ASSERT_PRINTABLE("", "");
+	ASSERT_PRINTABLE("plain text ~", "plain text ~");
+	ASSERT_PRINTABLE("a\n\x1b[31m\0\x7f\\", "a\\x0a\\x1b[31m\\x00\\x7f\\x5c");
+	assert_printable(NULL, 0, "");
+}
+
+static void test_utf8(void **state)
+{
+	ASSERT_PRINTABLE("b\xc3\xbc"
+			 "cher \xe2\x82\xac \xf0\x9f\x98\x80",
+			 "b\xc3\xbc"
+			 "cher \xe2\x82\xac \xf0\x9f\x98\x80");
+	ASSERT_PRINTABLE("\xc0\xaf", "\\xc0\\xaf");		      /* overlong */
+	ASSERT_PRINTABLE("\xe0\x80\xaf", "\\xe0\\x80\\xaf");	      /* overlong */
+	ASSERT_PRINTABLE("\xed\xa0\x80", "\\xed\\xa0\\x80");	      /* a surrogate */
+	ASSERT_PRINTABLE("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* beyond U+10FFFF */
+	ASSERT_PRINTABLE("\xf0\x80\x80\x80", "\\xf0\\x80\\x80\\x80"); /* overlong */
+	ASSERT_PRINTABLE("\xc2\x9b"
+			 "31m",
+			 "\\xc2\\x9b"
+			 "31m");		    /* a control character */
+	ASSERT_PRINTABLE("\xe2\x82", "\\xe2\\x82"); /* cut off */
+	ASSERT_PRINTABLE("\x80\xff", "\\x80\\xff");
+}
+
+static void test_long_text_is_cut(void **state)
+{
+	char bytes[1000], text[LOG_TEXT_MAX];
+
+	memset(bytes, 'x', sizeof(bytes));
+	log_text(text, str_n(bytes, sizeof(bytes)));
+	assert_int_equal(strlen(text), LOG_TEXT_MAX - 1);
+	assert_string_equal(text + LOG_TEXT_MAX - 4, "...");
+	for (size_t n = 0; n < 300; n++) { /* never over the end, whatever is at it */
+		memcpy(bytes + n, "\xe2\x82\xac\n", 4);
+		log_text(text, str_n(bytes, n + 4));
+		assert_true(strlen(text) < LOG_TEXT_MAX);
+		memset(bytes + n, 'x', 4);
+	}
+}
+
+/* What log_write puts on stderr. */
+static void capture(char *got, size_t size, enum log_level level, const char *text)
+{
+	int fds[2], old = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_write(level, "%s", text);
+	dup2(old, STDERR_FILENO);
+	n = read(fds[0], got, size - 1);
+	got[n > 0 ? n : 0] = '\0';
+	close(old);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_lines(void **state)
+{
+	char got[4096], large[3000];
+
+	unsetenv("JOURNAL_STREAM");
+	capture(got, sizeof(got), LOG_LEVEL_WARNING, "careful");
+	assert_string_equal(got, "warning: careful\n");
+	capture(got, sizeof(got), LOG_LEVEL_INFO, "news");
+	assert_string_equal(got, "news\n");
+	capture(got, sizeof(got), LOG_LEVEL_DEBUG, "not asked for");
+	assert_string_equal(got, "");
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	capture(got, sizeof(got), LOG_LEVEL_ERROR, "bad");
+	assert_string_equal(got, "<3>bad\n");
+	unsetenv("JOURNAL_STREAM");
+	memset(large, 'y', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	capture(got, sizeof(got), LOG_LEVEL_INFO, large); /* cut, but a line all the same */
+	assert_in_range(strlen(got), 2000, 2048);
+	assert_int_equal(got[strlen(got) - 1], '\n');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text_of_strangers),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_long_text_is_cut),
+		cmocka_unit_test(test_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
