@@ -801,6 +801,8 @@ void carrier_close(struct carrier *c)
 	if (c->state >= CARRIER_CLOSING)
 		return;
 	set_state(c, CARRIER_CLOSING, "closing");
+	lose_visitors(c, &c->fresh);
+	lose_visitors(c, &c->visitors);
 }
 
 void carrier_ask(struct carrier *c)

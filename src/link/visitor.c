@@ -183,6 +183,8 @@ void visitor_discard(struct link_visitor *v)
 
 void visitor_lost(struct link_visitor *v)
 {
+	if (v->id && v->carrier->session)
+		stream_abort(v);
 	if (v->carrier->side == CARRIER_GATEWAY && !v->answered && v->local && v->handler)
 		visitor_return(v, -ERR_AGAIN);
 	else
