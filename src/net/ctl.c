@@ -16,7 +16,7 @@ struct ctl_client {
 	struct list node;
 	struct ctl_server *server; /* borrowed */
 	struct ndjson_conn *conn;  /* owned */
-	uid_t uid;
+	struct ucred peer;
 	void *data; /* the handler's */
 };
 
@@ -87,7 +87,7 @@ static bool peer_in_group(int fd, const struct ucred *peer, gid_t group)
  * The mode of the socket (0660) says the same, but there is a moment between bind and chmod, and a
  * folder may be mounted with modes of its own.
  */
-static bool peer_allowed(const struct ctl_server *server, int fd, uid_t *ret_uid)
+static bool peer_allowed(const struct ctl_server *server, int fd, struct ucred *ret_peer)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
@@ -96,7 +96,7 @@ static bool peer_allowed(const struct ctl_server *server, int fd, uid_t *ret_uid
 		return false;
 	if (peer.uid != 0 && peer.uid != geteuid() && !peer_in_group(fd, &peer, server->group))
 		return false;
-	*ret_uid = peer.uid;
+	*ret_peer = peer;
 	return true;
 }
 
@@ -111,7 +111,7 @@ static void turn_away(int fd, const char *sentence)
 	close(fd);
 }
 
-static int client_new(struct ctl_server *server, int fd, uid_t uid, struct err *e)
+static int client_new(struct ctl_server *server, int fd, const struct ucred *peer, struct err *e)
 {
 	struct ctl_client *client = calloc(1, sizeof(*client));
 	struct stream *stream;
@@ -122,7 +122,7 @@ static int client_new(struct ctl_server *server, int fd, uid_t uid, struct err *
 		return err_set(e, ERR_NOMEM, "client");
 	}
 	client->server = server;
-	client->uid = uid;
+	client->peer = *peer;
 	r = sock_stream_new(server->loop, fd, &stream, e);
 	if (r == 0)
 		r = ndjson_conn_new(stream, &client_handler, client, &client->conn, e);
@@ -139,13 +139,13 @@ static void server_on_accept(void *arg, int fd, const struct ipaddr *peer)
 {
 	struct ctl_server *server = arg;
 	struct err e = {0};
-	uid_t uid;
+	struct ucred who;
 
-	if (!peer_allowed(server, fd, &uid))
+	if (!peer_allowed(server, fd, &who))
 		turn_away(fd, "not allowed: only root, the daemon's user and its group are served");
 	else if (server->n_clients >= CTL_CLIENTS_MAX)
 		turn_away(fd, "too many connections to the control socket");
-	else if (client_new(server, fd, uid, &e) < 0)
+	else if (client_new(server, fd, &who, &e) < 0)
 		log_debug("control socket: %s", e.text);
 }
 
@@ -204,7 +204,12 @@ void ctl_server_free(struct ctl_server *server)
 
 uid_t ctl_client_uid(const struct ctl_client *client)
 {
-	return client->uid;
+	return client->peer.uid;
+}
+
+pid_t ctl_client_pid(const struct ctl_client *client)
+{
+	return client->peer.pid;
 }
 
 void *ctl_client_data(const struct ctl_client *client)

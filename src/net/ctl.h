@@ -33,6 +33,7 @@ int ctl_server_new(struct loop *loop, const char *path, const struct ctl_handler
 void ctl_server_free(struct ctl_server *server); /* NULL is fine; on_gone for each client */
 
 uid_t ctl_client_uid(const struct ctl_client *client);
+pid_t ctl_client_pid(const struct ctl_client *client);
 void *
 ctl_client_data(const struct ctl_client *client); /* the handler's own pointer, NULL at first */
 void ctl_client_set_data(struct ctl_client *client, void *data);
