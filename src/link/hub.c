@@ -16,11 +16,13 @@
 #include "base/log.h"
 #include "link/carrier.h"
 
-#define FIRST_MESSAGE_MAX   (5 * USEC_PER_S)
-#define JOIN_MAX	    (10 * USEC_PER_S) /* the store's answer */
-#define UNKNOWN_KEY_BYTES   4096
-#define WAITING_MAX	    256 /* visitors of one agent that wait for a link */
-#define TAKEOVERS	    3	/* within TAKEOVER_WINDOW: two machines */
+#define FIRST_MESSAGE_MAX (5 * USEC_PER_S)
+#define JOIN_MAX	  (10 * USEC_PER_S) /* the store's answer */
+#define UNKNOWN_KEY_BYTES 4096
+#define WAITING_MAX	  256 /* visitors of one agent that wait for a link */
+#define TRIES_MAX                                                                                  \
+	8 /* for one visitor, who is refused or whose connection is lost before the answer */
+#define TAKEOVERS	    3 /* within TAKEOVER_WINDOW: two machines */
 #define TAKEOVER_WINDOW	    (600 * USEC_PER_S)
 #define OLD_CONNECTIONS_MAX 8 /* of one agent, besides the current ones */
 
@@ -54,7 +56,8 @@ struct agent {
 	char name[LINK_SERVICE_ID_MAX + 1];
 	char instance[LINK_INSTANCE_LEN + 1];
 	struct list conns;
-	struct list waiting;	       /* requests without a carrier */
+	struct list waiting; /* requests without a carrier */
+	unsigned n_waiting;
 	struct link_services services; /* the last list of this instance */
 	struct link_grants grants;     /* the last answer */
 	bool asked, granted;	       /* the owner was asked about services; and has answered */
@@ -422,7 +425,6 @@ static int on_hello(struct conn *conn, json_t *object, struct err *e)
 
 static int on_services(struct conn *conn, json_t *object, struct err *e)
 {
-	struct link_hub *hub = conn->hub;
 	struct agent *agent = conn->agent;
 	struct link_services services;
 	int r;
