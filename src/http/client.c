@@ -45,7 +45,8 @@ struct http_client {
 	struct http_reader in;
 	struct http_writer out;
 	struct defer defer;
-	struct err failure; /* for on_failed */
+	struct err *failure; /* owned: for on_failed; NULL without memory */
+	bool told;
 };
 
 static void set_state(struct http_client *c, enum client_state to, const char *why)
@@ -64,7 +65,9 @@ static void fail(struct http_client *c, const struct err *e)
 {
 	if (c->state == CLIENT_FAILED)
 		return;
-	c->failure = *e;
+	c->failure = malloc(sizeof(*e));
+	if (c->failure)
+		*c->failure = *e;
 	set_state(c, CLIENT_FAILED, e->text);
 	defer_call(&c->defer);
 }
@@ -151,12 +154,10 @@ static void read_idle(struct http_client *c)
 {
 	ssize_t n = http_reader_fill(&c->in, 1, NULL);
 
-	if (n == -ERR_AGAIN)
-		return;
-	if (n == 0)
-		fail_with(c, ERR_RESET, "closed the idle connection");
-	else
+	if (buf_len(&c->in.ahead) > 0)
 		fail_with(c, ERR_INVALID, "speaks without being asked");
+	else if (n != -ERR_AGAIN)
+		fail_with(c, ERR_RESET, "closed the idle connection");
 }
 
 /* ── the turn ── */
@@ -189,17 +190,24 @@ static void end_half(struct http_client *c)
 		c->out.broken = true;
 }
 
+static void tell_failure(struct http_client *c)
+{
+	static const struct err unknown = {ERR_NOMEM, "out of memory"};
+	const struct err *e = c->failure ? c->failure : &unknown;
+
+	if (c->told)
+		return;
+	c->told = true;
+	c->handler->on_failed(c->arg, -e->code, e);
+}
+
 static void client_on_defer(void *arg)
 {
 	struct http_client *c = arg;
 
 	c->running = true;
 	if (c->state == CLIENT_FAILED) {
-		struct err e = c->failure;
-
-		if (e.code)
-			c->handler->on_failed(c->arg, -e.code, &e);
-		c->failure.code = 0; /* once */
+		tell_failure(c);
 	} else if (http_writer_flush(&c->out) == 0) {
 		end_half(c);
 	}
@@ -247,6 +255,7 @@ void http_client_free(struct http_client *c)
 	http_reader_done(&c->in);
 	http_writer_done(&c->out);
 	stream_close(c->stream);
+	free(c->failure);
 	free(c);
 }
 
