@@ -39,6 +39,7 @@ static void set_state(struct liveness *l, enum liveness_state to, const char *wh
 static void ask(struct liveness *l)
 {
 	l->asked_at = loop_now(l->loop);
+	l->asked_signs = l->signs;
 	l->acked = l->handler->acked(l->arg);
 	l->handler->ping(l->arg);
 }
@@ -48,7 +49,7 @@ static bool answered(struct liveness *l)
 {
 	uint64_t acked;
 
-	if (l->last_sign > l->asked_at)
+	if (l->signs != l->asked_signs)
 		return true;
 	acked = l->handler->acked(l->arg);
 	if (acked == l->acked)

@@ -42,8 +42,9 @@ struct liveness {
 	enum liveness_state state;
 	usec_t last_sign;
 	usec_t asked_at;
-	uint64_t acked; /* when it was asked */
-	bool missed;	/* on_missed was called for this question */
+	uint64_t signs, asked_signs; /* how often bytes came; the same when it was asked */
+	uint64_t acked;		     /* when it was asked */
+	bool missed;		     /* on_missed was called for this question */
 };
 
 void liveness_init(struct liveness *l, struct loop *loop, const struct liveness_handler *handler,
@@ -55,6 +56,7 @@ void liveness_stop(struct liveness *l);
 static inline void liveness_heard(struct liveness *l)
 {
 	l->last_sign = loop_now(l->loop);
+	l->signs++;
 }
 
 /* Ask now, and tell within LIVENESS_URGENT if there is no answer. */
