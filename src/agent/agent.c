@@ -148,11 +148,6 @@ static void on_welcome(void *arg, const struct link_welcome *welcome)
 {
 	struct agent *agent = arg;
 
-	if (welcome->conflict)
-		log_warning("this machine's key is used by another machine as well (%s/%s was "
-			    "copied?): both take the link from each other; make a new key on one "
-			    "of them: remove the file and join again",
-			    agent->state, JOINED_KEY_FILE);
 	remember(agent, welcome);
 	on_grants(agent, &welcome->grants);
 }
@@ -409,6 +404,14 @@ static void on_network(void *arg)
 
 /* ── interface ── */
 
+static void take_setup(struct agent *agent, const struct agent_setup *setup)
+{
+	agent->joined = *setup->joined;
+	agent->port = setup->host ? setup->port : agent->joined.port;
+	str_copy(agent->host, sizeof(agent->host),
+		 str_of(setup->host ? setup->host : agent->joined.host));
+}
+
 static int dial_new(struct agent *agent, const struct agent_setup *setup, struct err *e)
 {
 	const struct joined *joined = &agent->joined;
@@ -424,6 +427,25 @@ static int dial_new(struct agent *agent, const struct agent_setup *setup, struct
 	};
 
 	return link_dial_new(agent->loop, &config, &dial_events, agent, &agent->dial, e);
+}
+
+/* The gateway may be another one, or have forgiven us. */
+int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct err *e)
+{
+	struct link_dial *before = agent->dial;
+	struct service *s;
+	int r;
+
+	take_setup(agent, setup);
+	r = dial_new(agent, setup, e);
+	if (r < 0) {
+		agent->dial = before;
+		return r;
+	}
+	link_dial_free(before);
+	list_for_each (s, &agent->services, node)
+		service_set_grant(s, NULL);
+	return announce(agent, e);
 }
 
 static void watch_network(struct agent *agent)
@@ -446,10 +468,7 @@ int agent_new(struct loop *loop, const struct agent_setup *setup, const struct a
 	agent->loop = loop;
 	agent->events = events;
 	agent->arg = arg;
-	agent->joined = *setup->joined;
-	agent->port = setup->host ? setup->port : agent->joined.port;
-	str_copy(agent->host, sizeof(agent->host),
-		 str_of(setup->host ? setup->host : agent->joined.host));
+	take_setup(agent, setup);
 	list_init(&agent->services);
 	agent->state = strdup(setup->state);
 	r = agent->state ? dial_new(agent, setup, e) : err_set(e, ERR_NOMEM, "agent");

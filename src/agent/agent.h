@@ -46,6 +46,12 @@ int agent_new(struct loop *loop, const struct agent_setup *setup, const struct a
 int agent_set_wishes(struct agent *agent, const struct wish *wishes, size_t n,
 		     struct err *e) MUST_CHECK;
 
+/*
+ * Dial anew, by another setup of the same key and state folder: visitors are ended. On failure the
+ * link stays as it was.
+ */
+int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct err *e) MUST_CHECK;
+
 /* Take a service on loan. -ERR_EXISTS: its id or one of its names is in use here; -ERR_LIMIT. */
 int agent_borrow(struct agent *agent, const struct wish *wish, const struct service_lender *lender,
 		 struct service **ret_service, struct err *e) MUST_CHECK;

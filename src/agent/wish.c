@@ -33,6 +33,15 @@ bool wish_names_equal(char *const *a, size_t n_a, char *const *b, size_t n_b)
 	return true;
 }
 
+json_t *wish_names_json(char *const *names, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n && array; i++)
+		json_array_append_new(array, json_string(names[i]));
+	return array;
+}
+
 void wish_done(struct wish *wish)
 {
 	target_done(&wish->target);

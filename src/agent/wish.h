@@ -23,6 +23,7 @@ bool wish_equal(const struct wish *a, const struct wish *b);
 bool wish_names_equal(char *const *a, size_t n_a, char *const *b, size_t n_b);
 int wish_names_copy(char ***to, size_t *n_to, char *const *from, size_t n_from) MUST_CHECK;
 void wish_names_done(char **names, size_t n);
+json_t *wish_names_json(char *const *names, size_t n); /* a new array, or NULL */
 
 /* "preserve", "local" or a host name, into host and host_name. -ERR_INVALID: neither. */
 int wish_set_host(struct wish *wish, struct str text) MUST_CHECK;
