@@ -59,6 +59,13 @@ static void attempt_cancel(void *arg, void *handle)
 	free(a);
 }
 
+static bool attempt_answered(void *arg, void *handle)
+{
+	const struct attempt *a = handle;
+
+	return a->tls != NULL;
+}
+
 /* The end, told from the loop: never from inside an event of the stream that goes with it. */
 static void finish(struct attempt *a, int r, const struct err *why)
 {
@@ -225,6 +232,8 @@ static int attempt_start(void *arg, struct loop *loop,
 
 struct link_connector connector_interface(struct connector *connector)
 {
-	return (struct link_connector){
-		.start = attempt_start, .cancel = attempt_cancel, .arg = connector};
+	return (struct link_connector){.start = attempt_start,
+				       .cancel = attempt_cancel,
+				       .answered = attempt_answered,
+				       .arg = connector};
 }

@@ -27,7 +27,8 @@
 #include "net/backoff.h"
 
 #define REDIAL_FIRST	(700 * USEC_PER_MS)
-#define REDIAL_MOST	(10 * USEC_PER_S)
+#define REDIAL_MOST	(8300 * USEC_PER_MS) /* 10 s with the jitter */
+#define HANGING		(5 * USEC_PER_S) /* an attempt without an answer gets company after this */
 #define REDIAL_FAST_FOR (120 * USEC_PER_S)
 #define PARK_REPLACED	(60 * USEC_PER_S)
 #define PARK_WRONG_KEY	(60 * USEC_PER_S)
@@ -60,6 +61,7 @@ struct slot {
 	struct list conns;
 	struct timer redial;
 	struct backoff backoff;
+	usec_t delay;	   /* until the next attempt, if this one fails */
 	usec_t fast_until; /* 0: not lost to silence */
 };
 
@@ -176,14 +178,11 @@ static void slot_redial_after(struct slot *slot, usec_t span)
  */
 static usec_t slot_failed(struct slot *slot)
 {
-	usec_t delay;
+	usec_t now = loop_now(slot->dial->loop);
 
-	if (slot_is_fast(slot) && timer_running(&slot->redial))
-		return slot->redial.at - MIN(slot->redial.at, loop_now(slot->dial->loop));
-	delay = slot_is_fast(slot) ? backoff_jitter(REDIAL_FIRST) : backoff_next(&slot->backoff);
-	if (slot_under_way(slot) == 0)
-		slot_redial_after(slot, delay);
-	return delay;
+	if (!slot_is_fast(slot) && slot_under_way(slot) == 0)
+		slot_redial_after(slot, slot->delay);
+	return timer_running(&slot->redial) ? slot->redial.at - MIN(slot->redial.at, now) : 0;
 }
 
 static void on_redial(void *arg)
@@ -255,7 +254,7 @@ static void on_refused(struct conn *conn, json_t *object)
 	if (strcmp(refused.reason, "busy") == 0) {
 		struct slot *slot = conn->slot;
 
-		slot->backoff.next = REDIAL_MOST;
+		slot->delay = REDIAL_MOST;
 		conn_free(conn);
 		slot_failed(slot);
 		return;
@@ -592,6 +591,20 @@ static void conn_on_connected(void *arg, int r, struct stream *s, const struct t
 	}
 }
 
+/* The oldest attempt nobody has answered yet; on a line with a long way a handshake must not be cut
+ * off. */
+static struct conn *slot_hanging(const struct slot *slot)
+{
+	const struct link_connector *connector = &slot->dial->connector;
+	struct conn *conn;
+
+	list_for_each (conn, &slot->conns, node)
+		if (conn->state == CONN_DIALLING &&
+		    !(connector->answered && connector->answered(connector->arg, conn->attempt)))
+			return conn;
+	return NULL;
+}
+
 /* A fresh attempt beside what the slot has; the oldest one gives way to a third. */
 static void slot_dial(struct slot *slot)
 {
@@ -601,34 +614,24 @@ static void slot_dial(struct slot *slot)
 
 	if (!active(d))
 		return;
+	slot->delay =
+		slot_is_fast(slot) ? backoff_jitter(REDIAL_FIRST) : backoff_next(&slot->backoff);
+	slot_redial_after(slot, slot_is_fast(slot) ? slot->delay : MAX(slot->delay, HANGING));
 	if (slot_under_way(slot) >= ATTEMPTS_MAX) {
-		list_for_each (conn, &slot->conns, node)
-			if (conn->state == CONN_DIALLING)
-				break;
-		if (&conn->node == &slot->conns) { /* both are being greeted: wait for them */
-			slot_redial_after(slot, backoff_jitter(REDIAL_FIRST));
-			return;
-		}
+		conn = slot_hanging(slot);
+		if (!conn)
+			return; /* all are talking with somebody: wait for them */
 		conn_free(conn);
 	}
 	conn = calloc(1, sizeof(*conn));
-	if (!conn) {
-		slot_redial_after(slot, REDIAL_MOST);
+	if (!conn)
 		return;
-	}
 	conn->slot = slot;
 	timer_init(&conn->greeting, d->loop, conn_on_greeting_over, conn);
 	list_push(&slot->conns, &conn->node);
 	if (d->connector.start(d->connector.arg, d->loop, conn_on_connected, conn, &conn->attempt,
-			       &e) < 0) {
+			       &e) < 0)
 		conn_free(conn);
-		slot_redial_after(slot, REDIAL_MOST);
-		return;
-	}
-	if (slot_is_fast(slot))
-		slot_redial_after(slot, backoff_jitter(REDIAL_FIRST));
-	else
-		timer_stop(&slot->redial);
 }
 
 /* ── the owner's calls

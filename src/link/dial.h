@@ -26,6 +26,8 @@ struct link_connector {
 				  const struct tls_key_hash *peer, const struct err *e),
 		     void *done_arg, void **ret_attempt, struct err *e);
 	void (*cancel)(void *arg, void *attempt);
+	/* Whether somebody at the other end answered already; NULL: not told. */
+	bool (*answered)(void *arg, void *attempt);
 	void *arg;
 };
 

@@ -246,7 +246,8 @@ static void conn_free(struct conn *conn)
 	carrier_free(conn->carrier);
 	free(conn);
 	if (agent && list_empty(&agent->conns))
-		agent->asked = false; /* an answer that is still out is good, but nobody relies on it */
+		agent->asked =
+			false; /* an answer that is still out is good, but nobody relies on it */
 	if (agent)
 		agent_update_online(agent, &observed);
 	if (hub->handler->on_gone)
