@@ -426,7 +426,8 @@ struct sock_listener {
 	struct sock_addr at;
 	void (*on_accept)(void *arg, int fd, const struct ipaddr *peer);
 	void *arg;
-	bool *freed; /* set while accepting: on_accept may free the listener */
+	bool accepting; /* on_accept may free the listener: its memory then goes after the round */
+	bool closed;
 };
 
 static void listener_on_pause(void *arg)
@@ -439,10 +440,9 @@ static void listener_on_pause(void *arg)
 static void listener_on_watch(void *arg, unsigned events)
 {
 	struct sock_listener *l = arg;
-	bool freed = false;
 
-	l->freed = &freed;
-	for (int i = 0; i < SOCK_ACCEPT_PER_TURN && !freed; i++) {
+	l->accepting = true;
+	for (int i = 0; i < SOCK_ACCEPT_PER_TURN && !l->closed; i++) {
 		struct sockaddr_storage ss = {0};
 		socklen_t len = sizeof(ss);
 		struct ipaddr peer;
@@ -460,8 +460,9 @@ static void listener_on_watch(void *arg, unsigned events)
 		ipaddr_from_sockaddr(&peer, (struct sockaddr *)&ss);
 		l->on_accept(l->arg, fd, &peer);
 	}
-	if (!freed)
-		l->freed = NULL;
+	l->accepting = false;
+	if (l->closed)
+		free(l);
 }
 
 /* A Unix socket's path may be left over from a process that was killed: only if nobody answers it
@@ -557,12 +558,12 @@ void sock_listener_free(struct sock_listener *l)
 {
 	if (!l)
 		return;
-	if (l->freed)
-		*l->freed = true;
 	watch_free(l->watch);
 	timer_stop(&l->pause);
 	if (l->at.ip.family == 0)
 		unlink(l->at.path);
 	close(l->fd);
-	free(l);
+	l->closed = true;
+	if (!l->accepting)
+		free(l);
 }
