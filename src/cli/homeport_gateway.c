@@ -4,8 +4,9 @@
 int main(int argc, char **argv)
 {
 	static const struct command *const commands[] = {
-		&gateway_command_invite, &gateway_command_agents, &gateway_command_revoke,
-		&gateway_command_names,	 &gateway_command_status, &gateway_command_config,
+		&gateway_command_run,	 &gateway_command_invite, &gateway_command_agents,
+		&gateway_command_revoke, &gateway_command_names,  &gateway_command_status,
+		&gateway_command_config,
 	};
 	const struct program program = {
 		.name = "homeport-gateway",

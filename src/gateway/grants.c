@@ -39,15 +39,6 @@ void grants_refuse(struct link_grant *grant, enum grants_reason reason, const ch
 
 /* ── names ── */
 
-/* Below AGENT.DOMAIN: the agent's without being asked for. */
-static bool is_own(const struct grants_policy *policy, const char *name)
-{
-	char suffix[LINK_SERVICE_ID_MAX + HOSTNAME_MAX + 3];
-
-	snprintf(suffix, sizeof(suffix), ".%s.%s", policy->agent, policy->domain);
-	return strlen(name) > strlen(suffix) && str_ends_nocase(str_of(name), str_of(suffix));
-}
-
 /* The service of this agent that has the name already, or NULL. */
 static const char *user_of(const struct link_grants *grants, const char *name)
 {
@@ -72,24 +63,24 @@ static bool name_fits(const struct link_grants *grants, const struct grants_poli
 		      struct link_grant *grant, const char *name)
 {
 	const char *user = user_of(grants, name);
+	struct err e = {0};
+	int r;
 
-	if (user)
+	if (user) {
 		grants_refuse(grant, GRANTS_NAME_TAKEN, "%s is used by your service %s already",
 			      name, user);
-	else if (!hostname_valid(str_of(name)))
-		grants_refuse(grant, GRANTS_NAME_NOT_ALLOWED,
-			      "%s is not a host name; give the service another one", name);
-	else if (!is_own(policy, name) && !policy->may_use(policy->arg, name))
-		grants_refuse(grant, GRANTS_NAME_NOT_ALLOWED,
-			      "%s was not granted to %s; on the gateway: homeport-gateway invite "
-			      "%s --name %s, then join again",
-			      name, policy->agent, policy->agent, name);
-	else if (count_names(grants) >= GRANTS_NAMES_MAX)
+		return false;
+	}
+	if (count_names(grants) >= GRANTS_NAMES_MAX) {
 		grants_refuse(grant, GRANTS_LIMIT, "an agent can have at most %d names",
 			      GRANTS_NAMES_MAX);
-	else
-		return true;
-	return false;
+		return false;
+	}
+	r = policy->may_use(policy->arg, name, &e);
+	if (r < 0)
+		grants_refuse(grant, r == -ERR_EXISTS ? GRANTS_NAME_TAKEN : GRANTS_NAME_NOT_ALLOWED,
+			      "%s", e.text);
+	return r == 0;
 }
 
 static int add_name(const struct link_grants *grants, const struct grants_policy *policy,

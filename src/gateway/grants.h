@@ -37,8 +37,9 @@ struct grants_policy {
 	uint16_t first_port, last_port; /* raw ports; both 0: none */
 	void *arg;
 
-	/* Whether the agent was granted this name. Names below AGENT.DOMAIN are not asked for. */
-	bool (*may_use)(void *arg, const char *name);
+	/* Whether the agent may use this name: 0; -ERR_EXISTS: it is another's; other errors: it
+	 * may not. e says what to do. */
+	int (*may_use)(void *arg, const char *name, struct err *e);
 
 	/* A raw port for this service: 0; -ERR_EXISTS: the wished one is another's; -ERR_LIMIT: all
 	 * are taken. wished is 0 (the callee's choice) or within the range. */

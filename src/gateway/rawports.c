@@ -1,0 +1,127 @@
+#include "gateway/rawports.h"
+
+#include "base/log.h"
+#include "gateway/listeners.h"
+#include "gateway/ports.h"
+#include "gateway/worker.h"
+
+struct rawport {
+	struct list node;
+	char service[LINK_SERVICE_ID_MAX + 1];
+	uint16_t wished, port;
+};
+
+void rawports_init(struct rawports *raw, struct worker *worker, uint64_t agent)
+{
+	*raw = (struct rawports){.worker = worker, .agent = agent};
+	list_init(&raw->open);
+}
+
+static void close_one(struct rawports *raw, struct rawport *one)
+{
+	struct worker *worker = raw->worker;
+
+	if (worker->front)
+		front_unlisten(worker->front, FRONT_RAW, one->port);
+	ports_release(worker->shared->ports, raw->agent, one->port);
+	list_remove(&one->node);
+	free(one);
+}
+
+void rawports_done(struct rawports *raw)
+{
+	struct rawport *one, *next;
+
+	list_for_each_safe (one, next, &raw->open, node)
+		close_one(raw, one);
+}
+
+void rawports_keep(struct rawports *raw, const struct link_services *wanted)
+{
+	struct rawport *one, *next;
+
+	list_for_each_safe (one, next, &raw->open, node) {
+		const struct link_service *service = link_services_find(wanted, one->service);
+
+		if (!service || service->kind != LINK_TCP || service->port != one->wished)
+			close_one(raw, one);
+	}
+}
+
+/* On every address that https is on. -ERR_EXISTS: another program has the port on one of them. */
+static int listen_on(struct rawports *raw, const char *service, uint16_t port, struct err *e)
+{
+	const struct listeners *common = raw->worker->shared->listeners;
+	struct front *front = raw->worker->front;
+	struct front_route route = {.owner = raw->agent};
+
+	strcpy(route.service, service);
+	for (size_t i = 0; i < common->n; i++) {
+		struct sock_addr at = common->list[i].at;
+		int r;
+
+		if (common->list[i].kind != FRONT_HTTPS)
+			continue;
+		at.ip.port = port;
+		r = front_listen(front, FRONT_RAW, &at, 0, &route, NULL, e);
+		if (r < 0) {
+			front_unlisten(front, FRONT_RAW, port);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* A port that nobody else on this machine has. */
+static int take(struct rawports *raw, const char *service, uint16_t wished, uint16_t *ret_port,
+		bool *ret_new)
+{
+	struct ports *ports = raw->worker->shared->ports;
+	struct err e = {0};
+	uint16_t port;
+	bool new;
+	int r;
+
+	for (;;) { /* every round but the last blocks a port */
+		r = ports_take(ports, raw->agent, service, wished, &port, &new);
+		if (r < 0)
+			return r;
+		r = listen_on(raw, service, port, &e);
+		if (r == 0)
+			break;
+		log_warning("port %u: %s", port, e.text);
+		ports_block(ports, port);
+		if (wished)
+			return -ERR_EXISTS;
+	}
+	*ret_port = port;
+	*ret_new = new;
+	return 0;
+}
+
+int rawports_open(struct rawports *raw, const char *service, uint16_t wished, uint16_t *ret_port,
+		  bool *ret_new)
+{
+	struct rawport *one;
+	int r;
+
+	list_for_each (one, &raw->open, node)
+		if (strcmp(one->service, service) == 0) {
+			*ret_port = one->port;
+			*ret_new = false;
+			return 0;
+		}
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return -ERR_NOMEM;
+	r = take(raw, service, wished, &one->port, ret_new);
+	if (r < 0) {
+		free(one);
+		return r;
+	}
+	strcpy(one->service, service);
+	one->wished = wished;
+	list_push(&raw->open, &one->node);
+	*ret_port = one->port;
+	return 0;
+}

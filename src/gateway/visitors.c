@@ -1,0 +1,156 @@
+/*
+ *	ACCEPTED ──▶ on the owner's loop ──▶ OPENING ──▶ carried by the link ──▶ on_closed
+ *	                    │                   └─ on_returned ─┐
+ *	                    └─ agent away ──────────────────────┴──▶ front_refuse
+ */
+#include "gateway/visitors.h"
+
+#include "gateway/registry.h"
+#include "gateway/worker.h"
+
+struct visitor {
+	struct worker *owner; /* borrowed: who has his agent's link */
+	struct ipaddr peer;
+	struct registry_stats *stats; /* borrowed: his agent's */
+	struct front_visitor *front;  /* owned, until the agent has taken him: many are idle long */
+};
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+static void visitor_free(struct visitor *v)
+{
+	if (v->stats)
+		count(&v->stats->visitors, (uint64_t)-1);
+	free(v->front);
+	free(v);
+}
+
+/* He is gone, and his stream too. */
+static void forget(struct visitor *v)
+{
+	worker_count_gone(v->owner, &v->peer);
+	visitor_free(v);
+}
+
+/* His stream is on the owner's loop. */
+static void refuse(struct visitor *v, enum front_refusal why)
+{
+	struct front *front = v->owner->front;
+
+	if (v->stats)
+		count(&v->stats->refused, 1);
+	if (!front) { /* the gateway is stopping */
+		stream_close(v->front->stream);
+		forget(v);
+		return;
+	}
+	front_refuse(front, v->front, why);
+	visitor_free(v);
+}
+
+static void on_opened(void *arg)
+{
+	struct visitor *v = arg;
+
+	free(v->front);
+	v->front = NULL;
+}
+
+static void on_returned(void *arg, struct stream *local, int r, unsigned status, const char *reason)
+{
+	struct visitor *v = arg;
+
+	v->front->stream = local;
+	refuse(v, r == -ERR_TIMEOUT ? FRONT_REFUSE_OFFLINE : FRONT_REFUSE_BUSY);
+}
+
+static void on_closed(void *arg, const struct link_visitor_totals *totals)
+{
+	forget(arg);
+}
+
+static const struct link_visitor_handler handler = {
+	.on_opened = on_opened,
+	.on_returned = on_returned,
+	.on_closed = on_closed,
+};
+
+static void describe(const struct front_visitor *front, struct forwarded *who)
+{
+	static const char *const protos[] = {
+		[FRONT_HTTPS] = "https", [FRONT_HTTP] = "http", [FRONT_RAW] = "tcp"};
+
+	*who = (struct forwarded){.addr = front->peer};
+	strcpy(who->host, front->host);
+	strcpy(who->proto, protos[front->kind]);
+}
+
+static void open_at_agent(struct visitor *v)
+{
+	const struct front_route *route = &v->front->route;
+	struct link_hub *hub = v->owner->hub;
+	struct forwarded who;
+
+	if (!link_hub_online(hub, route->owner)) {
+		refuse(v, FRONT_REFUSE_OFFLINE);
+		return;
+	}
+	describe(v->front, &who);
+	if (link_hub_open(hub, route->owner, route->service, &who, v->front->stream, &handler, v,
+			  NULL) < 0)
+		forget(v);
+}
+
+static void arrive(void *arg)
+{
+	struct visitor *v = arg;
+
+	if (stream_attach(v->front->stream, v->owner->loop, NULL) < 0) {
+		stream_close(v->front->stream);
+		forget(v);
+		return;
+	}
+	open_at_agent(v);
+}
+
+static struct visitor *visitor_new(const struct front_visitor *front, struct worker *owner)
+{
+	struct visitor *v = malloc(sizeof(*v));
+	struct front_visitor *copy = malloc(sizeof(*copy));
+
+	if (!v || !copy) {
+		free(v);
+		free(copy);
+		return NULL;
+	}
+	*copy = *front;
+	*v = (struct visitor){.owner = owner, .peer = front->peer, .front = copy};
+	v->stats = registry_stats(owner->shared->registry, front->route.owner);
+	if (v->stats) {
+		count(&v->stats->visitors, 1);
+		count(&v->stats->visitors_total, 1);
+	}
+	return v;
+}
+
+void visitors_on_visitor(void *arg, const struct front_visitor *front)
+{
+	struct worker *here = arg;
+	struct worker *owner = worker_of(here->shared, front->route.owner);
+	struct visitor *v = visitor_new(front, owner);
+
+	if (!v) {
+		stream_close(front->stream);
+		worker_count_gone(here, &front->peer);
+		return;
+	}
+	if (owner == here) {
+		open_at_agent(v);
+		return;
+	}
+	stream_detach(front->stream);
+	worker_run(owner, here, arrive, v);
+}
