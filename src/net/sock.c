@@ -191,10 +191,11 @@ static int sock_shutdown(struct stream *s, struct err *e)
 
 static size_t sock_unsent(struct stream *s)
 {
-	struct sock_info info;
+	int unsent = 0;
 
-	sock_stream_info(s, &info);
-	return info.unsent;
+	if (ioctl(sock_stream_of(s)->fd, SIOCOUTQNSD, &unsent) < 0 || unsent < 0)
+		return 0; /* a Unix socket: what was taken has arrived */
+	return (size_t)unsent;
 }
 
 static void sock_free(struct stream *s, bool reset)
@@ -278,7 +279,6 @@ void sock_stream_info(const struct stream *s, struct sock_info *ret)
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 	int fd = sock_stream_fd(s);
-	int unsent = 0;
 
 	*ret = (struct sock_info){0};
 	if (fd < 0)
@@ -287,8 +287,6 @@ void sock_stream_info(const struct stream *s, struct sock_info *ret)
 		ret->bytes_acked = info.tcpi_bytes_acked;
 		ret->rtt_us = info.tcpi_rtt;
 	}
-	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
-		ret->unsent = (uint32_t)unsent;
 }
 
 void sock_stream_set_lowat(struct stream *s, uint32_t bytes)

@@ -26,12 +26,11 @@ int sock_stream_new(struct loop *loop, int fd, struct stream **ret_stream,
  * of streams. */
 int sock_stream_fd(const struct stream *s);
 
-/* What the kernel knows of a TCP connection (TCP_INFO, SIOCOUTQNSD); zeros where it does not tell.
+/* What the kernel knows of a TCP connection (TCP_INFO); zeros where it does not tell.
  */
 struct sock_info {
 	uint64_t bytes_acked; /* moves while the other side is alive, even if it says nothing */
 	uint32_t rtt_us;      /* smoothed */
-	uint32_t unsent;      /* bytes in the send queue that have not left yet */
 };
 void sock_stream_info(const struct stream *s, struct sock_info *ret);
 
