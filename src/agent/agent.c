@@ -176,7 +176,7 @@ static void log_state(const struct agent *agent, enum link_dial_state state, con
 		log_warning("another process took over with this machine's key: %s", why);
 		return;
 	case LINK_DIAL_REFUSED:
-		log_error("the gateway refuses this machine: %s", why);
+		log_warning("the gateway refuses this machine: %s", why);
 		return;
 	case LINK_DIAL_STOPPED:
 		return;

@@ -1,0 +1,6 @@
+/* The commands of homeport, one file each. */
+#pragma once
+
+#include "conf/options.h"
+
+extern const struct command command_share, command_join, command_up, command_status, command_config;

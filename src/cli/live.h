@@ -1,0 +1,40 @@
+/*
+ * What `homeport share` tells while it runs: addresses and finished requests on stdout, trouble on
+ * stderr; or everything as JSON objects, one a line, on stdout:
+ *
+ *	{"event":"url","service":ID,"url":URL}
+ *	{"event":"state","state":STATE,"text":SENTENCE}	of the link
+ *	{"event":"target","reachable":BOOL,"text":SENTENCE}
+ *	{"event":"request","time":RFC3339,"service":ID,"visitor":IP,"method":…,"target":…,"host":…,
+ *	 "status":N,"bytes_in":N,"bytes_out":N,"duration_ms":N,"note":TEXT or null}
+ *	{"event":"error","text":SENTENCE}		the last one
+ */
+#pragma once
+
+#include "agent/origin.h"
+
+struct live {
+	bool json;
+	const char *id;	    /* of the service; borrowed */
+	const char *target; /* as people know it; borrowed */
+	char **urls;	    /* owned: those told */
+	size_t n_urls;
+	enum origin_reach reach; /* as told */
+	bool reached;		 /* at least once */
+	bool link_down;		 /* as told */
+	char link_why[512];
+};
+
+/* Output goes out line by line from now on, also into a pipe. */
+void live_start(struct live *live);
+void live_done(struct live *live);
+
+/* Where the service is. Whether that is news: it is told then. */
+bool live_urls(struct live *live, const char *const *urls, size_t n);
+void live_reach(struct live *live, enum origin_reach reach, const char *why);
+void live_link(struct live *live, const char *state, const char *why);
+void live_request(const struct live *live, const struct edge_request *request);
+void live_warning(const struct live *live, const char *text);
+
+/* The end, for a reason. */
+void live_error(const struct live *live, const char *text);

@@ -1,0 +1,255 @@
+#include <signal.h>
+#include <stdio.h>
+
+#include "agent/control.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/notify.h"
+#include "state/identity.h"
+#include "state/lock.h"
+
+#define UP_GRACE (30 * USEC_PER_S) /* visitors' time to finish when it stops */
+
+struct up_options {
+	struct common common;
+};
+
+/* The daemon. */
+struct up {
+	const struct common *common; /* borrowed */
+	struct places places;	     /* owned */
+	int lock;		     /* owned */
+	struct tls_identity *identity;
+	struct agent_config config; /* in force */
+	struct joined joined;	    /* likewise */
+	struct loop *loop;
+	struct agent *agent;
+	struct control *control;
+	bool stopping;
+};
+
+/* ── starting and reloading ── */
+
+static void warn_of_trust(const struct agent_config *config)
+{
+	for (size_t i = 0; i < config->n_wishes; i++) {
+		const char *warning = target_warning(&config->wishes[i].target);
+
+		if (warning)
+			log_warning("service %s: %s", config->wishes[i].id, warning);
+	}
+}
+
+static bool same_gateway(const struct agent_config *a, const struct agent_config *b)
+{
+	return a->gateway.carriers == b->gateway.carriers &&
+	       a->gateway.address.set == b->gateway.address.set &&
+	       a->gateway.address.port == b->gateway.address.port &&
+	       strcmp(a->gateway.address.host, b->gateway.address.host) == 0;
+}
+
+static bool same_joined(const struct joined *a, const struct joined *b)
+{
+	return a->port == b->port && strcmp(a->host, b->host) == 0 &&
+	       memcmp(&a->gateway, &b->gateway, sizeof(a->gateway)) == 0;
+}
+
+/* Whether the link must be dialled anew for it: visitors do not survive that. */
+static bool must_rejoin(const struct up *up, const struct agent_config *config,
+			const struct joined *joined)
+{
+	struct link_dial_info link;
+
+	agent_link(up->agent, &link);
+	return link.state == LINK_DIAL_REFUSED || !same_gateway(&up->config, config) ||
+	       !same_joined(agent_joined(up->agent), joined);
+}
+
+static int apply(struct up *up, const struct agent_config *config, const struct joined *joined,
+		 struct err *e)
+{
+	struct agent_setup setup = common_setup(&up->places, joined, up->identity, config);
+	int r = 0;
+
+	if (must_rejoin(up, config, joined))
+		r = agent_rejoin(up->agent, &setup, e);
+	return r < 0 ? r : agent_set_wishes(up->agent, config->wishes, config->n_wishes, e);
+}
+
+/* All of it, or nothing. */
+static int reload(void *arg, struct err *e)
+{
+	AUTO(freep) char *path = NULL;
+	struct agent_config config;
+	struct up *up = arg;
+	struct joined joined;
+	int r = common_config(up->common, &config, &path, e);
+
+	if (r < 0)
+		return r;
+	r = common_joined(&up->places, &joined, e);
+	if (r == 0)
+		r = apply(up, &config, &joined, e);
+	if (r < 0) {
+		agent_config_done(&config);
+		return r;
+	}
+	agent_config_done(&up->config);
+	up->config = config;
+	log_info("the configuration was read again: %zu services", config.n_wishes);
+	warn_of_trust(&config);
+	return 0;
+}
+
+static void on_hangup(void *arg)
+{
+	struct up *up = arg;
+	struct err e = {0};
+
+	if (!up->stopping && reload(up, &e) < 0)
+		log_error("the configuration stays as it was: %s", e.text);
+}
+
+/* ── stopping ── */
+
+static void on_stopped(void *arg)
+{
+	struct up *up = arg;
+
+	loop_stop(up->loop);
+}
+
+static void on_terminate(void *arg)
+{
+	struct up *up = arg;
+	struct link_dial_info link;
+
+	if (up->stopping) {
+		loop_stop(up->loop);
+		return;
+	}
+	up->stopping = true;
+	notify("STOPPING=1");
+	agent_link(up->agent, &link);
+	if (link.visitors)
+		log_info("stopping; %u visitors have 30 s to finish", link.visitors);
+	control_free(TAKE(up->control));
+	agent_stop(up->agent, UP_GRACE, on_stopped, up);
+}
+
+static void on_jump(void *arg, usec_t span)
+{
+	struct up *up = arg;
+
+	agent_on_jump(up->agent, span);
+}
+
+/* ── the daemon ── */
+
+static const struct agent_events agent_events;
+
+static int handle_signals(struct up *up, struct err *e)
+{
+	int r = loop_on_signal(up->loop, SIGHUP, on_hangup, up, e);
+
+	if (r == 0)
+		r = loop_on_signal(up->loop, SIGTERM, on_terminate, up, e);
+	if (r == 0)
+		r = loop_on_signal(up->loop, SIGINT, on_terminate, up, e);
+	return r;
+}
+
+static int start_agent(struct up *up, struct err *e)
+{
+	struct agent_setup setup;
+	int r = identity_load(up->places.state, JOINED_KEY_FILE, &up->identity, NULL, e);
+
+	if (r < 0)
+		return r;
+	setup = common_setup(&up->places, &up->joined, up->identity, &up->config);
+	r = loop_new(&up->loop, e);
+	if (r == 0)
+		r = agent_new(up->loop, &setup, &agent_events, up, &up->agent, e);
+	if (r == 0)
+		r = handle_signals(up, e);
+	if (r == 0)
+		r = control_new(up->agent, up->places.socket, reload, up, &up->control, e);
+	return r < 0 ? r : agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
+}
+
+static int prepare(struct up *up, struct err *e)
+{
+	int r = places_find(up->common, &up->places, e);
+
+	if (r == 0)
+		r = places_prepare(&up->places, e);
+	if (r == 0)
+		r = common_joined(&up->places, &up->joined, e);
+	if (r < 0)
+		return r;
+	r = state_lock(up->places.state, &up->lock, e);
+	if (r == -ERR_EXISTS)
+		return err_wrap(e, r, "homeport runs already");
+	return r;
+}
+
+static int run(struct up *up, struct err *e)
+{
+	int r = prepare(up, e);
+
+	if (r == 0)
+		r = start_agent(up, e);
+	if (r < 0)
+		return r;
+	log_info("homeport is up with %zu services", up->config.n_wishes);
+	warn_of_trust(&up->config);
+	loop_on_jump(up->loop, on_jump, up);
+	notify("READY=1");
+	loop_run(up->loop);
+	return 0;
+}
+
+static void up_done(struct up *up)
+{
+	control_free(up->control);
+	agent_free(up->agent);
+	loop_free(up->loop);
+	tls_identity_free(up->identity);
+	agent_config_done(&up->config);
+	places_done(&up->places);
+	if (up->lock >= 0)
+		close(up->lock);
+}
+
+static int up_run(const void *options, const struct option_args *args)
+{
+	const struct up_options *o = options;
+	struct up up = {.common = &o->common, .lock = -1};
+	AUTO(freep) char *path = NULL;
+	struct err e = {0};
+	int r = common_config(&o->common, &up.config, &path, &e);
+
+	if (r < 0) {
+		fprintf(stderr, "%s\n", e.text);
+		return common_config_exit(r);
+	}
+	if (o->common.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	r = run(&up, &e);
+	up_done(&up);
+	return r < 0 ? complain("up", "%s", e.text) : 0;
+}
+
+const struct command command_up = {
+	.name = "up",
+	.summary = "run the services of the configuration",
+	.details = "Stays in the foreground and tells on stderr what happens. SIGHUP reads the "
+		   "configuration again: services that did not change keep their visitors, and a "
+		   "mistake leaves everything as it was. SIGTERM and Ctrl-C stop it and leave "
+		   "visitors 30 s to finish; a second one ends it at once.",
+	.example = "homeport up\n"
+		   "homeport --config ./homeport.conf up",
+	.options_size = sizeof(struct up_options),
+	.run = up_run,
+};
