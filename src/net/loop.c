@@ -24,12 +24,15 @@ struct signal_watch {
 
 struct loop {
 	bool sim;
+	bool uv_made;
 	uv_loop_t uv;
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle; /* active while deferred calls wait: the poll must not block then */
 	uv_async_t async;
-	uv_poll_t timer_poll;
+	uv_poll_t watches_poll;
+	struct watches *watches; /* owned */
+	struct watch *timer_watch;
 	int timer_fd;
 	usec_t armed; /* what timer_fd is set to; 0: nothing */
 
@@ -286,9 +289,9 @@ static void on_check(uv_check_t *check)
 	run_deferred(loop);
 }
 
-static void on_timer_fd(uv_poll_t *poll, int status, int events)
+static void on_timer_fd(void *arg, unsigned events)
 {
-	struct loop *loop = poll->data;
+	struct loop *loop = arg;
 	uint64_t expirations;
 
 	if (read(loop->timer_fd, &expirations, sizeof(expirations)) < 0)
@@ -332,27 +335,49 @@ int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-static int loop_init_uv(struct loop *loop, struct err *e)
+static void on_watches(uv_poll_t *poll, int status, int events)
 {
-	int r = uv_loop_init(&loop->uv);
+	struct loop *loop = poll->data;
 
+	watches_dispatch(loop->watches);
+}
+
+static int loop_init_timer(struct loop *loop, struct err *e)
+{
+	int r;
+
+	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->timer_fd < 0)
+		return err_set_errno(e, ERR_FAILED, "timerfd");
+	r = watch_new(loop, loop->timer_fd, on_timer_fd, loop, &loop->timer_watch, e);
+	if (r == 0)
+		watch_set(loop->timer_watch, WATCH_READ);
+	return r;
+}
+
+/* On failure the caller frees what is there. */
+static int loop_init(struct loop *loop, struct err *e)
+{
+	int r = watches_new(&loop->watches, e);
+
+	if (r == 0)
+		r = loop_init_timer(loop, e);
+	if (r < 0)
+		return r;
+	r = uv_loop_init(&loop->uv);
 	if (r < 0)
 		return err_set(e, ERR_FAILED, "event loop: %s", uv_strerror(r));
-	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (loop->timer_fd < 0) {
-		uv_loop_close(&loop->uv);
-		return err_set_errno(e, ERR_FAILED, "timerfd");
-	}
+	loop->uv_made = true;
 	uv_prepare_init(&loop->uv, &loop->prepare);
 	uv_check_init(&loop->uv, &loop->check);
 	uv_idle_init(&loop->uv, &loop->idle);
 	uv_async_init(&loop->uv, &loop->async, on_async);
-	uv_poll_init(&loop->uv, &loop->timer_poll, loop->timer_fd);
+	uv_poll_init(&loop->uv, &loop->watches_poll, watches_fd(loop->watches));
 	loop->prepare.data = loop->check.data = loop->idle.data = loop->async.data =
-		loop->timer_poll.data = loop;
+		loop->watches_poll.data = loop;
 	uv_prepare_start(&loop->prepare, on_prepare);
 	uv_check_start(&loop->check, on_check);
-	uv_poll_start(&loop->timer_poll, UV_READABLE, on_timer_fd);
+	uv_poll_start(&loop->watches_poll, UV_READABLE, on_watches);
 	return 0;
 }
 
@@ -377,9 +402,9 @@ int loop_new(struct loop **ret_loop, struct err *e)
 
 	if (!loop)
 		return err_set(e, ERR_NOMEM, "event loop");
-	r = loop_init_uv(loop, e);
+	r = loop_init(loop, e);
 	if (r < 0) {
-		free(loop);
+		loop_free(loop);
 		return r;
 	}
 	*ret_loop = loop;
@@ -404,13 +429,12 @@ static void close_uv(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->check, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_close((uv_handle_t *)&loop->async, NULL);
-	uv_close((uv_handle_t *)&loop->timer_poll, NULL);
+	uv_close((uv_handle_t *)&loop->watches_poll, NULL);
 	for (struct signal_watch *s = loop->signals; s; s = s->next)
 		uv_close((uv_handle_t *)&s->uv, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	close(loop->timer_fd);
 	int r = uv_loop_close(&loop->uv);
-	assert(r == 0); /* else somebody left a watch behind */
+	assert(r == 0); /* else somebody left a job behind */
 	(void)r;
 }
 
@@ -418,8 +442,12 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	if (!loop->sim)
+	if (loop->uv_made)
 		close_uv(loop);
+	watch_free(loop->timer_watch);
+	if (loop->timer_fd >= 0)
+		close(loop->timer_fd);
+	watches_free(loop->watches);
 	while (loop->signals) {
 		struct signal_watch *next = loop->signals->next;
 
@@ -586,84 +614,8 @@ int job_start(struct job *job, struct loop *loop, void (*work)(struct job *job),
 
 /* ── descriptors ── */
 
-struct watch {
-	uv_poll_t uv;
-	void (*fn)(void *arg, unsigned events);
-	void *arg;
-	unsigned events;
-	bool closed;
-};
-
-static void on_poll(uv_poll_t *poll, int status, int uv_events)
+struct watches *loop_watches(struct loop *loop)
 {
-	struct watch *w = poll->data;
-	unsigned events = 0;
-
-	if (w->closed)
-		return;
-	if (status < 0) {
-		w->events = 0; /* libuv has stopped it */
-		w->fn(w->arg, WATCH_READ | WATCH_WRITE);
-		return;
-	}
-	if (uv_events & UV_READABLE)
-		events |= WATCH_READ;
-	if (uv_events & UV_WRITABLE)
-		events |= WATCH_WRITE;
-	if (events)
-		w->fn(w->arg, events);
-}
-
-int watch_new(struct loop *loop, int fd, void (*fn)(void *arg, unsigned events), void *arg,
-	      struct watch **ret_watch, struct err *e)
-{
-	struct watch *w;
-	int r;
-
 	assert(!loop->sim);
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return err_set(e, ERR_NOMEM, "descriptor watch");
-	r = uv_poll_init(&loop->uv, &w->uv, fd);
-	if (r < 0) {
-		free(w);
-		return err_set(e, ERR_FAILED, "watching a descriptor: %s", uv_strerror(r));
-	}
-	w->uv.data = w;
-	w->fn = fn;
-	w->arg = arg;
-	*ret_watch = w;
-	return 0;
-}
-
-void watch_set(struct watch *w, unsigned events)
-{
-	int uv_events = 0;
-
-	if (events == w->events)
-		return;
-	w->events = events;
-	if (events & WATCH_READ)
-		uv_events |= UV_READABLE;
-	if (events & WATCH_WRITE)
-		uv_events |= UV_WRITABLE;
-	uv_poll_start(&w->uv, uv_events, on_poll);
-}
-
-unsigned watch_events(const struct watch *w)
-{
-	return w->events;
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void watch_free(struct watch *w)
-{
-	if (!w)
-		return;
-	w->closed = true;
-	uv_close((uv_handle_t *)&w->uv, on_watch_closed);
+	return loop->watches;
 }

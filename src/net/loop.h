@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/ustime.h"
+#include "net/watch.h"
 
 struct loop;
 
@@ -146,19 +147,6 @@ struct job {
 int job_start(struct job *job, struct loop *loop, void (*work)(struct job *job),
 	      void (*done)(struct job *job), struct err *e) MUST_CHECK;
 
-/* ── descriptors ── */
+/* ── descriptors: see net/watch.h ── */
 
-enum watch_event { WATCH_READ = 1, WATCH_WRITE = 2 };
-
-struct watch;
-
-/*
- * Watch a descriptor, level-triggered, for nothing at first (watch_set). fn gets the events that
- * are ready; an error on the descriptor is reported as all events and switches the watch off. The
- * descriptor stays the caller's; it may be closed as soon as watch_free has returned.
- */
-int watch_new(struct loop *loop, int fd, void (*fn)(void *arg, unsigned events), void *arg,
-	      struct watch **ret_watch, struct err *e) MUST_CHECK;
-void watch_set(struct watch *w, unsigned events);
-unsigned watch_events(const struct watch *w);
-void watch_free(struct watch *w); /* safe inside fn; NULL too */
+struct watches *loop_watches(struct loop *loop);

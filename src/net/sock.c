@@ -73,19 +73,20 @@ static int errno_code(int error)
 /* ── streams ── */
 
 /*
- * The descriptor is watched level-triggered. An event is passed on once; if the user has not read
- * (or written) by the time the next one comes, the watch is switched off for that direction until
- * he does. That costs a system call only for users who are blocked, none for those who drain the
- * socket at every event.
+ * The descriptor is watched edge-triggered, registered once in its life. A read that came short has
+ * drained the socket, and the next byte makes the next event; only the end may have come together
+ * with the last bytes, without an event of its own: after a hang-up a short read is followed by one
+ * more on_ready.
  */
 struct sock_stream {
 	struct stream stream;
-	struct watch *watch; /* owned */
+	struct watch *watch; /* owned; NULL while detached */
 	int fd;
 	bool told_readable; /* on_ready said so, and nothing was read since */
 	bool want_writable; /* a write was short */
-	int broken;	    /* errno of the failure that was found; 0: none */
-	bool ended;	    /* the other side's end was read: nothing more to watch for */
+	bool hangup; /* the other side has ended or broken: nothing will make an event any more */
+	int broken;  /* errno of the failure that was found; 0: none */
+	bool ended;  /* the other side's end was read */
 	bool shut;
 };
 
@@ -99,20 +100,14 @@ static void sock_on_watch(void *arg, unsigned events)
 	struct sock_stream *sock = arg;
 	unsigned tell = 0;
 
-	if (events & WATCH_READ) {
-		if (sock->told_readable) {
-			watch_set(sock->watch, watch_events(sock->watch) & ~(unsigned)WATCH_READ);
-		} else {
-			sock->told_readable = true;
-			tell |= STREAM_READABLE;
-		}
+	sock->hangup |= (events & WATCH_HANGUP) != 0;
+	if (events & (WATCH_READ | WATCH_HANGUP) && !sock->told_readable && !sock->ended) {
+		sock->told_readable = true;
+		tell |= STREAM_READABLE;
 	}
-	if (events & WATCH_WRITE) {
-		watch_set(sock->watch, watch_events(sock->watch) & ~(unsigned)WATCH_WRITE);
-		if (sock->want_writable) {
-			sock->want_writable = false;
-			tell |= STREAM_WRITABLE;
-		}
+	if (events & WATCH_WRITE && sock->want_writable) {
+		sock->want_writable = false;
+		tell |= STREAM_WRITABLE;
 	}
 	if (tell && sock->stream.on_ready)
 		sock->stream.on_ready(sock->stream.arg, tell);
@@ -123,12 +118,6 @@ static int sock_fail(struct sock_stream *sock, int error, const char *what, stru
 	sock->broken = error;
 	errno = error;
 	return err_set_errno(e, errno_code(error), "%s", what);
-}
-
-static void sock_watch_more(struct sock_stream *sock, unsigned event)
-{
-	if (sock->watch)
-		watch_set(sock->watch, watch_events(sock->watch) | event);
 }
 
 static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *e)
@@ -147,14 +136,14 @@ static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *
 		return n;
 	if (n < 0 && errno != EAGAIN)
 		return sock_fail(sock, errno, "receive", e);
-	if (n == 0) { /* readable for ever from now on: nobody must be told again and again */
+	if (n == 0) {
 		sock->ended = true;
-		if (sock->watch)
-			watch_set(sock->watch, watch_events(sock->watch) & ~(unsigned)WATCH_READ);
 		return 0;
 	}
-	sock->told_readable = false;
-	sock_watch_more(sock, WATCH_READ);
+	if (sock->hangup && n > 0)
+		stream_tell_again(s);
+	else
+		sock->told_readable = false;
 	return n < 0 ? -ERR_AGAIN : n;
 }
 
@@ -173,7 +162,6 @@ static ssize_t sock_write(struct stream *s, const void *bytes, size_t len, struc
 	if (n < 0 && errno != EAGAIN)
 		return sock_fail(sock, errno, "send", e);
 	sock->want_writable = true;
-	sock_watch_more(sock, WATCH_WRITE);
 	return n < 0 ? -ERR_AGAIN : n;
 }
 
@@ -207,7 +195,7 @@ static void sock_free(struct stream *s, bool reset)
 
 		setsockopt(sock->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	}
-	watch_free(sock->watch);
+	watch_free_closing(sock->watch);
 	close(sock->fd);
 	free(sock);
 }
@@ -220,17 +208,13 @@ static void sock_detach(struct stream *s)
 	sock->watch = NULL;
 }
 
+/* A new watch reports first what is so already: nothing is lost on the way between two loops. */
 static int sock_attach(struct stream *s, struct loop *loop, struct err *e)
 {
 	struct sock_stream *sock = sock_stream_of(s);
-	int r = watch_new(loop, sock->fd, sock_on_watch, sock, &sock->watch, e);
 
-	if (r < 0)
-		return r;
 	sock->told_readable = false;
-	watch_set(sock->watch,
-		  (sock->ended ? 0 : WATCH_READ) | (sock->want_writable ? WATCH_WRITE : 0));
-	return 0;
+	return watch_edge(loop, sock->fd, sock_on_watch, sock, &sock->watch, e);
 }
 
 static const struct stream_ops sock_ops = {
@@ -244,22 +228,26 @@ static const struct stream_ops sock_ops = {
 	.attach = sock_attach,
 };
 
-int sock_stream_new(struct loop *loop, int fd, struct stream **ret_stream, struct err *e)
+static struct sock_stream *sock_stream_make(struct loop *loop, int fd)
 {
 	struct sock_stream *sock = calloc(1, sizeof(*sock));
 	int one = 1;
-	int r;
 
-	if (!sock) {
-		close(fd);
-		return err_set(e, ERR_NOMEM, "connection");
-	}
+	if (!sock)
+		return NULL;
 	sock->stream.ops = &sock_ops;
 	sock->stream.loop = loop;
 	sock->fd = fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
 		   sizeof(one)); /* fails on Unix sockets: fine */
-	r = sock_attach(&sock->stream, loop, e);
+	return sock;
+}
+
+int sock_stream_new(struct loop *loop, int fd, struct stream **ret_stream, struct err *e)
+{
+	struct sock_stream *sock = sock_stream_make(loop, fd);
+	int r = sock ? sock_attach(&sock->stream, loop, e) : err_set(e, ERR_NOMEM, "connection");
+
 	if (r < 0) {
 		close(fd);
 		free(sock);
@@ -315,7 +303,7 @@ void sock_connect_cancel(struct sock_connect *c)
 {
 	if (!c)
 		return;
-	watch_free(c->watch);
+	watch_free_closing(c->watch);
 	timer_stop(&c->timer);
 	defer_cancel(&c->defer);
 	if (c->fd >= 0)
@@ -323,7 +311,30 @@ void sock_connect_cancel(struct sock_connect *c)
 	free(c);
 }
 
-static void connect_finish(struct sock_connect *c, int error)
+/* The watch goes on with the descriptor; what it reported already (events) goes with it. */
+static int connect_to_stream(struct sock_connect *c, unsigned events, struct stream **ret_stream,
+			     struct err *e)
+{
+	struct sock_stream *sock;
+
+	if (!c->watch) { /* connected at once */
+		int fd = c->fd;
+
+		c->fd = -1;
+		return sock_stream_new(c->loop, fd, ret_stream, e);
+	}
+	sock = sock_stream_make(c->loop, c->fd);
+	if (!sock)
+		return err_set(e, ERR_NOMEM, "connection");
+	c->fd = -1;
+	sock->watch = TAKE(c->watch);
+	sock->hangup = (events & WATCH_HANGUP) != 0;
+	watch_pass_on(sock->watch, sock_on_watch, sock);
+	*ret_stream = &sock->stream;
+	return 0;
+}
+
+static void connect_finish(struct sock_connect *c, int error, unsigned events)
 {
 	void (*done)(void *, int, struct stream *, const struct err *) = c->done;
 	void *arg = c->arg;
@@ -332,17 +343,12 @@ static void connect_finish(struct sock_connect *c, int error)
 	char text[128];
 	int r = 0;
 
-	watch_free(c->watch);
-	c->watch = NULL;
 	if (error) {
 		errno = error;
 		r = err_set_errno(&e, errno_code(error), "connect to %s",
 				  sock_addr_format(text, &c->to));
 	} else {
-		int fd = c->fd;
-
-		c->fd = -1;
-		r = sock_stream_new(c->loop, fd, &s, &e);
+		r = connect_to_stream(c, events, &s, &e);
 	}
 	sock_connect_cancel(c);
 	done(arg, r, s, &e);
@@ -355,19 +361,19 @@ static void connect_on_watch(void *arg, unsigned events)
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &c->error, &len) < 0)
 		c->error = errno;
-	connect_finish(c, c->error);
+	connect_finish(c, c->error, events);
 }
 
 static void connect_on_timeout(void *arg)
 {
-	connect_finish(arg, ETIMEDOUT);
+	connect_finish(arg, ETIMEDOUT, 0);
 }
 
 static void connect_on_defer(void *arg)
 {
 	struct sock_connect *c = arg;
 
-	connect_finish(c, c->error);
+	connect_finish(c, c->error, 0);
 }
 
 int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t timeout,
@@ -398,13 +404,12 @@ int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t tim
 		r = connect(c->fd, (struct sockaddr *)&ss, len);
 	while (r < 0 && errno == EINTR);
 	if (r < 0 && errno == EINPROGRESS) {
-		r = watch_new(loop, c->fd, connect_on_watch, c, &c->watch, e);
+		r = watch_edge(loop, c->fd, connect_on_watch, c, &c->watch, e);
 		if (r < 0) {
 			sock_connect_cancel(c);
 			*ret_connect = NULL;
 			return r;
 		}
-		watch_set(c->watch, WATCH_WRITE);
 		timer_start(&c->timer, timeout);
 		return 0;
 	}
@@ -556,7 +561,7 @@ void sock_listener_free(struct sock_listener *l)
 {
 	if (!l)
 		return;
-	watch_free(l->watch);
+	watch_free_closing(l->watch);
 	timer_stop(&l->pause);
 	if (l->at.ip.family == 0)
 		unlink(l->at.path);

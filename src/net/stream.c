@@ -17,6 +17,13 @@ static void stream_on_again(void *arg)
 		s->on_ready(s->arg, STREAM_READABLE);
 }
 
+void stream_tell_again(struct stream *s)
+{
+	defer_cancel(&s->again);
+	defer_init(&s->again, s->loop, stream_on_again, s);
+	defer_call(&s->again);
+}
+
 /* The bytes that were given back do not fill the read: what waits below comes with them. */
 static ssize_t stream_read_joined(struct stream *s, uint8_t *bytes, size_t len)
 {
@@ -29,9 +36,7 @@ static ssize_t stream_read_joined(struct stream *s, uint8_t *bytes, size_t len)
 	if (n == 0 || (n < 0 && n != -ERR_AGAIN)) {
 		/* The end or an error was found, and the user waits for on_ready after this short
 		 * read: he finds it again. */
-		defer_cancel(&s->again);
-		defer_init(&s->again, s->loop, stream_on_again, s);
-		defer_call(&s->again);
+		stream_tell_again(s);
 	}
 	return n > 0 ? (ssize_t)back + n : (ssize_t)back;
 }

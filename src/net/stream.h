@@ -53,7 +53,7 @@ struct stream {
 	void (*on_ready)(void *arg, unsigned events);
 	void *arg;
 	struct buf pushback; /* what stream_unread gave back */
-	struct defer again;  /* the end or an error was found behind it */
+	struct defer again;  /* stream_tell_again */
 };
 
 void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned events), void *arg);
@@ -84,6 +84,10 @@ size_t stream_unsent(struct stream *s);
  * fine. */
 void stream_close(struct stream *s);
 void stream_reset(struct stream *s);
+
+/* For kinds of streams: on_ready(STREAM_READABLE) at the end of this turn, though nothing new came
+ * from outside. */
+void stream_tell_again(struct stream *s);
 
 static inline void stream_closep(struct stream **s)
 {

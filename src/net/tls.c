@@ -565,11 +565,24 @@ static ssize_t tls_read(struct stream *s, void *bytes, size_t len, struct err *e
 	return t->ended ? 0 : -ERR_AGAIN;
 }
 
+/* Encrypt up to WRITE_MAX and send it. */
+static size_t write_some(struct tls_stream *t, const uint8_t *bytes, size_t len)
+{
+	size_t n = 0;
+
+	output_begin(t);
+	ERR_clear_error();
+	if (!SSL_write_ex(t->ssl, bytes, MIN(len, WRITE_MAX), &n))
+		tls_fail(t, ERR_RESET, "TLS");
+	output_end(t);
+	return n;
+}
+
 /* len 0 asks whether a write would be taken. */
 static ssize_t tls_write(struct stream *s, const void *bytes, size_t len, struct err *e)
 {
 	struct tls_stream *t = tls_stream_of(s);
-	size_t n = 0;
+	size_t total = 0;
 
 	if (t->broken)
 		return tls_broken(t, e);
@@ -577,16 +590,12 @@ static ssize_t tls_write(struct stream *s, const void *bytes, size_t len, struct
 		t->want_writable = true;
 		return -ERR_AGAIN;
 	}
+	while (total < len && buf_len(&t->out) == 0 && !t->broken)
+		total += write_some(t, (const uint8_t *)bytes + total, len - total);
 	if (t->broken)
 		return tls_broken(t, e);
-	if (len == 0)
-		return 0;
-	output_begin(t);
-	ERR_clear_error();
-	if (!SSL_write_ex(t->ssl, bytes, MIN(len, WRITE_MAX), &n))
-		tls_fail(t, ERR_RESET, "TLS");
-	output_end(t);
-	return t->broken ? tls_broken(t, e) : (ssize_t)n;
+	t->want_writable = total < len; /* the lower stream was short, and tells when it goes on */
+	return (ssize_t)total;
 }
 
 static int tls_shutdown(struct stream *s, struct err *e)
@@ -644,6 +653,8 @@ static int tls_attach(struct stream *s, struct loop *loop, struct err *e)
 		return r;
 	defer_init(&t->again, loop, tls_on_again, t);
 	stream_set_handler(t->lower, tls_on_lower, t);
+	if (!t->ready)
+		defer_call(&t->again); /* the handshake goes on by itself here too */
 	return 0;
 }
 
