@@ -67,6 +67,7 @@ struct edge_request {
 			     refused"), or NULL */
 };
 
+/* Called from the loop. Nothing of the edge may be freed inside. */
 struct edge_events {
 	void (*on_request)(void *arg, const struct edge_request *request);
 };
@@ -78,17 +79,19 @@ int edge_service_new(struct loop *loop, const struct edge_spec *spec,
 		     const struct edge_events *events, void *arg, struct edge_service **ret_service,
 		     struct err *e) MUST_CHECK;
 
-/* Ends its visitors' connections (reset) and goes. NULL is fine. */
+/* Ends its visitors' connections (reset) and goes, without further events; openings under way fail
+ * later. NULL is fine. */
 void edge_service_free(struct edge_service *service);
 
-/* No new visitors from now on; those who are there stay. The owner frees it when
- * edge_service_visitors is 0. */
+/* No new visitors from now on; those who are there stay, and are served what they asked for. The
+ * owner frees it when edge_service_visitors is 0. */
 void edge_service_retire(struct edge_service *service);
 unsigned edge_service_visitors(const struct edge_service *service);
 
 /*
  * Whether the other end is there: 0, or why not ("nothing listens on 127.0.0.1:8000"; the folder is
- * gone). Asynchronous, done is called once, later; for `share` and `status`.
+ * gone). Asynchronous, done is called once, later, even if the service is freed before; for `share`
+ * and `status`.
  */
 int edge_check(struct edge_service *service, void (*done)(void *arg, int r, const struct err *e),
 	       void *arg, struct err *e) MUST_CHECK;
@@ -97,8 +100,9 @@ struct edge_opening;
 
 /*
  * A stream for a visitor who comes over the link. done is called once, later: r = 0 and a stream
- * (the callee's), or -ERR_REFUSED (the local server does not accept), -ERR_LIMIT, -ERR_FAILED and
- * e. edge_open_cancel before that ends it.
+ * (the callee's), or -ERR_REFUSED (the local server does not accept), -ERR_LIMIT, -ERR_FAILED,
+ * -ERR_RESET (the service was freed) and e. edge_open_cancel before that ends it. -ERR_REFUSED at
+ * once: the service is retired.
  */
 int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 	      void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,

@@ -1,0 +1,326 @@
+#include "edge/edge.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "edge/tcp.h"
+#include "edge/web.h"
+#include "net/mem.h"
+
+/* ── visitors ── */
+
+void edge_visit_enter(struct edge_visit *visit, struct edge_service *service,
+		      void (*end)(struct edge_visit *visit),
+		      void (*retire)(struct edge_visit *visit))
+{
+	visit->service = service;
+	visit->end = end;
+	visit->retire = retire;
+	list_push(&service->visits, &visit->node);
+	service->n_visits++;
+}
+
+void edge_visit_leave(struct edge_visit *visit)
+{
+	if (!visit->service)
+		return;
+	list_remove(&visit->node);
+	visit->service->n_visits--;
+	visit->service = NULL;
+}
+
+void edge_service_report(struct edge_service *service, struct edge_request *request)
+{
+	request->service = service->id;
+	if (service->events.on_request)
+		service->events.on_request(service->arg, request);
+}
+
+unsigned edge_service_visitors(const struct edge_service *service)
+{
+	return service->n_visits;
+}
+
+/* ── services ── */
+
+/* What a local server sees as Host when it is not to see the visitor's. */
+static char *own_host(const struct edge_spec *spec)
+{
+	char text[128];
+
+	if (spec->host == EDGE_HOST_NAME)
+		return strdup(spec->host_name);
+	if (spec->to.ip.family == 0)
+		return strdup("localhost");
+	return strdup(sock_addr_format(text, &spec->to));
+}
+
+static int copy_texts(struct edge_service *s, const struct edge_spec *spec)
+{
+	s->id = strdup(spec->id);
+	s->path = strdup(spec->kind == EDGE_FILES ? spec->path : "");
+	s->host_name = own_host(spec);
+	for (size_t i = 0; i < spec->n_names; i++) {
+		s->names[i] = strdup(spec->names[i]);
+		if (!s->names[i])
+			return -ERR_NOMEM;
+		s->n_names++;
+	}
+	return s->id && s->path && s->host_name ? 0 : -ERR_NOMEM;
+}
+
+static int service_fill(struct edge_service *s, const struct edge_spec *spec, struct err *e)
+{
+	int r;
+
+	if (copy_texts(s, spec) < 0)
+		return err_set(e, ERR_NOMEM, "service %s", spec->id);
+	if (spec->kind != EDGE_FILES) {
+		sock_addr_format(s->to_text, &s->to);
+		return 0;
+	}
+	r = edge_files_check(s->path, e);
+	if (r < 0)
+		return err_wrap(e, r, "service %s", spec->id);
+	s->files = edge_files_new(s->loop, s->path);
+	return s->files ? 0 : err_set(e, ERR_NOMEM, "service %s", spec->id);
+}
+
+int edge_service_new(struct loop *loop, const struct edge_spec *spec,
+		     const struct edge_events *events, void *arg, struct edge_service **ret_service,
+		     struct err *e)
+{
+	struct edge_service *s;
+	int r;
+
+	if (spec->n_names > EDGE_NAMES_MAX)
+		return err_set(e, ERR_INVALID, "service %s: more than %d names", spec->id,
+			       EDGE_NAMES_MAX);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, ERR_NOMEM, "service %s", spec->id);
+	list_init(&s->visits);
+	s->loop = loop;
+	s->kind = spec->kind;
+	s->to = spec->to;
+	s->host = spec->host;
+	s->events = *events;
+	s->arg = arg;
+	r = service_fill(s, spec, e);
+	if (r < 0) {
+		edge_service_free(s);
+		return r;
+	}
+	*ret_service = s;
+	return 0;
+}
+
+void edge_service_free(struct edge_service *s)
+{
+	if (!s)
+		return;
+	s->events = (struct edge_events){0};
+	while (!list_empty(&s->visits)) {
+		struct edge_visit *visit = list_entry(s->visits.next, struct edge_visit, node);
+
+		visit->end(visit);
+	}
+	assert(s->n_visits == 0);
+	edge_files_unref(s->files);
+	for (size_t i = 0; i < s->n_names; i++)
+		free(s->names[i]);
+	free(s->host_name);
+	free(s->path);
+	free(s->id);
+	free(s);
+}
+
+void edge_service_retire(struct edge_service *s)
+{
+	struct edge_visit *visit;
+
+	s->retired = true;
+	list_for_each (visit, &s->visits, node)
+		if (visit->retire)
+			visit->retire(visit);
+}
+
+/* ── opening ── */
+
+struct edge_opening {
+	struct edge_visit *tcp; /* borrowed; NULL: a folder or HTTP, whose visitor lives already */
+	struct stream *stream;	/* owned; the visitor's end then */
+	struct defer defer;
+	void (*done)(void *arg, int r, struct stream *s, const struct err *e);
+	void *arg;
+};
+
+static void on_opened(void *arg, int r, struct stream *s, const struct err *e)
+{
+	struct edge_opening *opening = arg;
+	void (*done)(void *, int, struct stream *, const struct err *) = opening->done;
+	void *done_arg = opening->arg;
+
+	free(opening);
+	done(done_arg, r, s, e);
+}
+
+static void on_web_opened(void *arg)
+{
+	struct edge_opening *opening = arg;
+
+	on_opened(opening, 0, opening->stream, NULL);
+}
+
+static int open_web(struct edge_service *service, const struct edge_visitor *visitor,
+		    struct edge_opening *opening, struct err *e)
+{
+	struct stream *ours;
+	int r = mem_pair_new(service->loop, 0, &ours, &opening->stream, e);
+
+	if (r < 0)
+		return r;
+	r = edge_web_start(service, visitor, ours, e);
+	if (r < 0) {
+		stream_close(opening->stream);
+		return r;
+	}
+	defer_init(&opening->defer, service->loop, on_web_opened, opening);
+	defer_call(&opening->defer);
+	return 0;
+}
+
+int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
+	      void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,
+	      struct edge_opening **ret_opening, struct err *e)
+{
+	struct edge_opening *opening;
+	int r;
+
+	if (service->retired)
+		return err_set(e, ERR_REFUSED, "service %s is going away", service->id);
+	opening = calloc(1, sizeof(*opening));
+	if (!opening)
+		return err_set(e, ERR_NOMEM, "visitor");
+	opening->done = done;
+	opening->arg = arg;
+	r = service->kind == EDGE_TCP
+		    ? edge_tcp_open(service, visitor, on_opened, opening, &opening->tcp, e)
+		    : open_web(service, visitor, opening, e);
+	if (r < 0) {
+		free(opening);
+		return r;
+	}
+	*ret_opening = opening;
+	return 0;
+}
+
+void edge_open_cancel(struct edge_opening *opening)
+{
+	if (!opening)
+		return;
+	defer_cancel(&opening->defer);
+	stream_reset(opening->stream);
+	if (opening->tcp)
+		edge_tcp_cancel(opening->tcp);
+	free(opening);
+}
+
+/* A visitor who vanished without a word is noticed some day. */
+static void keep_alive(struct stream *stream)
+{
+	int fd = sock_stream_fd(stream), one = 1;
+
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+void edge_serve(struct edge_service *service, const struct edge_visitor *visitor,
+		struct stream *stream)
+{
+	struct err e = {0};
+	int r;
+
+	if (service->retired) {
+		stream_reset(stream);
+		return;
+	}
+	keep_alive(stream);
+	r = service->kind == EDGE_TCP ? edge_tcp_serve(service, visitor, stream, &e)
+				      : edge_web_start(service, visitor, stream, &e);
+	if (r < 0)
+		log_debug("service %s: visitor not served: %s", service->id, e.text);
+}
+
+/* ── is it there? ── */
+
+struct check {
+	struct job job;
+	char *path;   /* owned; of a folder */
+	char to[128]; /* of an address */
+	struct sock_connect *connect;
+	int r;
+	struct err e;
+	void (*done)(void *arg, int r, const struct err *e);
+	void *arg;
+};
+
+static void check_finish(struct check *c)
+{
+	c->done(c->arg, c->r, &c->e);
+	free(c->path);
+	free(c);
+}
+
+static void work_check(struct job *job)
+{
+	struct check *c = container_of(job, struct check, job);
+
+	c->r = edge_files_check(c->path, &c->e);
+}
+
+static void on_checked(struct job *job)
+{
+	check_finish(container_of(job, struct check, job));
+}
+
+static void on_check_connected(void *arg, int r, struct stream *s, const struct err *e)
+{
+	struct check *c = arg;
+
+	c->r = r;
+	if (r == -ERR_REFUSED)
+		err_set(&c->e, ERR_REFUSED, "nothing listens on %s", c->to);
+	else if (r < 0)
+		c->e = *e;
+	stream_close(s);
+	check_finish(c);
+}
+
+int edge_check(struct edge_service *service, void (*done)(void *arg, int r, const struct err *e),
+	       void *arg, struct err *e)
+{
+	struct check *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(e, ERR_NOMEM, "service %s", service->id);
+	c->done = done;
+	c->arg = arg;
+	memcpy(c->to, service->to_text, sizeof(c->to));
+	c->path = strdup(service->path);
+	if (!c->path)
+		r = err_set(e, ERR_NOMEM, "service %s", service->id);
+	else if (service->kind == EDGE_FILES)
+		r = job_start(&c->job, service->loop, work_check, on_checked, e);
+	else
+		r = sock_connect_start(service->loop, &service->to, EDGE_CONNECT_TIMEOUT,
+				       on_check_connected, c, &c->connect, e);
+	if (r < 0) {
+		free(c->path);
+		free(c);
+	}
+	return r;
+}

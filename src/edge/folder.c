@@ -1,0 +1,109 @@
+#include "edge/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+/* The kernel gives EAGAIN when a rename ran beside the resolution of a "..". */
+#define OPENAT2_TRIES 8
+
+static int error_code(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case EXDEV: /* it leads out of the folder */
+	case ENAMETOOLONG:
+	case ENXIO: /* a FIFO or socket */
+	case ENODEV:
+	case EINVAL:
+		return ERR_NOT_FOUND;
+	case EACCES:
+	case EPERM:
+		return ERR_DENIED;
+	default:
+		return ERR_FAILED;
+	}
+}
+
+int edge_folder_root(const char *path, int *ret_fd, struct err *e)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set_errno(e, error_code(errno), "open %s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_flags(unsigned flags)
+{
+	return O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+	       (flags & EDGE_FOLDER_ONLY ? O_DIRECTORY : 0);
+}
+
+static int open_beneath(int root_fd, const char *path, unsigned flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)open_flags(flags),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	for (int i = 0; i < OPENAT2_TRIES; i++) {
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return (int)fd;
+}
+
+/* Name by name; every one but the last must be a folder, none may be a symbolic link. */
+static int open_by_steps(int root_fd, const char *path, unsigned flags)
+{
+	struct str rest = str_of(path);
+	char name[256]; /* NAME_MAX and NUL */
+	int dir = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	while (dir >= 0) {
+		bool got = str_copy(name, sizeof(name), str_split(&rest, '/')), last = !rest.len;
+		int next = -1, error;
+
+		if (!got || strcmp(name, "..") == 0)
+			errno = ENOENT;
+		else
+			next = openat(dir, name,
+				      O_NOFOLLOW | (last ? open_flags(flags)
+							 : O_PATH | O_DIRECTORY | O_CLOEXEC));
+		error = errno;
+		close(dir);
+		errno = error;
+		if (last)
+			return next;
+		dir = next;
+	}
+	return -1;
+}
+
+int edge_folder_open(int root_fd, const char *path, unsigned flags, int *ret_fd, struct err *e)
+{
+	const char *at = *path ? path : ".";
+	int fd = -1;
+
+	errno = ENOSYS;
+	if (!(flags & EDGE_FOLDER_WALK))
+		fd = open_beneath(root_fd, at, flags);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* EPERM: an old container's filter */
+		fd = open_by_steps(root_fd, at, flags);
+	if (fd < 0)
+		return err_set_errno(e, error_code(errno), "open");
+	*ret_fd = fd;
+	return 0;
+}
