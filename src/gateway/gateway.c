@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "gateway/control.h"
 #include "gateway/listeners.h"
-#include "gateway/notify.h"
 #include "gateway/ports.h"
 #include "gateway/registry.h"
 #include "gateway/store.h"
@@ -50,6 +49,12 @@ struct gateway {
 	usec_t drain_until;
 	unsigned visitors; /* counted in this look */
 };
+
+static void notify(const struct gateway *gateway, const char *state)
+{
+	if (gateway->options.notify)
+		gateway->options.notify(state);
+}
 
 /* ── the end ── */
 
@@ -153,7 +158,7 @@ static void on_stop_signal(void *arg)
 		gateway->drain_until = loop_now(gateway->loop) + DRAIN_MAX;
 		log_info("no new visitors from now on; those that are here have 30 s (a second "
 			 "signal ends it at once)");
-		notify_systemd("STOPPING=1");
+		notify(gateway, "STOPPING=1");
 		workers_each(&gateway->shared, drain, on_drained, gateway);
 		break;
 	case DRAINING:
@@ -406,7 +411,7 @@ int gateway_run(struct gateway *gateway, struct err *e)
 	if (r < 0)
 		return r;
 	say_hello(gateway);
-	notify_systemd("READY=1");
+	notify(gateway, "READY=1");
 	loop_run(gateway->loop);
 	return 0;
 }

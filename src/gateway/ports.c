@@ -139,6 +139,15 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
 	pthread_mutex_unlock(&ports->lock);
 }
 
+void ports_claim(struct ports *ports, uint64_t agent, const char *service)
+{
+	pthread_mutex_lock(&ports->lock);
+	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
+		if (is_of(slot, agent, service))
+			slot->state = SLOT_USED;
+	pthread_mutex_unlock(&ports->lock);
+}
+
 void ports_release(struct ports *ports, uint64_t agent, uint16_t port)
 {
 	struct slot *slot;

@@ -36,6 +36,10 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
 int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
 	       uint16_t *ret_port, bool *ret_new) MUST_CHECK;
 
+/* What the service has reserved, if anything, is in use from now on: before newcomers of the same
+ * list look for one. */
+void ports_claim(struct ports *ports, uint64_t agent, const char *service);
+
 /* The service does not use it now; it stays reserved. */
 void ports_release(struct ports *ports, uint64_t agent, uint16_t port);
 

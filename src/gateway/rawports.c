@@ -46,6 +46,9 @@ void rawports_keep(struct rawports *raw, const struct link_services *wanted)
 		if (!service || service->kind != LINK_TCP || service->port != one->wished)
 			close_one(raw, one);
 	}
+	for (size_t i = 0; i < wanted->n; i++)
+		if (wanted->list[i].kind == LINK_TCP && wanted->list[i].port == 0)
+			ports_claim(raw->worker->shared->ports, raw->agent, wanted->list[i].id);
 }
 
 /* On every address that https is on. -ERR_EXISTS: another program has the port on one of them. */

@@ -17,7 +17,7 @@ void rawports_init(struct rawports *raw, struct worker *worker, uint64_t agent);
 void rawports_done(struct rawports *raw); /* closes them; they stay reserved */
 
 /* Close those whose service is not in the list any more, or wishes for another port. The others are
- * not touched. */
+ * not touched, and what a service of the list had before is kept for it. */
 void rawports_keep(struct rawports *raw, const struct link_services *wanted);
 
 /*

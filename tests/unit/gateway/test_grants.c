@@ -5,7 +5,8 @@
 
 #include "gateway/grants.h"
 
-/* The agent "laptop" was granted blog.example.org; nas.example.org and port 20001 is somebody else's. */
+/* The agent "laptop" was granted blog.example.org; nas.example.org and port 20001 is somebody
+ * else's. */
 struct world {
 	uint16_t next_port;
 	bool full;

@@ -111,6 +111,20 @@ static void test_blocked_and_forgotten(void **state)
 	ports_free(ports);
 }
 
+static void test_claim(void **state)
+{
+	struct ports *ports = ports_of_three();
+
+	ports_restore(ports, LAPTOP, "a", 20000);
+	ports_restore(ports, LAPTOP, "b", 20001);
+	ports_restore(ports, LAPTOP, "c", 20002);
+	ports_claim(ports, LAPTOP, "a");
+	ports_claim(ports, LAPTOP, "new");
+	assert_int_equal(take(ports, LAPTOP, "new", 0), 20001);
+	assert_int_equal(take(ports, LAPTOP, "a", 0), 20000);
+	ports_free(ports);
+}
+
 static void test_none(void **state)
 {
 	struct ports *ports;
@@ -130,6 +144,7 @@ int main(void)
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_blocked_and_forgotten),
+		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_none),
 	};
 
