@@ -828,9 +828,15 @@ unsigned carrier_visitors(const struct carrier *c)
 	return c->n_visitors;
 }
 
-size_t carrier_unsent(const struct carrier *c)
+size_t carrier_unsent(struct carrier *c)
 {
-	return buf_len(&c->out) + stream_unsent(c->transport);
+	usec_t now = loop_now(c->loop);
+
+	if (c->unsent_at != now) {
+		c->unsent = buf_len(&c->out) + stream_unsent(c->transport);
+		c->unsent_at = now;
+	}
+	return c->unsent;
 }
 
 unsigned carrier_rtt_us(const struct carrier *c)

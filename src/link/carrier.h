@@ -105,7 +105,7 @@ void carrier_ask(struct carrier *c);
 
 bool carrier_takes_visitors(const struct carrier *c);
 unsigned carrier_visitors(const struct carrier *c);
-size_t carrier_unsent(const struct carrier *c); /* here and in the kernel */
+size_t carrier_unsent(struct carrier *c); /* here and in the kernel; asked once a turn */
 unsigned carrier_rtt_us(const struct carrier *c);
 
 struct carrier_totals {

@@ -61,7 +61,8 @@ struct carrier {
 	unsigned n_visitors;
 	double reset_tokens, resets_per_s;
 	usec_t reset_at;
-	usec_t rtt_at;
+	usec_t rtt_at, unsent_at; /* when these were asked last */
+	size_t unsent;
 	unsigned rtt_us;
 	struct carrier_totals totals;
 };

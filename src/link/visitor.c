@@ -329,6 +329,8 @@ static void rx_settle(struct link_visitor *v)
 	if (buf_len(&v->rx) || !v->local)
 		return;
 	buf_release_if_empty(&v->rx);
+	if (v->rx_end && v->tx_end && v->id)
+		return; /* both directions have ended: the stream closes in a moment, and local with it */
 	if (v->rx_end && !v->rx_shut) {
 		v->rx_shut = true;
 		if (stream_shutdown(v->local, NULL) < 0 && v->id && v->carrier->session &&
@@ -420,11 +422,6 @@ void visitor_stream_closed(struct link_visitor *v, uint32_t error)
 			nghttp2_session_set_stream_user_data(v->carrier->session, v->id, NULL);
 			v->id = 0;
 			return;
-		}
-		if (v->local && !v->rx_shut) {
-			v->rx_shut = true;
-			if (stream_shutdown(v->local, NULL) < 0)
-				v->totals.reset = true;
 		}
 		visitor_end(v, false);
 		return;
