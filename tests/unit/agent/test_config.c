@@ -126,7 +126,7 @@ static void the_names_of_a_service_are_bounded(void **state)
 	struct err e = {0};
 
 	for (int i = 0; i < LINK_NAMES_MAX; i++)
-		snprintf(text + strlen(text), 32, "name = n%d.example.org\n", i);
+		snprintf(text + strlen(text), 48, "name = n%d.example.org\n", i);
 	read_good(text, &config);
 	agent_config_done(&config);
 	strcat(text, "name = one-more.example.org\n");
