@@ -353,12 +353,12 @@ static int start(struct gateway *gateway, struct err *e)
 	raise_descriptor_limit();
 	if (r == 0)
 		r = loop_new(&gateway->loop, e);
+	if (r == 0) /* before the ports, so that whoever sees one of those can ask here */
+		r = open_control(gateway, e);
 	if (r == 0)
 		r = listeners_probe(gateway->loop, gateway->config, &gateway->listeners, e);
 	if (r == 0)
 		r = make_workers(gateway, e);
-	if (r == 0)
-		r = open_control(gateway, e);
 	if (r == 0)
 		r = watch_signals(gateway, e);
 	return r;

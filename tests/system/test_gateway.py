@@ -38,10 +38,10 @@ def web(*names, service="web"):
 # ---- start and stop
 
 def test_start_and_stop(gateway):
+    gateway.process.wait_line(r"gateway for localhost, key( [0-9a-f]{4}){16}$")
     log = gateway.process.text("err")
     assert f"listening on 127.0.0.1:{gateway.https} (https, agents)" in log
     assert f"listening on 127.0.0.1:{gateway.http} (http)" in log
-    assert re.search(r"gateway for localhost, key( [0-9a-f]{4}){16}$", log, re.M)
     answer = status(gateway)
     assert answer["pid"] == gateway.process.pid
     assert [x["kind"] for x in answer["listeners"]] == ["https", "http"]
