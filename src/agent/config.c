@@ -247,6 +247,15 @@ void agent_config_done(struct agent_config *config)
 	conf_done(&agent_schema, config);
 }
 
+void agent_config_move(struct agent_config *to, struct agent_config *from)
+{
+	*to = *from;
+	list_init(&to->services);
+	list_splice(&to->services, &from->services);
+	*from = (struct agent_config){0};
+	list_init(&from->services);
+}
+
 char *agent_config_default_path(void)
 {
 	const char *folder = getenv("XDG_CONFIG_HOME");

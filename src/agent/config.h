@@ -50,3 +50,7 @@ int agent_config_read_text(const char *file, struct str text, struct agent_confi
 /* Without a file: no services, defaults for the rest. -ERR_NOMEM. */
 int agent_config_init(struct agent_config *ret, struct err *e) MUST_CHECK;
 void agent_config_done(struct agent_config *config);
+
+/* Into *to, which holds nothing; *from holds nothing afterwards. (A list's head does not bear being
+ * copied.) */
+void agent_config_move(struct agent_config *to, struct agent_config *from);

@@ -63,7 +63,8 @@ static void set_reach(struct origin *o, enum origin_reach reach, const char *why
 			  reach_name(reach), why);
 	o->misses = reach == ORIGIN_NO ? o->misses + 1 : 0;
 	o->reach = reach;
-	snprintf(o->why, sizeof(o->why), "%s", why);
+	if (why != o->why)
+		snprintf(o->why, sizeof(o->why), "%s", why);
 	if (reach == ORIGIN_NO)
 		timer_start(&o->again,
 			    o->misses > ORIGIN_PATIENCE ? ORIGIN_AGAIN_SLOW : ORIGIN_AGAIN);

@@ -96,9 +96,9 @@ static int reload(void *arg, struct err *e)
 		return r;
 	}
 	agent_config_done(&up->config);
-	up->config = config;
-	log_info("the configuration was read again: %zu services", config.n_wishes);
-	warn_of_trust(&config);
+	agent_config_move(&up->config, &config);
+	log_info("the configuration was read again: %zu services", up->config.n_wishes);
+	warn_of_trust(&up->config);
 	return 0;
 }
 

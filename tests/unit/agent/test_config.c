@@ -56,6 +56,22 @@ static void an_empty_file_is_fine(void **state)
 	agent_config_done(&config);
 }
 
+static void a_configuration_can_move(void **state)
+{
+	struct agent_config from, to;
+	struct agent_service_section *s;
+	size_t n = 0;
+
+	read_good("[service a]\nto = 8000\nname = a.b\n[service b]\nto = 8001\n", &from);
+	agent_config_move(&to, &from);
+	assert_int_equal(to.n_wishes, 2);
+	list_for_each (s, &to.services, head.list)
+		n++;
+	assert_int_equal(n, 2);
+	agent_config_done(&from);
+	agent_config_done(&to);
+}
+
 /* What reload compares. */
 static void wishes_tell_changes_apart(void **state)
 {
@@ -139,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_become_wishes),
 		cmocka_unit_test(an_empty_file_is_fine),
+		cmocka_unit_test(a_configuration_can_move),
 		cmocka_unit_test(wishes_tell_changes_apart),
 		cmocka_unit_test(says_file_and_line),
 		cmocka_unit_test(the_names_of_a_service_are_bounded),
