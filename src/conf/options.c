@@ -339,6 +339,39 @@ static int option_text(char text[static LOG_TEXT_MAX], const struct option_row *
 			row->arg ? row->arg : "");
 }
 
+#define HELP_WIDTH 100
+
+/* Words up to HELP_WIDTH columns, continued at `indent`; the cursor stands at `indent` already. */
+static void help_wrapped(struct writer *w, struct str text, size_t indent)
+{
+	size_t column = indent;
+
+	while (text.len) {
+		struct str word = str_split(&text, ' ');
+
+		if (column > indent && column + 1 + word.len > HELP_WIDTH) {
+			writer_printf(w, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			writer_printf(w, " ");
+			column++;
+		}
+		writer_printf(w, "%.*s", STR_ARG(word));
+		column += word.len;
+	}
+	writer_printf(w, "\n");
+}
+
+static void help_example(struct writer *w, struct str text)
+{
+	writer_printf(w, "\nExample:\n");
+	while (text.len) {
+		struct str line = str_split(&text, '\n');
+
+		writer_printf(w, "  %.*s\n", STR_ARG(line));
+	}
+}
+
 static void help_options(struct writer *w, const struct program *program, const struct command *cmd)
 {
 	const struct option_row *row;
@@ -350,19 +383,24 @@ static void help_options(struct writer *w, const struct program *program, const 
 	writer_printf(w, "\nOptions:\n");
 	for (size_t at = 0; (row = options_next(program, cmd, &at));) {
 		option_text(text, row);
-		writer_printf(w, "  %-*s  %s\n", width, text, row->help);
+		writer_printf(w, "  %-*s  ", width, text);
+		help_wrapped(w, str_of(row->help), (size_t)width + 4);
 	}
 }
 
 static void help_command(struct writer *w, const struct program *program, const struct command *cmd)
 {
+	bool args = cmd->args && *cmd->args;
+
 	writer_printf(w, "Usage: %s %s [OPTION]...%s%s\n\n%s\n", program->name, cmd->name,
-		      cmd->args ? " " : "", cmd->args ? cmd->args : "", cmd->summary);
-	if (cmd->details)
-		writer_printf(w, "\n%s\n", cmd->details);
+		      args ? " " : "", args ? cmd->args : "", cmd->summary);
+	if (cmd->details) {
+		writer_printf(w, "\n");
+		help_wrapped(w, str_of(cmd->details), 0);
+	}
 	help_options(w, program, cmd);
 	if (cmd->example)
-		writer_printf(w, "\nExample:\n  %s\n", cmd->example);
+		help_example(w, str_of(cmd->example));
 }
 
 static void help_program(struct writer *w, const struct program *program)
