@@ -71,9 +71,9 @@ static int agents_run(const void *options, const struct option_args *args)
 const struct command gateway_command_agents = {
 	.name = "agents",
 	.summary = "list the machines that are paired with this gateway",
-	.details = "NAMES are those that were granted with an invitation; every agent may also\n"
-		   "use the names below its own. KEY is the agent's fingerprint; `homeport\n"
-		   "status` at home shows the same.",
+	.details = "NAMES are those that were granted with an invitation; every agent may also use "
+		   "the names below its own. KEY is the agent's fingerprint; `homeport status` at "
+		   "home shows the same.",
 	.example = "homeport-gateway agents",
 	OPTION_ROWS(agents_rows, struct agents_options),
 	.run = agents_run,

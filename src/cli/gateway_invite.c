@@ -63,14 +63,13 @@ const struct command gateway_command_invite = {
 	.min_args = 1,
 	.max_args = 1,
 	.summary = "make a pairing code for a machine at home",
-	.details =
-		"AGENT is what the machine is to be called here. It may use the names given\n"
-		"with --name, and every name below AGENT.DOMAIN. The code is good once; the\n"
-		"machine that redeems it is known by its key from then on. Inviting an agent\n"
-		"that is there already gives it the names as well, when the code is redeemed.\n\n"
-		"When its output goes to a program, it is the code alone.",
+	.details = "AGENT is what the machine is to be called here. It may use the names given "
+		   "with --name, and every name below AGENT.DOMAIN. The code is good once; the "
+		   "machine that redeems it is known by its key from then on. Inviting an agent "
+		   "that is there already gives it the names as well, when the code is "
+		   "redeemed.\n\nWhen its output goes to a program, it is the code alone.",
 	.example = "homeport-gateway invite laptop --name blog.home.example.org\n"
-		   "  homeport-gateway invite nas | ssh nas homeport join",
+		   "homeport-gateway invite nas | ssh nas homeport join",
 	OPTION_ROWS(invite_rows, struct invite_options),
 	.run = invite_run,
 };

@@ -27,9 +27,9 @@ const struct command gateway_command_revoke = {
 	.min_args = 1,
 	.max_args = 1,
 	.summary = "take an agent's access away, at once",
-	.details = "Its links and visitors are closed, and its key is refused from now on. Its\n"
-		   "names are free for others. A new invitation with the same name lets another\n"
-		   "key in.",
+	.details =
+		"Its links and visitors are closed, and its key is refused from now on. Its names "
+		"are free for others. A new invitation with the same name lets another key in.",
 	.example = "homeport-gateway revoke laptop",
 	.options_size = sizeof(struct revoke_options),
 	.run = revoke_run,

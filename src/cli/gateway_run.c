@@ -57,7 +57,7 @@ static int run_run(const void *options, const struct option_args *args)
 const struct command gateway_command_run = {
 	.name = "run",
 	.summary = "serve, in the foreground",
-	.details = "systemd runs this. SIGTERM lets the visitors that are there finish, for 30 s;\n"
+	.details = "systemd runs this. SIGTERM lets the visitors that are there finish, for 30 s; "
 		   "a second one ends at once.",
 	.example = "homeport-gateway --config ./gateway.conf --state ./state run",
 	OPTION_ROWS(run_rows, struct run_options),

@@ -120,9 +120,9 @@ static int status_run(const void *options, const struct option_args *args)
 const struct command gateway_command_status = {
 	.name = "status",
 	.summary = "show what the running gateway does",
-	.details = "Refused: limit (too many from one source), unknown (a name that is\n"
-		   "nobody's), invalid (neither TLS nor HTTP), timeout (silent), offline (the\n"
-		   "agent is away), busy (the agent takes no more).",
+	.details = "Refused: limit (too many from one source), unknown (a name that is nobody's), "
+		   "invalid (neither TLS nor HTTP), timeout (silent), offline (the agent is away), "
+		   "busy (the agent takes no more).",
 	.example = "homeport-gateway status --json",
 	OPTION_ROWS(status_rows, struct status_options),
 	.run = status_run,

@@ -79,6 +79,12 @@ class Link:
     def welcome(self):
         return self.message("welcome")
 
+    @property
+    def unanswered(self):
+        """What each visitor without an answer has sent so far."""
+        with self._lock:
+            return list(self._heads.values())
+
     def send(self, **message):
         with self._lock:
             self._conn.send_data(self._control, json.dumps(message).encode() + b"\n")

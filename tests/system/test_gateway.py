@@ -243,6 +243,45 @@ def test_a_visitor(gateway, foreign):
     assert away.status == 503 and away.headers["Retry-After"]
 
 
+def test_tls_passes_untouched(gateway, foreign):
+    hello = client_hello(HELLO, "h2")
+    with foreign.link([{"id": "web", "kind": "tls", "names": [HELLO]}]) as link:
+        assert link.welcome["services"][0]["urls"] == [f"https://{HELLO}:{gateway.https}/"]
+        with connect(gateway.https) as s:
+            for i in range(0, len(hello), 100):  # it may come in pieces
+                s.sendall(hello[i:i + 100])
+            wait_until(lambda: link.unanswered == [hello], "the hello as it was sent")
+        assert link.visitors[0].endswith("proto=https")
+        alert = exchange(gateway.https, client_hello("other.localhost", "h2"))
+        assert alert[0] == 21 and alert[-2:] == b"\x02\x70"  # fatal, unrecognized_name
+        redirect = visit(gateway.http, HELLO, "/a?b")
+        assert redirect.status == 308
+        assert redirect.headers["Location"] == f"https://{HELLO}:{gateway.https}/a?b"
+
+
+def test_ipv6(run):
+    gateway = Gateway(run, address="::1")
+    gateway.start()
+    agent = ForeignAgent(gateway.home.path)
+    agent.join(gateway.invite("laptop"))
+    with agent.link([web()]) as link:
+        assert link.welcome["observed"].startswith("[::1]:")
+        assert visit(gateway.http, "web.laptop.localhost", address="::1").body == PAGE
+        assert link.visitors[0].startswith('for="[::1]:')
+
+
+def test_any_port(run):
+    """Port 0: the kernel's choice, the same for all workers."""
+    gateway = Gateway(run)
+    gateway.config.write_text("[gateway]\ndomain = localhost\nworkers = 2\n"
+                              "[listen]\nhttps = 127.0.0.1:0\nhttp = 127.0.0.1:0\n")
+    gateway.process = run.start(*gateway.argv("run"), env=gateway.home.env)
+    gateway.process.wait_line("gateway for localhost")
+    https, http = (int(x["address"].split(":")[1]) for x in status(gateway)["listeners"])
+    assert f"hp1:localhost:{https}/" in gateway.command("invite", "laptop").stdout
+    assert all(visit(http, HELLO).status == 421 for _ in range(10))
+
+
 def test_own_names(gateway, foreign):
     with foreign.link([web(), web("x.laptop.localhost", service="x")]) as link:
         assert link.welcome["services"][0]["names"] == ["web.laptop.localhost"]
@@ -431,7 +470,7 @@ def test_garbage(gateway, foreign):
 def test_silence(gateway, foreign):
     """Silent strangers, also those who stop within a TLS handshake, are closed after 5 s and hold up
     nobody meanwhile."""
-    hello = client_hello()
+    hello = client_hello(None, "homeport/1")
     with foreign.link([web(HELLO)]) as link, contextlib.ExitStack() as stack:
         link.welcome
         silent = [stack.enter_context(connect(port)) for port in (gateway.http, gateway.https) * 10]
@@ -444,14 +483,14 @@ def test_silence(gateway, foreign):
         assert visit(gateway.http, HELLO).body == PAGE
 
 
-def client_hello():
-    """The first flight of an agent."""
+def client_hello(name, alpn):
+    """What a TLS client says first."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["homeport/1"])
+    context.set_alpn_protocols([alpn])
     out = ssl.MemoryBIO()
-    tls = context.wrap_bio(ssl.MemoryBIO(), out)
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):
         tls.do_handshake()
     return out.read()
