@@ -616,6 +616,8 @@ static void on_work(void *arg)
 		maybe_close(c);
 	if (c->state != CARRIER_DEAD)
 		flush(c);
+	if (c->state == CARRIER_CLOSING && !c->terminated && buf_len(&c->control_out) == 0)
+		carrier_schedule(c); /* the last words are out now: GOAWAY is next */
 	if (c->state != CARRIER_DEAD)
 		finish_closing(c);
 	if (!tell_visitors(c, &freed))
