@@ -209,6 +209,12 @@ static void work_open(struct job *job)
 
 /* ── sending ── */
 
+/* Never wait for what is not there. */
+static int became_shorter(struct edge_files_request *r)
+{
+	return err_set(&r->err, ERR_FAILED, "the file became shorter while it was sent");
+}
+
 static void work_read(struct job *job)
 {
 	struct edge_files_request *r = container_of(job, struct edge_files_request, job);
@@ -219,10 +225,12 @@ static void work_read(struct job *job)
 	errno = ENOMEM;
 	if (to)
 		n = pread(r->fd, to, want, (off_t)r->at);
-	if (n < 0)
-		r->error = err_set_errno(&r->err, ERR_FAILED, "read");
-	else
+	if (n > 0)
 		buf_commit(&r->page, (size_t)n);
+	else if (n == 0)
+		r->error = became_shorter(r);
+	else
+		r->error = err_set_errno(&r->err, ERR_FAILED, "read");
 }
 
 static void send_some(struct edge_files_request *r);
@@ -304,8 +312,8 @@ static void send_some(struct edge_files_request *r)
 			start_read(r);
 			return;
 		}
-		if (n <= 0) { /* somebody made the file shorter: never wait for what is not there */
-			err_set(&r->err, ERR_FAILED, "the file became shorter while it was sent");
+		if (n <= 0) {
+			became_shorter(r);
 			cut(r);
 			return;
 		}

@@ -41,6 +41,7 @@ struct http_client {
 	bool answered;	  /* a byte of the answer has come */
 	bool keep_alive;
 	bool shut;
+	bool want_write;		     /* on_ready is due when the writer is free again */
 	struct http_response_parser *parser; /* owned; in AWAITING */
 	struct http_reader in;
 	struct http_writer out;
@@ -162,6 +163,18 @@ static void read_idle(struct http_client *c)
 
 /* ── the turn ── */
 
+/* The handler learns that there is room, not only when the stream says so: what blocked may have
+ * left in any flush. */
+static void send_kept(struct http_client *c)
+{
+	bool free_again = http_writer_flush(&c->out) == 0 || c->out.broken;
+
+	if (c->want_write && free_again && c->state != CLIENT_FAILED) {
+		c->want_write = false;
+		c->handler->on_ready(c->arg, STREAM_WRITABLE);
+	}
+}
+
 static void client_on_ready(void *arg, unsigned events)
 {
 	struct http_client *c = arg;
@@ -169,21 +182,20 @@ static void client_on_ready(void *arg, unsigned events)
 	c->running = true;
 	if (events & STREAM_READABLE)
 		http_reader_wake(&c->in);
-	if (events & STREAM_WRITABLE)
-		http_writer_flush(&c->out);
 	if ((events & STREAM_READABLE) && c->state == CLIENT_AWAITING)
 		read_head(c);
 	else if ((events & STREAM_READABLE) && c->state == CLIENT_IDLE)
 		read_idle(c);
-	if (c->state != CLIENT_IDLE && c->state != CLIENT_FAILED)
-		c->handler->on_ready(c->arg, events);
+	else if (events & STREAM_READABLE)
+		c->handler->on_ready(c->arg, STREAM_READABLE);
+	send_kept(c);
 	defer_call(&c->defer);
 	c->running = false;
 }
 
 static void end_half(struct http_client *c)
 {
-	if (c->state != CLIENT_RAW || !c->sent || c->shut || c->out.broken)
+	if (c->state != CLIENT_RAW || !c->sent || c->shut || http_writer_flush(&c->out) < 0)
 		return;
 	c->shut = true;
 	if (stream_shutdown(c->stream, NULL) < 0)
@@ -208,7 +220,8 @@ static void client_on_defer(void *arg)
 	c->running = true;
 	if (c->state == CLIENT_FAILED) {
 		tell_failure(c);
-	} else if (http_writer_flush(&c->out) == 0) {
+	} else {
+		send_kept(c);
 		end_half(c);
 	}
 	if (c->out.broken)
@@ -281,7 +294,8 @@ int http_client_request(struct http_client *c, struct str head, enum http_body b
 
 bool http_client_can_write(struct http_client *c)
 {
-	return c->out.broken || http_writer_ready(&c->out);
+	c->want_write = !c->out.broken && !http_writer_ready(&c->out);
+	return !c->want_write;
 }
 
 void http_client_write(struct http_client *c, const void *bytes, size_t n)

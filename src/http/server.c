@@ -45,6 +45,7 @@ struct http_server {
 	void *arg;
 	enum server_state state;
 	bool retired;
+	bool served;			/* at least one request */
 	bool running;			/* inside a handler or about to be: must not be freed */
 	bool shut;			/* our half is closed */
 	uint64_t dropped;		/* bytes read and dropped in DRAIN and LINGER */
@@ -198,6 +199,7 @@ static void begin_exchange(struct http_server *s, const struct httphead *head)
 	if (s->retired)
 		x->keep_alive = false;
 	s->exchange = x;
+	s->served = true;
 	set_state(s, SERVER_EXCHANGE, "request");
 	s->handler->on_request(s->arg, x);
 }
@@ -231,18 +233,14 @@ static bool run_head(struct http_server *s)
 
 		if (try_head(s))
 			return true;
-		if (s->retired && s->state == SERVER_IDLE) {
-			close_stream(s, false, "retired");
-			return false;
-		}
 		n = http_reader_fill(&s->in, MIN(HEAD_STEP, HTTPHEAD_MAX - buf_len(&s->in.ahead)),
 				     NULL);
-		if (n == -ERR_AGAIN)
-			return false;
-		if (n <= 0) {
+		if (n == -ERR_AGAIN && s->retired && s->served && s->state == SERVER_IDLE)
+			close_stream(s, false, "retired");
+		else if (n <= 0 && n != -ERR_AGAIN)
 			close_stream(s, n < 0, "the visitor is gone");
+		if (n <= 0)
 			return false;
-		}
 	}
 }
 
@@ -298,6 +296,12 @@ static bool run_exchange(struct http_server *s)
 	}
 	if (x->refuse) {
 		refuse_exchange(s, x->refuse);
+		return true;
+	}
+	/* Not only when the stream says so: what blocked may have left in this flush. */
+	if (x->want_write && !s->out.blocked) {
+		x->want_write = false;
+		s->handler->on_ready(s->arg, STREAM_WRITABLE);
 		return true;
 	}
 	return x->finished && r == 0 && finish_exchange(s);
@@ -409,22 +413,13 @@ static void server_on_defer(void *arg)
 		server_run(s);
 }
 
-/* Tell the handler what he waits for. */
-static void tell_handler(struct http_server *s, unsigned events)
+static void on_readable(struct http_server *s)
 {
-	struct http_exchange *x = s->exchange;
-	unsigned tell = 0;
-
-	if ((events & STREAM_READABLE) && x->want_read)
-		tell |= STREAM_READABLE;
-	if ((events & STREAM_WRITABLE) && x->want_write && !s->out.blocked)
-		tell |= STREAM_WRITABLE;
-	if (tell & STREAM_READABLE)
-		x->want_read = false;
-	if (tell & STREAM_WRITABLE)
-		x->want_write = false;
-	if (tell)
-		s->handler->on_ready(s->arg, tell);
+	look_ahead(s);
+	if (!s->exchange->want_read)
+		return;
+	s->exchange->want_read = false;
+	s->handler->on_ready(s->arg, STREAM_READABLE);
 }
 
 static void server_on_ready(void *arg, unsigned events)
@@ -434,14 +429,9 @@ static void server_on_ready(void *arg, unsigned events)
 	s->running = true;
 	if (events & STREAM_READABLE)
 		http_reader_wake(&s->in);
-	if (events & STREAM_WRITABLE)
-		http_writer_flush(&s->out);
-	if (s->state == SERVER_EXCHANGE) {
-		if (events & STREAM_READABLE)
-			look_ahead(s);
-		tell_handler(s, events);
-	}
-	server_run(s);
+	if ((events & STREAM_READABLE) && s->state == SERVER_EXCHANGE)
+		on_readable(s);
+	server_run(s); /* flushes */
 }
 
 static void server_on_timeout(void *arg)

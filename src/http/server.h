@@ -54,5 +54,6 @@ int http_server_new(struct loop *loop, struct stream *stream, const struct http_
  * fine. */
 void http_server_free(struct http_server *s);
 
-/* No further requests: closes when idle, else behind the answer being made. */
+/* No further requests: closes when idle, else behind the answer being made. A visitor who has not
+ * asked for anything yet may do so once. */
 void http_server_retire(struct http_server *s);
