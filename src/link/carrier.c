@@ -520,7 +520,7 @@ static bool tell_control(struct carrier *c, bool *freed)
 	r = ndjson_feed(&c->control_lines, buf_head(&in), buf_len(&in), on_control_object, c, &e);
 	if (*freed)
 		return false;
-	if (r < 0) {
+	if (r < 0 && c->state != CARRIER_DEAD) {
 		nghttp2_session_terminate_session(c->session, NGHTTP2_PROTOCOL_ERROR);
 		flush_batch(c);
 		err_wrap(&e, r, "control channel");
@@ -602,7 +602,7 @@ static void on_work(void *arg)
 		if (freed)
 			return;
 	}
-	if (c->state != CARRIER_DEAD && !tell_control(c, &freed))
+	if (!tell_control(c, &freed)) /* also what came right before the end */
 		return;
 	if (!tell_opened(c, &freed) || !tell_visitors(c, &freed))
 		return;
