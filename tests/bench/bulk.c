@@ -5,9 +5,9 @@
  *	bulk up PORT SECONDS	as a visitor, send for so long
  *	bulk down PORT SECONDS	as a visitor, receive for so long
  *
- * A visitor begins with one byte that says which. "up" ends in a half-close, and the service answers
- * with what it got: what counts is what came out of the far end, from its first byte to its last.
- * Prints "BYTES SECONDS".
+ * A visitor begins with one byte that says which. "up" ends in a half-close, and the service
+ * answers with what it got: what counts is what came out of the far end, from its first byte to
+ * its last. Prints "BYTES SECONDS".
  */
 #include <arpa/inet.h>
 #include <errno.h>
