@@ -3,7 +3,10 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The one mutable global of the program: where and how loudly it speaks. */
@@ -19,12 +22,26 @@ bool log_enabled(enum log_level level)
 	return level <= log_level;
 }
 
+/* Whether stderr leads to the journal: the variable is its device and inode (systemd.exec(5)). A
+ * child that has stderr somewhere else inherits the variable all the same. */
+static bool to_journal(void)
+{
+	const char *journal = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (!journal || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(here, journal) == 0;
+}
+
 static const char *log_prefix(enum log_level level)
 {
 	static const char *const plain[] = {"error: ", "warning: ", "", "debug: "};
 	static const char *const journal[] = {"<3>", "<4>", "<6>", "<7>"};
 
-	return getenv("JOURNAL_STREAM") ? journal[level] : plain[level];
+	return to_journal() ? journal[level] : plain[level];
 }
 
 void log_write(enum log_level level, const char *fmt, ...)

@@ -1,8 +1,10 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -59,14 +61,31 @@ static void test_long_text_is_cut(void **state)
 	}
 }
 
+static void set_journal(int fd, int off_by)
+{
+	char text[64];
+	struct stat st;
+
+	fstat(fd, &st);
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino + (unsigned)off_by);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
+enum journal { NO_JOURNAL, JOURNAL, JOURNAL_ELSEWHERE };
+
 /* What log_write puts on stderr. */
-static void capture(char *got, size_t size, enum log_level level, const char *text)
+static void capture_as(char *got, size_t size, enum journal journal, enum log_level level,
+		       const char *text)
 {
 	int fds[2], old = dup(STDERR_FILENO);
 	ssize_t n;
 
 	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
 	dup2(fds[1], STDERR_FILENO);
+	unsetenv("JOURNAL_STREAM");
+	if (journal != NO_JOURNAL)
+		set_journal(fds[1], journal == JOURNAL_ELSEWHERE);
 	log_write(level, "%s", text);
 	dup2(old, STDERR_FILENO);
 	n = read(fds[0], got, size - 1);
@@ -74,23 +93,37 @@ static void capture(char *got, size_t size, enum log_level level, const char *te
 	close(old);
 	close(fds[0]);
 	close(fds[1]);
+	unsetenv("JOURNAL_STREAM");
+}
+
+static void capture(char *got, size_t size, enum log_level level, const char *text)
+{
+	capture_as(got, size, NO_JOURNAL, level, text);
+}
+
+static void test_journal(void **state)
+{
+	char got[64];
+
+	capture_as(got, sizeof(got), JOURNAL, LOG_LEVEL_ERROR, "bad");
+	assert_string_equal(got, "<3>bad\n");
+	capture_as(got, sizeof(got), JOURNAL, LOG_LEVEL_INFO, "news");
+	assert_string_equal(got, "<6>news\n");
+	/* inherited from a service, with stderr redirected */
+	capture_as(got, sizeof(got), JOURNAL_ELSEWHERE, LOG_LEVEL_ERROR, "bad");
+	assert_string_equal(got, "error: bad\n");
 }
 
 static void test_lines(void **state)
 {
 	char got[4096], large[3000];
 
-	unsetenv("JOURNAL_STREAM");
 	capture(got, sizeof(got), LOG_LEVEL_WARNING, "careful");
 	assert_string_equal(got, "warning: careful\n");
 	capture(got, sizeof(got), LOG_LEVEL_INFO, "news");
 	assert_string_equal(got, "news\n");
 	capture(got, sizeof(got), LOG_LEVEL_DEBUG, "not asked for");
 	assert_string_equal(got, "");
-	setenv("JOURNAL_STREAM", "8:1", 1);
-	capture(got, sizeof(got), LOG_LEVEL_ERROR, "bad");
-	assert_string_equal(got, "<3>bad\n");
-	unsetenv("JOURNAL_STREAM");
 	memset(large, 'y', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
 	capture(got, sizeof(got), LOG_LEVEL_INFO, large); /* cut, but a line all the same */
@@ -104,6 +137,7 @@ int main(void)
 		cmocka_unit_test(test_text_of_strangers),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_long_text_is_cut),
+		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_lines),
 	};
 
