@@ -262,10 +262,13 @@ static void check_forget(struct origin *o)
 
 static void look(struct origin *o)
 {
+	bool fixed = o->wish.target.to.ip.family || o->wish.target.to.path[0];
+
 	if (o->check || o->resolve)
 		return;
-	/* A folder that was made anew is another folder, and a name may have moved. */
-	if (o->edge && (o->wish.target.to.ip.family || o->wish.target.to.path[0]))
+	/* A folder that was made anew is another folder, and a name may have moved; but what
+	 * answers has visitors, who stay. */
+	if (o->edge && (fixed || o->reach != ORIGIN_NO))
 		check_start(o, o->edge, &o->at, false);
 	else
 		start(o);
