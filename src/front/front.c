@@ -181,7 +181,8 @@ static void visit_route_tls(struct visit *visit, struct str bytes, const struct 
 {
 	struct front_route route;
 
-	if (front_routes_find(visit->front->config.routes, str_of(asked->host), &route) < 0 ||
+	if (front_routes_find(visit->front->config.routes, str_of(asked->host), FRONT_SERVES_TLS,
+			      &route) < 0 ||
 	    !(route.serves & FRONT_SERVES_TLS))
 		visit_answer_alert(visit, COUNT_refused_unknown);
 	else
@@ -205,7 +206,8 @@ static void visit_route_http(struct visit *visit, struct str bytes, const struct
 {
 	struct front_route route;
 
-	if (front_routes_find(visit->front->config.routes, str_of(asked->host), &route) < 0)
+	if (front_routes_find(visit->front->config.routes, str_of(asked->host), FRONT_SERVES_HTTP,
+			      &route) < 0)
 		visit_answer_http(visit, FRONT_ANSWER_MISDIRECTED, (struct front_answer_about){0},
 				  bytes, COUNT_refused_unknown);
 	else if (route.serves & FRONT_SERVES_HTTP)
@@ -447,30 +449,64 @@ static int explain_listen(int r, struct err *e)
 	return r;
 }
 
-int front_listen(struct front *front, enum front_kind kind, const struct sock_addr *at,
-		 unsigned sock_flags, const struct front_route *raw_route, uint16_t *ret_port,
-		 struct err *e)
+static struct listener *listener_new(struct front *front, enum front_kind kind,
+				     const struct front_route *raw_route)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	int r;
 
-	assert((kind == FRONT_RAW) == (raw_route != NULL));
 	if (!l)
-		return err_set(e, ERR_NOMEM, "listener");
+		return NULL;
 	l->front = front;
 	l->kind = kind;
 	list_init(&l->node);
 	if (raw_route)
 		l->route = *raw_route;
+	return l;
+}
+
+static void listener_add(struct front *front, struct listener *l)
+{
+	l->port = sock_listener_addr(l->sock)->ip.port;
+	list_push(&front->listeners, &l->node);
+}
+
+int front_listen(struct front *front, enum front_kind kind, const struct sock_addr *at,
+		 unsigned sock_flags, const struct front_route *raw_route, uint16_t *ret_port,
+		 struct err *e)
+{
+	struct listener *l = listener_new(front, kind, raw_route);
+	int r;
+
+	assert((kind == FRONT_RAW) == (raw_route != NULL));
+	if (!l)
+		return err_set(e, ERR_NOMEM, "listener");
 	r = sock_listen(front->loop, at, sock_flags, on_accept, l, &l->sock, e);
 	if (r < 0) {
 		free(l);
 		return explain_listen(r, e);
 	}
-	l->port = sock_listener_addr(l->sock)->ip.port;
-	list_push(&front->listeners, &l->node);
+	listener_add(front, l);
 	if (ret_port)
 		*ret_port = l->port;
+	return 0;
+}
+
+int front_listen_fd(struct front *front, enum front_kind kind, int fd, struct err *e)
+{
+	struct listener *l = listener_new(front, kind, NULL);
+	int r;
+
+	assert(kind != FRONT_RAW);
+	if (!l) {
+		close(fd);
+		return err_set(e, ERR_NOMEM, "listener");
+	}
+	r = sock_listen_fd(front->loop, fd, on_accept, l, &l->sock, e);
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	listener_add(front, l);
 	return 0;
 }
 

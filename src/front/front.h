@@ -99,6 +99,10 @@ int front_listen(struct front *front, enum front_kind kind, const struct sock_ad
 		 unsigned sock_flags, const struct front_route *raw_route, uint16_t *ret_port,
 		 struct err *e) MUST_CHECK;
 
+/* Listen on a socket that is bound already; FRONT_HTTPS or FRONT_HTTP. Takes fd, also on failure.
+ * -ERR_NOMEM, -ERR_FAILED. */
+int front_listen_fd(struct front *front, enum front_kind kind, int fd, struct err *e) MUST_CHECK;
+
 /* Stop listening on that kind and port (raw ports that were withdrawn), in both families. */
 void front_unlisten(struct front *front, enum front_kind kind, uint16_t port);
 

@@ -28,18 +28,23 @@ struct front_routes {
 	struct htable owners;
 };
 
-static struct entry *find_name(const struct front_routes *routes, const char *name)
+/* The name's route that serves one of `serves`, else any of its routes: all are one owner's. */
+static struct entry *find_name(const struct front_routes *routes, const char *name, unsigned serves)
 {
 	uint64_t hash = htable_hash(name, strlen(name), routes->names.seed);
 	struct htable_node *node = htable_find(&routes->names, hash);
+	struct entry *other = NULL;
 
 	for (; node; node = htable_find_next(node)) {
 		struct entry *entry = container_of(node, struct entry, node);
 
-		if (strcmp(entry->route.name, name) == 0)
+		if (strcmp(entry->route.name, name) != 0)
+			continue;
+		if (entry->route.serves & serves)
 			return entry;
+		other = entry;
 	}
-	return NULL;
+	return other;
 }
 
 static struct owner *find_owner(const struct front_routes *routes, uint64_t id)
@@ -185,9 +190,11 @@ static size_t link_entries(struct front_routes *routes, struct owner *owner)
 
 	list_for_each (entry, &owner->entries, mates) {
 		const char *name = entry->route.name;
+		const struct entry *there = find_name(routes, name, entry->route.serves);
 		int r;
 
-		if (find_name(routes, name))
+		if (there && (there->route.owner != entry->route.owner ||
+			      there->route.serves & entry->route.serves))
 			break;
 		r = htable_add(&routes->names, &entry->node,
 			       htable_hash(name, strlen(name), routes->names.seed));
@@ -289,21 +296,22 @@ void front_routes_set_online(struct front_routes *routes, uint64_t owner, bool o
 }
 
 /* Under the read lock: name itself, then "*." in place of its first label, of its first two, ... */
-static struct entry *lookup(const struct front_routes *routes, const char *name)
+static struct entry *lookup(const struct front_routes *routes, const char *name, unsigned serves)
 {
-	struct entry *entry = find_name(routes, name);
+	struct entry *entry = find_name(routes, name, serves);
 	const char *dot = name;
 	char wild[FRONT_NAME_MAX];
 
 	while (!entry && (dot = strchr(dot, '.'))) {
 		snprintf(wild, sizeof(wild), "*%s", dot);
-		entry = find_name(routes, wild);
+		entry = find_name(routes, wild, serves);
 		dot++;
 	}
 	return entry;
 }
 
-int front_routes_find(struct front_routes *routes, struct str host, struct front_route *ret)
+int front_routes_find(struct front_routes *routes, struct str host, unsigned serves,
+		      struct front_route *ret)
 {
 	char name[HOSTNAME_MAX];
 	struct entry *entry;
@@ -311,7 +319,7 @@ int front_routes_find(struct front_routes *routes, struct str host, struct front
 	if (!hostname_copy(name, host))
 		return -ERR_NOT_FOUND;
 	pthread_rwlock_rdlock(&routes->lock);
-	entry = lookup(routes, name);
+	entry = lookup(routes, name, serves);
 	if (entry)
 		*ret = entry->route;
 	pthread_rwlock_unlock(&routes->lock);

@@ -46,8 +46,9 @@ void front_routes_free(struct front_routes *routes); /* NULL is fine */
  *                   forgets the owner
  * ret_conflict out: on -ERR_EXISTS and -ERR_INVALID, which of the new routes it was; may be NULL
  *
- * 0; -ERR_EXISTS: a name is another owner's, or twice in the list; -ERR_INVALID: not a host name;
- * -ERR_LIMIT: over FRONT_ROUTES_PER_OWNER_MAX; -ERR_NOMEM. On failure nothing is changed.
+ * 0; -ERR_EXISTS: a name is another owner's, or twice in the list for the same protocol;
+ * -ERR_INVALID: not a host name; -ERR_LIMIT: over FRONT_ROUTES_PER_OWNER_MAX; -ERR_NOMEM. On
+ * failure nothing is changed.
  */
 int front_routes_set(struct front_routes *routes, uint64_t owner, const struct front_route *list,
 		     size_t n, size_t *ret_conflict, struct err *e) MUST_CHECK;
@@ -57,9 +58,12 @@ int front_routes_set(struct front_routes *routes, uint64_t owner, const struct f
 void front_routes_set_online(struct front_routes *routes, uint64_t owner, bool online,
 			     uint64_t now_wall);
 
-/* The route of a host name (any case, no port): the name itself, else the nearest "*." above it.
- * -ERR_NOT_FOUND. */
-int front_routes_find(struct front_routes *routes, struct str host,
+/*
+ * The route of a host name (any case, no port): the name itself, else the nearest "*." above it. Of
+ * a name with a route for each protocol it is the one that serves one of `serves`; of a name
+ * without such a one it is what there is. -ERR_NOT_FOUND.
+ */
+int front_routes_find(struct front_routes *routes, struct str host, unsigned serves,
 		      struct front_route *ret) MUST_CHECK;
 
 /* How many names have a route. */

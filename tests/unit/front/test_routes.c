@@ -18,7 +18,9 @@ static const char *find(struct front_routes *routes, const char *host)
 {
 	static struct front_route found;
 
-	return front_routes_find(routes, str_of(host), &found) == 0 ? found.service : "none";
+	return front_routes_find(routes, str_of(host), FRONT_SERVES_HTTP, &found) == 0
+		       ? found.service
+		       : "none";
 }
 
 static int set_up(void **state)
@@ -116,12 +118,12 @@ static void knows_since_when_an_owner_is_offline(void **state)
 
 	assert_int_equal(front_routes_set(routes, 1, &mine, 1, NULL, NULL), 0);
 	front_routes_set_online(routes, 1, true, 10);
-	assert_int_equal(front_routes_find(routes, STR("a.org"), &found), 0);
+	assert_int_equal(front_routes_find(routes, STR("a.org"), FRONT_SERVES_HTTP, &found), 0);
 	assert_true(found.online);
 	front_routes_set_online(routes, 1, false, 20);
 	front_routes_set_online(routes, 1, false, 30);
 	front_routes_set_online(routes, 7, false, 30);
-	assert_int_equal(front_routes_find(routes, STR("a.org"), &found), 0);
+	assert_int_equal(front_routes_find(routes, STR("a.org"), FRONT_SERVES_HTTP, &found), 0);
 	assert_false(found.online);
 	assert_int_equal(found.offline_since_wall, 20);
 }
@@ -146,7 +148,7 @@ static void *look_up_often(void *arg)
 	size_t hits = 0;
 
 	for (int i = 0; i < 20000; i++)
-		if (front_routes_find(arg, STR("a.org"), &found) == 0)
+		if (front_routes_find(arg, STR("a.org"), FRONT_SERVES_HTTP, &found) == 0)
 			hits += found.service[0] == 'a';
 	return (void *)hits;
 }
@@ -167,11 +169,37 @@ static void a_replaced_route_is_never_missing(void **state)
 	assert_int_equal((size_t)hits, 20000);
 }
 
+/* A home server with TLS of its own and a plain one beside it: one name, two services. */
+static void one_name_serves_each_protocol_with_its_own_service(void **state)
+{
+	struct front_routes *routes = *state;
+	struct front_route list[] = {route(1, "a.org", "plain"), route(1, "a.org", "tls")};
+	struct front_route other = route(2, "a.org", "other");
+	struct front_route found;
+
+	list[1].serves = other.serves = FRONT_SERVES_TLS;
+	assert_int_equal(front_routes_set(routes, 1, list, 2, NULL, NULL), 0);
+	assert_string_equal(find(routes, "a.org"), "plain");
+	assert_int_equal(front_routes_find(routes, STR("a.org"), FRONT_SERVES_TLS, &found), 0);
+	assert_string_equal(found.service, "tls");
+
+	/* Of a name with one protocol the other is answered by what there is: a redirect to https.
+	 */
+	assert_int_equal(front_routes_set(routes, 1, list + 1, 1, NULL, NULL), 0);
+	assert_string_equal(find(routes, "a.org"), "tls");
+
+	/* The name stays its owner's for every protocol. */
+	assert_int_equal(front_routes_set(routes, 1, list, 1, NULL, NULL), 0);
+	assert_int_equal(front_routes_set(routes, 2, &other, 1, NULL, NULL), -ERR_EXISTS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(finds_the_name_then_the_nearest_wildcard, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(one_name_serves_each_protocol_with_its_own_service,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(replaces_all_of_one_owner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_conflict_changes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(knows_since_when_an_owner_is_offline, set_up,
