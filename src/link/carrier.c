@@ -461,6 +461,26 @@ static void flush(struct carrier *c)
 	carrier_schedule(c);
 }
 
+/*
+ * The other side has closed. Streams that are whole may still have bytes that their local sides are
+ * slow to take: these get the rest of CARRIER_DRAIN_MAX. False: there are none.
+ */
+static bool finish_alone(struct carrier *c)
+{
+	struct link_visitor *v, *next;
+
+	if (c->state != CARRIER_DRAINING)
+		return false;
+	list_for_each_safe (v, next, &c->visitors, node)
+		if (v->id)
+			visitor_lost(v);
+	if (c->n_visitors == 0)
+		return false;
+	c->gone = true;
+	liveness_stop(&c->liveness);
+	return true;
+}
+
 static void receive(struct carrier *c)
 {
 	uint8_t *scratch = loop_scratch(c->loop, LOOP_SCRATCH_PLAIN_IN);
@@ -469,6 +489,8 @@ static void receive(struct carrier *c)
 
 	c->readable = n == (ssize_t)LOOP_SCRATCH_LEN;
 	if (n == -ERR_AGAIN)
+		return;
+	if (n == 0 && finish_alone(c))
 		return;
 	if (n <= 0) {
 		if (n == 0)
@@ -565,6 +587,11 @@ static bool tell_opened(struct carrier *c, bool *freed)
 
 static void maybe_close(struct carrier *c)
 {
+	if (c->gone) {
+		if (c->n_visitors == 0)
+			die(c, 0, NULL);
+		return;
+	}
 	if (c->state == CARRIER_DRAINING && c->n_visitors == 0 && c->got_goaway &&
 	    c->side == CARRIER_GATEWAY)
 		carrier_close(c);
@@ -614,7 +641,7 @@ static void on_work(void *arg)
 	}
 	if (c->state != CARRIER_DEAD)
 		maybe_close(c);
-	if (c->state != CARRIER_DEAD)
+	if (c->state != CARRIER_DEAD && !c->gone)
 		flush(c);
 	if (c->state == CARRIER_CLOSING && !c->terminated && buf_len(&c->control_out) == 0)
 		carrier_schedule(c); /* the last words are out now: GOAWAY is next */
@@ -744,18 +771,10 @@ int carrier_new(struct loop *loop, enum carrier_side side, struct stream *transp
 	return 0;
 }
 
-static void lose_visitors(struct carrier *c, struct list *list)
+static void lose_visitors(struct list *list)
 {
-	while (!list_empty(list)) {
-		struct link_visitor *v = list_entry(list->next, struct link_visitor, node);
-
-		if (v->discarding) {
-			list_remove(&v->node);
-			visitor_discard(v);
-		} else {
-			visitor_lost(v);
-		}
-	}
+	while (!list_empty(list))
+		visitor_lost(list_entry(list->next, struct link_visitor, node));
 }
 
 void carrier_free(struct carrier *c)
@@ -770,8 +789,8 @@ void carrier_free(struct carrier *c)
 	stream_close(c->transport);
 	nghttp2_session_del(c->session);
 	c->session = NULL;
-	lose_visitors(c, &c->fresh);
-	lose_visitors(c, &c->visitors);
+	lose_visitors(&c->fresh);
+	lose_visitors(&c->visitors);
 	while (!list_empty(&c->ended)) {
 		struct link_visitor *v = list_entry(c->ended.next, struct link_visitor, node);
 
@@ -803,8 +822,8 @@ void carrier_close(struct carrier *c)
 	if (c->state >= CARRIER_CLOSING)
 		return;
 	set_state(c, CARRIER_CLOSING, "closing");
-	lose_visitors(c, &c->fresh);
-	lose_visitors(c, &c->visitors);
+	lose_visitors(&c->fresh);
+	lose_visitors(&c->visitors);
 }
 
 void carrier_ask(struct carrier *c)

@@ -37,6 +37,7 @@ struct carrier {
 	bool *freed;	       /* set while the owner is called back */
 	bool readable;	       /* the transport has more for the next turn */
 	bool got_settings, got_goaway, sent_goaway, terminated, shut;
+	bool gone; /* DRAINING: the other side has closed, local sides still take what came */
 	bool tell_going, told_dead;
 	int dead_r;
 	struct err dead_why;
@@ -124,4 +125,3 @@ void visitor_lost(struct link_visitor *v);   /* the connection is gone */
 void visitor_finish(struct link_visitor *v); /* call the owner back the last time, and free */
 void visitor_announce(struct link_visitor *v);
 void visitor_forget(struct link_visitor *v);  /* agent: it is the control channel, no visitor */
-void visitor_discard(struct link_visitor *v); /* a stand-in; unlinked by the caller */

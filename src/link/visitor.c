@@ -126,39 +126,42 @@ static void stream_abort(struct link_visitor *v)
 	nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, v->id, error);
 }
 
-/* The local side broke off. */
-static void visitor_break(struct link_visitor *v)
+/*
+ * Over the agent's rate of resets: END_STREAM goes out instead, and a stand-in keeps the stream's
+ * place and drops what still comes, until the agent has finished too. False without memory.
+ */
+static bool stream_end_softly(struct link_visitor *v)
 {
 	struct carrier *c = v->carrier;
-
-	if (may_reset(c)) {
-		stream_abort(v);
-		visitor_end(v, true);
-		return;
-	}
-	/* Over the agent's rate: end it softly. A stand-in keeps the stream's place until the agent
-	 * has finished too. */
 	struct link_visitor *rest = calloc(1, sizeof(*rest));
 
-	if (!rest) {
-		stream_abort(v);
-		visitor_end(v, true);
-		return;
-	}
+	if (!rest)
+		return false;
 	list_init(&rest->opened_node);
 	rest->carrier = c;
 	rest->id = v->id;
+	v->id = 0;
 	rest->window = CARRIER_WINDOW_START;
 	rest->discarding = rest->answered = true;
 	rest->tx_end = v->tx_end;
 	rest->rx_end = v->rx_end;
 	buf_init(&rest->rx, 1);
 	buf_init(&rest->replay, 1);
-	nghttp2_session_resume_data(c->session, v->id);
-	visitor_end(v, true);
-	nghttp2_session_set_stream_user_data(c->session, rest->id, rest);
 	list_push(&c->visitors, &rest->node);
 	c->n_visitors++;
+	nghttp2_session_set_stream_user_data(c->session, rest->id, rest);
+	/* What nobody takes any more must not hold the agent back. */
+	nghttp2_session_consume_stream(c->session, rest->id, buf_len(&v->rx));
+	nghttp2_session_resume_data(c->session, rest->id);
+	return true;
+}
+
+/* The local side broke off. */
+static void visitor_break(struct link_visitor *v)
+{
+	if (may_reset(v->carrier) || !stream_end_softly(v))
+		stream_abort(v);
+	visitor_end(v, true);
 }
 
 void link_visitor_abort(struct link_visitor *v)
@@ -173,11 +176,6 @@ void link_visitor_abort(struct link_visitor *v)
 void visitor_forget(struct link_visitor *v)
 {
 	visitor_leave(v, NULL);
-	visitor_free(v);
-}
-
-void visitor_discard(struct link_visitor *v)
-{
 	visitor_free(v);
 }
 
@@ -203,6 +201,21 @@ static size_t tx_room(const struct link_visitor *v, size_t len)
 	if (c->side == CARRIER_GATEWAY && !v->answered)
 		len = MIN(len, CARRIER_REPLAY_MAX - buf_len(&v->replay));
 	return len;
+}
+
+/* visitor_read found that v cannot go on. */
+static ssize_t tx_broken(struct link_visitor *v, int32_t id, uint32_t *flags)
+{
+	struct carrier *c = v->carrier;
+	struct link_visitor *rest;
+
+	visitor_break(v);
+	rest = nghttp2_session_get_stream_user_data(c->session, id);
+	if (!rest)
+		return NGHTTP2_ERR_DEFERRED; /* RST_STREAM is on its way */
+	rest->tx_end = true;
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return 0;
 }
 
 /*
@@ -238,11 +251,8 @@ ssize_t visitor_read(nghttp2_session *session, int32_t id, uint8_t *unused, size
 		v->tx_dry = v->tx_waiting = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
-	if (n < 0) {
-		v->tx_waiting = true;
-		visitor_break(v);
-		return NGHTTP2_ERR_DEFERRED;
-	}
+	if (n < 0)
+		return tx_broken(v, id, flags);
 	if (n == 0) {
 		v->tx_end = true;
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -251,12 +261,8 @@ ssize_t visitor_read(nghttp2_session *session, int32_t id, uint8_t *unused, size
 	v->tx_dry = (size_t)n < len;
 	v->totals.to_link += (uint64_t)n;
 	c->totals.to_link += (uint64_t)n;
-	if (c->side == CARRIER_GATEWAY && !v->answered &&
-	    buf_append(&v->replay, to, (size_t)n) < 0) {
-		v->tx_waiting = true;
-		visitor_break(v);
-		return NGHTTP2_ERR_DEFERRED;
-	}
+	if (c->side == CARRIER_GATEWAY && !v->answered && buf_append(&v->replay, to, (size_t)n) < 0)
+		return tx_broken(v, id, flags);
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	return n;
 }
@@ -330,7 +336,8 @@ static void rx_settle(struct link_visitor *v)
 		return;
 	buf_release_if_empty(&v->rx);
 	if (v->rx_end && v->tx_end && v->id)
-		return; /* both directions have ended: the stream closes in a moment, and local with it */
+		return; /* both directions have ended: the stream closes in a moment, and local with
+			   it */
 	if (v->rx_end && !v->rx_shut) {
 		v->rx_shut = true;
 		if (stream_shutdown(v->local, NULL) < 0 && v->id && v->carrier->session &&
@@ -500,9 +507,8 @@ static void answer_came(struct link_visitor *v)
 		carrier_schedule(v->carrier);
 		return;
 	}
-	if (may_reset(v->carrier))
-		nghttp2_submit_rst_stream(v->carrier->session, NGHTTP2_FLAG_NONE, v->id,
-					  NGHTTP2_CANCEL);
+	if (may_reset(v->carrier) || !stream_end_softly(v))
+		stream_abort(v);
 	visitor_return(v, -ERR_REFUSED);
 }
 
