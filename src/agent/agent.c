@@ -280,8 +280,11 @@ static const struct wish *find_wish(const struct wish *wishes, size_t n, const c
 	return NULL;
 }
 
+/* A name may have one service for http and one for TLS. */
 static bool names_meet(const struct wish *a, const struct wish *b)
 {
+	if (a->target.link != b->target.link)
+		return false;
 	for (size_t i = 0; i < a->n_names; i++)
 		for (size_t k = 0; k < b->n_names; k++)
 			if (strcmp(a->names[i], b->names[k]) == 0)

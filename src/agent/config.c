@@ -108,7 +108,7 @@ static int check_kind(const struct agent_service_section *s, const struct wish *
 	return 0;
 }
 
-/* A name leads to one place. */
+/* A name leads to one place for http, and to one for TLS. */
 static int check_names(const struct agent_config *config, const struct wish *wish,
 		       const struct agent_service_section *s, const char *file, struct err *e)
 {
@@ -116,6 +116,7 @@ static int check_names(const struct agent_config *config, const struct wish *wis
 		for (size_t i = 0; i < other->n_names; i++)
 			for (size_t k = 0; k < wish->n_names; k++)
 				if ((other != wish || i < k) &&
+				    other->target.link == wish->target.link &&
 				    strcmp(other->names[i], wish->names[k]) == 0)
 					return err_set(e, ERR_INVALID,
 						       "%s:%u: the name %s is that of [service %s] "
