@@ -249,7 +249,7 @@ static void on_checked(void *arg, int r, const struct err *e)
 static void check(struct world *w)
 {
 	w->opened = 1;
-	assert_int_equal(edge_check(w->service, on_checked, w, NULL), 0);
+	assert_int_equal(edge_check_start(w->service, on_checked, w, &check, NULL), 0);
 	assert_int_equal(w->opened, 1);
 }
 

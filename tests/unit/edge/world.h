@@ -94,7 +94,7 @@ static inline void wait_until(struct world *w, bool (*until)(struct world *w), c
 
 static inline bool a_moment(struct world *w)
 {
-	return loop_now(w->loop) + PATIENCE > w->deadline + 20 * USEC_PER_MS;
+	return loop_now(w->loop) + PATIENCE > w->deadline + 5 * USEC_PER_MS;
 }
 
 static const struct edge_events world_events = {.on_request = world_on_request};
