@@ -221,6 +221,8 @@ ssize_t http_exchange_read(struct http_exchange *x, void *bytes, size_t len)
 	x->want_read = n == -ERR_AGAIN;
 	if (n > 0)
 		x->bytes_in += (uint64_t)n;
+	if (n == 0 && x->upgraded)
+		x->changed(x->server); /* his half has ended, and that may have been the last */
 	if (n >= 0)
 		return n;
 	x->changed(x->server); /* a deadline begins, or it is over */

@@ -18,6 +18,7 @@
  *	/ignore		answers without reading the body
  *	/wait		nothing
  *	/upgrade	101 and what comes back
+ *	/farewell	101 and the end of our half; what comes is read when the test likes
  */
 #define BIG ((size_t)300 * 1000)
 
@@ -143,9 +144,11 @@ static void on_request(void *arg, struct http_exchange *x)
 		http_exchange_respond(x, 200, NULL, 10);
 		http_exchange_write(x, "12345", 5);
 		http_exchange_finish(x);
-	} else if (is(w, "/upgrade")) {
+	} else if (is(w, "/upgrade") || is(w, "/farewell")) {
 		http_fields_add(&fields, STR("Upgrade"), STR("echo"));
 		http_exchange_upgrade(x, &fields);
+		if (is(w, "/farewell"))
+			http_exchange_finish(x);
 	}
 	on_ready(w, 0);
 }
@@ -553,6 +556,30 @@ static void upgrades_to_raw_bytes(void **state)
 	world_done(&w);
 }
 
+/* As the local side of a WebSocket does: it ends its half first, and the handler learns of the
+ * visitor's end in his own time. */
+static void our_half_of_raw_bytes_ends_first(void **state)
+{
+	uint8_t bytes[16];
+	struct world w;
+
+	world_init(&w, 0);
+	say(&w,
+	    "GET /farewell HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+	assert_true(w.peer.eof);
+	assert_int_equal(http_exchange_read(w.x, bytes, sizeof(bytes)), -ERR_AGAIN);
+	w.peer.ends = true;
+	say(&w, "last");
+	assert_int_equal(http_exchange_read(w.x, bytes, sizeof(bytes)), 4);
+	run(&w);
+	assert_int_equal(http_exchange_read(w.x, bytes, sizeof(bytes)), 0);
+	run(&w);
+	assert_int_equal(w.complete, 1);
+	assert_int_equal(w.status, 101);
+	assert_true(w.closed);
+	world_done(&w);
+}
+
 /* ── deadlines ── */
 
 static void deadlines(void **state)
@@ -683,6 +710,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_ends_early_is_refused),
 		cmocka_unit_test(a_visitor_who_ended_his_half_is_answered),
 		cmocka_unit_test(upgrades_to_raw_bytes),
+		cmocka_unit_test(our_half_of_raw_bytes_ends_first),
 		cmocka_unit_test(deadlines),
 		cmocka_unit_test(retires_when_idle_or_answered),
 		cmocka_unit_test(may_end_at_any_byte),
