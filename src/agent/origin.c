@@ -16,11 +16,10 @@ struct retired {
 	struct edge_service *edge; /* owned */
 };
 
-/* One look whether the other end is there. The edge calls back in any case, so it outlives the
- * origin if need be. */
-struct check {
-	struct origin *origin;	   /* borrowed; NULL: nobody wants to know any more */
-	struct edge_service *edge; /* borrowed */
+/* One look whether the other end is there. */
+struct look {
+	struct edge_check *check;  /* owned; NULL: none is under way */
+	struct edge_service *edge; /* borrowed; other: owned */
 	struct sock_addr at;
 	bool other; /* the second place where "localhost" may be */
 };
@@ -34,7 +33,7 @@ struct origin {
 	struct sock_addr at;	   /* of the edge */
 	struct list retired;	   /* owned */
 	struct resolve *resolve;   /* owned; a name being looked up */
-	struct check *check;	   /* the one under way */
+	struct look look;
 	struct timer again, sweep;
 	struct defer tell;
 	struct list looks; /* struct origin_look: borrowed */
@@ -45,8 +44,8 @@ struct origin {
 };
 
 static void start(struct origin *o);
-static void check_start(struct origin *o, struct edge_service *edge, const struct sock_addr *at,
-			bool other);
+static void look_at(struct origin *o, struct edge_service *edge, const struct sock_addr *at,
+		    bool other);
 
 static const char *reach_name(enum origin_reach reach)
 {
@@ -140,8 +139,8 @@ static void on_request(void *arg, const struct edge_request *request)
 	o->requests++;
 	if (o->events->on_request)
 		o->events->on_request(o->arg, request);
-	if (request->note && o->edge && !o->check && o->reach != ORIGIN_NO)
-		check_start(o, o->edge, &o->at, false);
+	if (request->note && o->edge && !o->look.check && o->reach != ORIGIN_NO)
+		look_at(o, o->edge, &o->at, false);
 }
 
 static const struct edge_events edge_events = {.on_request = on_request};
@@ -176,13 +175,13 @@ static void use_address(struct origin *o, const struct sock_addr *at)
 	retire(o, o->edge);
 	o->edge = edge;
 	o->at = *at;
-	check_start(o, edge, at, false);
+	look_at(o, edge, at, false);
 }
 
 /* ── is it there? ── */
 
 /* "localhost" is two addresses, and a server is often on one of them only. */
-static bool check_other(struct origin *o)
+static bool look_elsewhere(struct origin *o)
 {
 	struct sock_addr at = {.ip = o->wish.target.other};
 	struct edge_service *edge = NULL;
@@ -193,83 +192,70 @@ static bool check_other(struct origin *o)
 		at.ip = o->wish.target.to.ip;
 	if (edge_new(o, &at, &edge, NULL) < 0)
 		return false;
-	check_start(o, edge, &at, true);
+	look_at(o, edge, &at, true);
 	return true;
 }
 
-static void check_missed(struct origin *o, const struct check *check, const struct err *why)
+static void look_missed(struct origin *o, const struct look *look, const struct err *why)
 {
-	if (check->other)
-		retire(o, check->edge);
+	if (look->other)
+		retire(o, look->edge);
 	else
 		snprintf(o->why, sizeof(o->why), "%s", why->text);
-	if (check->other || !check_other(o))
+	if (look->other || !look_elsewhere(o))
 		set_reach(o, ORIGIN_NO, o->why);
 }
 
-static void check_on_done(void *arg, int r, const struct err *e)
+static void on_looked(void *arg, int r, const struct err *e)
 {
-	struct check *check = arg;
-	struct origin *o = check->origin;
+	struct origin *o = arg;
+	struct look look = o->look;
 
-	if (!o) {
-		free(check);
-		return;
-	}
-	o->check = NULL;
+	o->look = (struct look){0};
 	if (r < 0) {
-		check_missed(o, check, e);
-		free(check);
+		look_missed(o, &look, e);
 		return;
 	}
-	if (check->other) {
+	if (look.other) {
 		retire(o, o->edge);
-		o->edge = check->edge;
-		o->at = check->at;
+		o->edge = look.edge;
+		o->at = look.at;
 	}
-	free(check);
 	set_reach(o, ORIGIN_YES, "");
 }
 
-static void check_start(struct origin *o, struct edge_service *edge, const struct sock_addr *at,
-			bool other)
+static void look_at(struct origin *o, struct edge_service *edge, const struct sock_addr *at,
+		    bool other)
 {
-	struct check *check = calloc(1, sizeof(*check));
-	struct err e = {.text = "no memory"};
+	struct err e = {0};
 
-	if (check) {
-		*check = (struct check){.origin = o, .edge = edge, .at = *at, .other = other};
-		if (edge_check(edge, check_on_done, check, &e) == 0) {
-			o->check = check;
-			return;
-		}
-		free(check);
-	}
+	o->look = (struct look){.edge = edge, .at = *at, .other = other};
+	if (edge_check_start(edge, on_looked, o, &o->look.check, &e) == 0)
+		return;
+	o->look = (struct look){0};
 	if (other)
 		retire(o, edge);
 	set_reach(o, ORIGIN_NO, e.text);
 }
 
-static void check_forget(struct origin *o)
+static void look_forget(struct origin *o)
 {
-	if (!o->check)
-		return;
-	if (o->check->other)
-		retire(o, o->check->edge);
-	o->check->origin = NULL;
-	o->check = NULL;
+	edge_check_cancel(o->look.check);
+	if (o->look.other)
+		retire(o, o->look.edge);
+	o->look = (struct look){0};
 }
 
 static void look(struct origin *o)
 {
 	bool fixed = o->wish.target.to.ip.family || o->wish.target.to.path[0];
 
-	if (o->check || o->resolve)
+	if (o->look.check || o->resolve)
 		return;
 	/* A folder that was made anew is another folder, and a name may have moved; but what
 	 * answers has visitors, who stay. */
 	if (o->edge && (fixed || o->reach != ORIGIN_NO))
-		check_start(o, o->edge, &o->at, false);
+		look_at(o, o->edge, &o->at, false);
 	else
 		start(o);
 }
@@ -337,7 +323,7 @@ void origin_free(struct origin *o)
 	if (!o)
 		return;
 	resolve_cancel(o->resolve);
-	check_forget(o);
+	look_forget(o);
 	timer_stop(&o->again);
 	timer_stop(&o->sweep);
 	defer_cancel(&o->tell);
@@ -364,7 +350,7 @@ int origin_update(struct origin *o, const struct wish *wish)
 	wish_done(&o->wish);
 	o->wish = copy;
 	resolve_cancel(TAKE(o->resolve));
-	check_forget(o);
+	look_forget(o);
 	retire(o, TAKE(o->edge));
 	o->misses = 0;
 	if (stays)

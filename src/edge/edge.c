@@ -256,39 +256,45 @@ void edge_serve(struct edge_service *service, const struct edge_visitor *visitor
 
 /* ── is it there? ── */
 
-struct check {
+struct edge_check {
 	struct job job;
 	char *path;   /* owned; of a folder */
 	char to[128]; /* of an address */
 	struct sock_connect *connect;
 	int r;
 	struct err e;
-	void (*done)(void *arg, int r, const struct err *e);
+	void (*done)(void *arg, int r, const struct err *e); /* NULL: cancelled */
 	void *arg;
 };
 
-static void check_finish(struct check *c)
+static void check_free(struct edge_check *c)
 {
-	c->done(c->arg, c->r, &c->e);
 	free(c->path);
 	free(c);
 }
 
+static void check_finish(struct edge_check *c)
+{
+	if (c->done)
+		c->done(c->arg, c->r, &c->e);
+	check_free(c);
+}
+
 static void work_check(struct job *job)
 {
-	struct check *c = container_of(job, struct check, job);
+	struct edge_check *c = container_of(job, struct edge_check, job);
 
 	c->r = edge_files_check(c->path, &c->e);
 }
 
 static void on_checked(struct job *job)
 {
-	check_finish(container_of(job, struct check, job));
+	check_finish(container_of(job, struct edge_check, job));
 }
 
 static void on_check_connected(void *arg, int r, struct stream *s, const struct err *e)
 {
-	struct check *c = arg;
+	struct edge_check *c = arg;
 
 	c->r = r;
 	if (r == -ERR_REFUSED)
@@ -299,10 +305,11 @@ static void on_check_connected(void *arg, int r, struct stream *s, const struct 
 	check_finish(c);
 }
 
-int edge_check(struct edge_service *service, void (*done)(void *arg, int r, const struct err *e),
-	       void *arg, struct err *e)
+int edge_check_start(struct edge_service *service,
+		     void (*done)(void *arg, int r, const struct err *e), void *arg,
+		     struct edge_check **ret_check, struct err *e)
 {
-	struct check *c = calloc(1, sizeof(*c));
+	struct edge_check *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c)
@@ -319,8 +326,20 @@ int edge_check(struct edge_service *service, void (*done)(void *arg, int r, cons
 		r = sock_connect_start(service->loop, &service->to, EDGE_CONNECT_TIMEOUT,
 				       on_check_connected, c, &c->connect, e);
 	if (r < 0) {
-		free(c->path);
-		free(c);
+		check_free(c);
+		return r;
 	}
-	return r;
+	*ret_check = c;
+	return 0;
+}
+
+void edge_check_cancel(struct edge_check *c)
+{
+	if (!c)
+		return;
+	c->done = NULL;
+	if (!c->connect)
+		return; /* on the pool: goes when it is back */
+	sock_connect_cancel(c->connect);
+	check_free(c);
 }

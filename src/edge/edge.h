@@ -88,13 +88,17 @@ void edge_service_free(struct edge_service *service);
 void edge_service_retire(struct edge_service *service);
 unsigned edge_service_visitors(const struct edge_service *service);
 
+struct edge_check;
+
 /*
  * Whether the other end is there: 0, or why not ("nothing listens on 127.0.0.1:8000"; the folder is
- * gone). Asynchronous, done is called once, later, even if the service is freed before; for `share`
- * and `status`.
+ * gone). Asynchronous, done is called once, later, even if the service is freed before;
+ * edge_check_cancel before that ends it.
  */
-int edge_check(struct edge_service *service, void (*done)(void *arg, int r, const struct err *e),
-	       void *arg, struct err *e) MUST_CHECK;
+int edge_check_start(struct edge_service *service,
+		     void (*done)(void *arg, int r, const struct err *e), void *arg,
+		     struct edge_check **ret_check, struct err *e) MUST_CHECK;
+void edge_check_cancel(struct edge_check *check); /* NULL is fine */
 
 struct edge_opening;
 

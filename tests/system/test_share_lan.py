@@ -220,6 +220,15 @@ def test_a_tcp_server(lone):
 
 # ---- trouble
 
+@pytest.mark.parametrize("what", ["192.0.2.77:80", "tcp://192.0.2.77:22", "nas.invalid:80"])
+def test_a_server_that_does_not_answer_holds_nobody_up(lone, what):
+    share, port = lan(lone, what)
+    with connect(port):
+        start = time.monotonic()
+        share.stop()
+        assert time.monotonic() - start < 4
+
+
 def test_a_port_in_use(lone, site):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -227,9 +227,10 @@ def test_systemd_is_told(gateway, agent, site):
         s.settimeout(10)
         agent.home.env["NOTIFY_SOCKET"] = str(path)
         up = agent.up(hello(site))
-        assert s.recv(100) == b"READY=1"
+        told = lambda word: wait_until(lambda: word in s.recv(1000).split(b"\n"), f"{word} is told")
+        told(b"READY=1")
         up.send_signal(signal.SIGTERM)
-        assert s.recv(100) == b"STOPPING=1"
+        told(b"STOPPING=1")
         assert up.wait() == 0
 
 

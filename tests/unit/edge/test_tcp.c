@@ -248,8 +248,24 @@ static void on_checked(void *arg, int r, const struct err *e)
 
 static void check(struct world *w)
 {
+	struct edge_check *check;
+
 	w->opened = 1;
 	assert_int_equal(edge_check_start(w->service, on_checked, w, &check, NULL), 0);
+	assert_int_equal(w->opened, 1);
+}
+
+static void a_check_can_be_cancelled(void **state)
+{
+	struct world world, *w = &world;
+	struct edge_check *check;
+
+	start(w);
+	w->opened = 1;
+	assert_int_equal(edge_check_start(w->service, on_checked, w, &check, NULL), 0);
+	edge_check_cancel(check);
+	edge_check_cancel(NULL);
+	world_done(w);
 	assert_int_equal(w->opened, 1);
 }
 
@@ -311,6 +327,7 @@ int main(void)
 		cmocka_unit_test(the_service_may_go_while_connecting),
 		cmocka_unit_test(an_opening_may_be_cancelled),
 		cmocka_unit_test(a_retired_service_takes_nobody_new),
+		cmocka_unit_test(a_check_can_be_cancelled),
 		cmocka_unit_test(checks_that_somebody_listens),
 		cmocka_unit_test(checks_that_the_folder_is_there),
 	};
