@@ -2,15 +2,18 @@
 import contextlib
 import http.server
 import json
+import os
+import pathlib
 import re
 import signal
+import socket
 import socketserver
 import threading
 import time
 
 import pytest
 
-from harness import Agent, Gateway, connect, exchange, free_port, needs_root, visit, wait_until
+from harness import Agent, Gateway, connect, exchange, free_port, needs_root, read_all, visit, wait_until
 
 HELLO = "hello.localhost"
 
@@ -242,6 +245,31 @@ def test_an_id_that_is_taken(gateway, agent, site):
     done = agent.command("share", site, "--name", HELLO, expect=1)
     assert "there is a service hello already" in done.stderr
     assert visit(gateway.http, HELLO).status == 200
+    up.stop()
+
+
+@needs_root
+def test_an_agent_of_another_user(run, gateway, site):
+    """It may not look into our folders, and our socket is not for everybody."""
+    agent = Agent(run)
+    agent.join(gateway.invite("laptop", HELLO))
+    for path in [agent.home.path, *agent.home.path.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    agent.config.write_text("")
+    agent.config.chmod(0o644)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    up = run.start(*nobody, *agent.argv("up"), env=agent.home.env)
+    up.wait_line("connected to the gateway")
+    share = agent.share(site, "--name", HELLO)
+    assert visit(gateway.http, HELLO).status == 200
+    folders = [p for p in pathlib.Path("/tmp").glob("homeport-*") if (p / f"share-{share.pid}.sock").exists()]
+    assert len(folders) == 1
+    with socket.socket(socket.AF_UNIX) as s:  # root is let in; who he says he is counts
+        s.connect(str(folders[0] / f"share-{share.pid}.sock"))
+        s.sendall(b"who knows\n")
+        assert read_all(s) == b""
+    share.stop()
+    assert not folders[0].exists()
     up.stop()
 
 
