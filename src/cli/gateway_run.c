@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "cli/gateway_commands.h"
 #include "cli/gateway_common.h"
-#include "cli/notify.h"
 #include "gateway/gateway.h"
 
 struct run_options {
@@ -36,7 +35,7 @@ static int run_run(const void *options, const struct option_args *args)
 	AUTO(freep) char *state = gateway_common_state(&o->common);
 	AUTO(freep) char *socket = state ? gateway_common_socket(&o->common, state) : NULL;
 	struct gateway_options gateway = {
-		.state = state, .socket = socket, .version = HOMEPORT_VERSION, .notify = notify};
+		.state = state, .socket = socket, .version = HOMEPORT_VERSION};
 	struct gateway_config config;
 	struct err e = {0};
 	int r;

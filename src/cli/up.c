@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/notify.h"
+#include "net/notify.h"
 #include "state/identity.h"
 #include "state/lock.h"
 
@@ -26,8 +26,53 @@ struct up {
 	struct loop *loop;
 	struct agent *agent;
 	struct control *control;
+	struct timer pulse; /* of the watchdog */
 	bool stopping;
 };
+
+/* ── the service manager ── */
+
+/* systemctl status shows it. */
+static void tell_status(const struct up *up)
+{
+	char address[HOSTNAME_MAX + 8];
+	struct link_dial_info link;
+
+	agent_link(up->agent, &link);
+	agent_address(up->agent, address);
+	notify("STATUS=%zu services; link to %s: %s%s%s", up->config.n_wishes, address,
+	       link_dial_state_name(link.state), *link.why ? ": " : "", link.why);
+}
+
+static void on_link(void *arg)
+{
+	const struct up *up = arg;
+
+	if (!up->stopping)
+		tell_status(up);
+}
+
+/* The loop turns, and the link is up or being dialled: an outage is no reason to be restarted, a
+ * link that nobody works on is. */
+static void on_pulse(void *arg)
+{
+	struct link_dial_info link;
+	struct up *up = arg;
+
+	agent_link(up->agent, &link);
+	if (link.at_work)
+		notify("WATCHDOG=1");
+	else
+		log_error("nothing works on the link any more; waiting to be restarted");
+	timer_start(&up->pulse, notify_watchdog());
+}
+
+static void start_pulse(struct up *up)
+{
+	timer_init(&up->pulse, up->loop, on_pulse, up);
+	if (notify_watchdog())
+		timer_start(&up->pulse, 0);
+}
 
 /* ── starting and reloading ── */
 
@@ -78,11 +123,10 @@ static int apply(struct up *up, const struct agent_config *config, const struct 
 }
 
 /* All of it, or nothing. */
-static int reload(void *arg, struct err *e)
+static int read_again(struct up *up, struct err *e)
 {
 	AUTO(freep) char *path = NULL;
 	struct agent_config config;
-	struct up *up = arg;
 	struct joined joined;
 	int r = common_config(up->common, &config, &path, e);
 
@@ -100,6 +144,18 @@ static int reload(void *arg, struct err *e)
 	log_info("the configuration was read again: %zu services", up->config.n_wishes);
 	warn_of_trust(&up->config);
 	return 0;
+}
+
+static int reload(void *arg, struct err *e)
+{
+	struct up *up = arg;
+	int r;
+
+	notify_reloading();
+	r = read_again(up, e);
+	notify("READY=1");
+	tell_status(up);
+	return r;
 }
 
 static void on_hangup(void *arg)
@@ -147,7 +203,7 @@ static void on_jump(void *arg, usec_t span)
 
 /* ── the daemon ── */
 
-static const struct agent_events agent_events;
+static const struct agent_events agent_events = {.on_link = on_link};
 
 static int handle_signals(struct up *up, struct err *e)
 {
@@ -206,12 +262,15 @@ static int run(struct up *up, struct err *e)
 	warn_of_trust(&up->config);
 	loop_on_jump(up->loop, on_jump, up);
 	notify("READY=1");
+	tell_status(up);
+	start_pulse(up);
 	loop_run(up->loop);
 	return 0;
 }
 
 static void up_done(struct up *up)
 {
+	timer_stop(&up->pulse);
 	control_free(up->control);
 	agent_free(up->agent);
 	loop_free(up->loop);

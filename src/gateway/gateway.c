@@ -17,6 +17,7 @@
 #include "gateway/registry.h"
 #include "gateway/store.h"
 #include "gateway/worker.h"
+#include "net/notify.h"
 #include "state/folder.h"
 #include "state/identity.h"
 #include "state/lock.h"
@@ -39,6 +40,7 @@ struct gateway {
 	struct front_routes *routes;
 	struct front_sources *sources;
 	struct ports *ports;
+	struct inherited inherited; /* until the workers have them */
 	struct listeners listeners;
 	struct worker_shared shared;
 	struct worker workers[GATEWAY_WORKERS_MAX];
@@ -46,14 +48,38 @@ struct gateway {
 
 	enum gateway_state state;
 	struct timer drain;
+	struct timer pulse; /* of the watchdog */
 	usec_t drain_until;
 	unsigned visitors; /* counted in this look */
 };
 
-static void notify(const struct gateway *gateway, const char *state)
+/* ── the service manager ── */
+
+/* All workers have answered: none of them hangs. */
+static void on_pulse(void *arg)
 {
-	if (gateway->options.notify)
-		gateway->options.notify(state);
+	struct gateway *gateway = arg;
+
+	notify("WATCHDOG=1");
+	if (gateway->state != CLOSING)
+		timer_start(&gateway->pulse, notify_watchdog());
+}
+
+static void nothing(struct worker *worker, void *arg)
+{
+}
+
+static void on_pulse_timer(void *arg)
+{
+	struct gateway *gateway = arg;
+
+	workers_each(&gateway->shared, nothing, on_pulse, gateway);
+}
+
+static void start_pulse(struct gateway *gateway)
+{
+	if (notify_watchdog())
+		timer_start(&gateway->pulse, 0);
 }
 
 /* ── the end ── */
@@ -63,10 +89,6 @@ static void on_closed(void *arg)
 	struct gateway *gateway = arg;
 
 	loop_stop(gateway->loop);
-}
-
-static void nothing(struct worker *worker, void *arg)
-{
 }
 
 static void on_links_closed(void *arg)
@@ -99,6 +121,7 @@ static void start_closing(struct gateway *gateway, const char *why)
 	log_info("stopping: %s", why);
 	gateway->state = CLOSING;
 	timer_stop(&gateway->drain);
+	timer_stop(&gateway->pulse);
 	gateway_control_free(TAKE(gateway->control));
 	workers_each(&gateway->shared, close_front, on_fronts_closed, gateway);
 }
@@ -158,7 +181,7 @@ static void on_stop_signal(void *arg)
 		gateway->drain_until = loop_now(gateway->loop) + DRAIN_MAX;
 		log_info("no new visitors from now on; those that are here have 30 s (a second "
 			 "signal ends it at once)");
-		notify(gateway, "STOPPING=1");
+		notify("STOPPING=1\nSTATUS=no new visitors; those that are here finish");
 		workers_each(&gateway->shared, drain, on_drained, gateway);
 		break;
 	case DRAINING:
@@ -298,8 +321,11 @@ static int make_workers(struct gateway *gateway, struct err *e)
 		r = worker_init(&gateway->workers[i], &gateway->shared, i,
 				i == 0 ? gateway->loop : NULL, e);
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = listeners_open(&gateway->listeners, gateway->workers[i].front,
-				   n > 1 ? SOCK_LISTEN_SHARED : 0, e);
+		r = listeners_open(&gateway->listeners, &gateway->inherited,
+				   gateway->workers[i].front, i, n, e);
+	if (r == 0)
+		inherited_forget(&gateway->inherited);
+	inherited_done(&gateway->inherited);
 	return r;
 }
 
@@ -348,15 +374,18 @@ static void raise_descriptor_limit(void)
 
 static int start(struct gateway *gateway, struct err *e)
 {
-	int r = prepare_state(gateway, e);
+	int r;
 
+	inherited_collect(&gateway->inherited);
+	r = prepare_state(gateway, e);
 	raise_descriptor_limit();
 	if (r == 0)
 		r = loop_new(&gateway->loop, e);
 	if (r == 0) /* before the ports, so that whoever sees one of those can ask here */
 		r = open_control(gateway, e);
 	if (r == 0)
-		r = listeners_probe(gateway->loop, gateway->config, &gateway->listeners, e);
+		r = listeners_probe(gateway->loop, gateway->config, &gateway->inherited,
+				    &gateway->listeners, e);
 	if (r == 0)
 		r = make_workers(gateway, e);
 	if (r == 0)
@@ -381,6 +410,7 @@ int gateway_new(const struct gateway_options *options, const struct gateway_conf
 		return r;
 	}
 	timer_init(&gateway->drain, gateway->loop, on_drain_timer, gateway);
+	timer_init(&gateway->pulse, gateway->loop, on_pulse_timer, gateway);
 	*ret_gateway = gateway;
 	return 0;
 }
@@ -411,7 +441,8 @@ int gateway_run(struct gateway *gateway, struct err *e)
 	if (r < 0)
 		return r;
 	say_hello(gateway);
-	notify(gateway, "READY=1");
+	notify("READY=1");
+	start_pulse(gateway);
 	loop_run(gateway->loop);
 	return 0;
 }
@@ -426,6 +457,8 @@ void gateway_free(struct gateway *gateway)
 	for (unsigned i = 0; i < gateway->shared.n_workers; i++)
 		worker_done(&gateway->workers[i]);
 	timer_stop(&gateway->drain);
+	timer_stop(&gateway->pulse);
+	inherited_done(&gateway->inherited);
 	store_close(gateway->store);
 	registry_free(gateway->registry);
 	front_routes_free(gateway->routes);

@@ -15,7 +15,6 @@ struct gateway_options {
 	const char *state;  /* folder with key and database; made if need be */
 	const char *socket; /* the control socket */
 	const char *version;
-	void (*notify)(const char *state); /* "READY=1", "STOPPING=1"; NULL: nobody wants to know */
 };
 
 /*

@@ -1,12 +1,16 @@
 #include "gateway/listeners.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
+#include "net/notify.h"
 
 /* A front that only holds ports: its loop never runs. */
 struct probe {
-	struct front_routes *routes;   /* owned */
-	struct front_sources *sources; /* owned */
-	struct front *front;	       /* owned */
+	struct front_routes *routes;	   /* owned */
+	struct front_sources *sources;	   /* owned */
+	struct front *front;		   /* owned */
+	const struct inherited *inherited; /* borrowed */
 };
 
 static void probe_done(struct probe *probe)
@@ -28,24 +32,32 @@ static int probe_init(struct probe *probe, struct loop *loop, struct err *e)
 	return r < 0 ? r : front_new(loop, &config, &no_handler, NULL, &probe->front, e);
 }
 
+static void add(struct listeners *ret, enum front_kind kind, const struct sock_addr *at,
+		bool covered)
+{
+	ret->list[ret->n++] = (struct listener_spec){.kind = kind, .at = *at, .covered = covered};
+}
+
 static int probe_one(struct probe *probe, enum front_kind kind, const struct gateway_listen *listen,
 		     struct listeners *ret, struct err *e)
 {
-	struct listener_spec *spec = &ret->list[ret->n];
+	struct sock_addr at = listen->at;
 	char text[128];
-	uint16_t port;
-	int r = front_listen(probe->front, kind, &listen->at, 0, NULL, &port, e);
+	int r;
 
+	if (inherited_count(probe->inherited, &at) || inherited_covers(probe->inherited, &at)) {
+		add(ret, kind, &at, inherited_count(probe->inherited, &at) == 0);
+		return 0;
+	}
+	r = front_listen(probe->front, kind, &at, 0, NULL, &at.ip.port, e);
 	if (r == -ERR_FAILED && listen->may_lack) {
 		log_warning("no IPv6 on this machine: not listening on %s",
-			    sock_addr_format(text, &listen->at));
+			    sock_addr_format(text, &at));
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	*spec = (struct listener_spec){.kind = kind, .at = listen->at};
-	spec->at.ip.port = port;
-	ret->n++;
+	add(ret, kind, &at, false);
 	return 0;
 }
 
@@ -73,11 +85,11 @@ static uint16_t first_port(const struct listeners *listeners, enum front_kind ki
 	return 0;
 }
 
-int listeners_probe(struct loop *loop, const struct gateway_config *config, struct listeners *ret,
-		    struct err *e)
+int listeners_probe(struct loop *loop, const struct gateway_config *config,
+		    const struct inherited *inherited, struct listeners *ret, struct err *e)
 {
 	struct listeners found = {0};
-	struct probe probe = {0};
+	struct probe probe = {.inherited = inherited};
 	int r = probe_init(&probe, loop, e);
 
 	if (r == 0)
@@ -93,13 +105,55 @@ int listeners_probe(struct loop *loop, const struct gateway_config *config, stru
 	return 0;
 }
 
-int listeners_open(const struct listeners *listeners, struct front *front, unsigned sock_flags,
-		   struct err *e)
+/* One of the descriptors that the manager keeps: "0.0.0.0-443.1" for the second front's. */
+static void store(int fd, const struct sock_addr *at, unsigned index)
+{
+	char text[128], name[160];
+
+	snprintf(name, sizeof(name), "%s.%u", sock_addr_format(text, at), index);
+	for (char *c = name; *c; c++)
+		if (*c == ':')
+			*c = '-';
+	notify_store(name, fd);
+}
+
+static int open_new(const struct listener_spec *spec, struct front *front, unsigned index,
+		    unsigned n_fronts, struct err *e)
+{
+	int fd = sock_listen_open(&spec->at, n_fronts > 1 ? SOCK_LISTEN_SHARED : 0, e);
+
+	if (fd < 0)
+		return fd;
+	store(fd, &spec->at, index);
+	return front_listen_fd(front, spec->kind, fd, e);
+}
+
+/* Of n sockets: index, index + n_fronts and so on; with fewer sockets than fronts, one of them. */
+static int open_inherited(const struct listener_spec *spec, size_t n, struct inherited *inherited,
+			  struct front *front, unsigned index, unsigned n_fronts, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = index < n ? index : index % n; i < n && r == 0; i += n_fronts) {
+		int fd = inherited_dup(inherited, &spec->at, i, e);
+
+		r = fd < 0 ? fd : front_listen_fd(front, spec->kind, fd, e);
+	}
+	return r;
+}
+
+int listeners_open(const struct listeners *listeners, struct inherited *inherited,
+		   struct front *front, unsigned index, unsigned n_fronts, struct err *e)
 {
 	for (size_t i = 0; i < listeners->n; i++) {
 		const struct listener_spec *spec = &listeners->list[i];
-		int r = front_listen(front, spec->kind, &spec->at, sock_flags, NULL, NULL, e);
+		size_t n = inherited_count(inherited, &spec->at);
+		int r = 0;
 
+		if (n)
+			r = open_inherited(spec, n, inherited, front, index, n_fronts, e);
+		else if (!spec->covered)
+			r = open_new(spec, front, index, n_fronts, e);
 		if (r < 0)
 			return r;
 	}

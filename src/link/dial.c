@@ -761,10 +761,24 @@ void link_dial_free(struct link_dial *d)
 	free(d);
 }
 
+/* It never gives up: there is always a connection, or a timer that makes one. */
+static bool at_work(const struct link_dial *d)
+{
+	if (!d->started || d->state == LINK_DIAL_REFUSED || d->state == LINK_DIAL_STOPPED ||
+	    timer_running(&d->park))
+		return true;
+	for (unsigned i = 0; i < d->n_slots; i++)
+		if (!list_empty(&d->slots[i].conns) || timer_running(&d->slots[i].redial))
+			return true;
+	return false;
+}
+
 void link_dial_info(const struct link_dial *d, struct link_dial_info *ret)
 {
-	*ret = (struct link_dial_info){
-		.state = d->state, .since = d->since, .observed = d->observed};
+	*ret = (struct link_dial_info){.state = d->state,
+				       .at_work = at_work(d),
+				       .since = d->since,
+				       .observed = d->observed};
 	memcpy(ret->why, d->why.text, sizeof(ret->why));
 	for (unsigned i = 0; i < d->n_slots; i++) {
 		const struct conn *conn;

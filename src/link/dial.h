@@ -91,6 +91,7 @@ void link_dial_free(
 struct link_dial_info {
 	enum link_dial_state state;
 	unsigned carriers_up, visitors;
+	bool at_work;		/* has a connection, or will try; or nothing but a person helps */
 	usec_t since;		/* loop time of the last change of state */
 	struct ipaddr observed; /* family 0: never up */
 	unsigned rtt_us;	/* 0: unknown */

@@ -485,7 +485,7 @@ static int unlink_dead_socket(const struct sock_addr *at, struct err *e)
 	return 0;
 }
 
-static int listener_open_fd(const struct sock_addr *at, unsigned flags, struct err *e)
+int sock_listen_open(const struct sock_addr *at, unsigned flags, struct err *e)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sock_addr_to_sockaddr(at, &ss);
@@ -520,25 +520,20 @@ static int listener_open_fd(const struct sock_addr *at, unsigned flags, struct e
 	return taken;
 }
 
-int sock_listen(struct loop *loop, const struct sock_addr *at, unsigned flags,
-		void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
-		struct sock_listener **ret_listener, struct err *e)
+/* at: where fd is bound. Takes fd. */
+static int listener_new(struct loop *loop, int fd, const struct sock_addr *at,
+			void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
+			struct sock_listener **ret_listener, struct err *e)
 {
-	struct sock_listener *l;
-	int fd = listener_open_fd(at, flags, e);
+	struct sock_listener *l = calloc(1, sizeof(*l));
 	int r;
 
-	if (fd < 0)
-		return fd;
-	l = calloc(1, sizeof(*l));
 	if (!l) {
 		close(fd);
 		return err_set(e, ERR_NOMEM, "listener");
 	}
 	l->fd = fd;
 	l->at = *at;
-	if (at->ip.family)
-		sock_local_addr(fd, &l->at.ip);
 	l->on_accept = on_accept;
 	l->arg = arg;
 	timer_init(&l->pause, loop, listener_on_pause, l);
@@ -552,6 +547,30 @@ int sock_listen(struct loop *loop, const struct sock_addr *at, unsigned flags,
 	return 0;
 }
 
+int sock_listen_fd(struct loop *loop, int fd,
+		   void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
+		   struct sock_listener **ret_listener, struct err *e)
+{
+	struct sock_addr at = {0};
+
+	sock_local_addr(fd, &at.ip);
+	return listener_new(loop, fd, &at, on_accept, arg, ret_listener, e);
+}
+
+int sock_listen(struct loop *loop, const struct sock_addr *at, unsigned flags,
+		void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
+		struct sock_listener **ret_listener, struct err *e)
+{
+	struct sock_addr bound = *at;
+	int fd = sock_listen_open(at, flags, e);
+
+	if (fd < 0)
+		return fd;
+	if (at->ip.family)
+		sock_local_addr(fd, &bound.ip);
+	return listener_new(loop, fd, &bound, on_accept, arg, ret_listener, e);
+}
+
 const struct sock_addr *sock_listener_addr(const struct sock_listener *l)
 {
 	return &l->at;
@@ -563,7 +582,7 @@ void sock_listener_free(struct sock_listener *l)
 		return;
 	watch_free_closing(l->watch);
 	timer_stop(&l->pause);
-	if (l->at.ip.family == 0)
+	if (l->at.ip.family == 0 && l->at.path[0])
 		unlink(l->at.path);
 	close(l->fd);
 	l->closed = true;

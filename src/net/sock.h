@@ -75,6 +75,13 @@ int sock_listen(struct loop *loop, const struct sock_addr *at, unsigned flags,
 		void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
 		struct sock_listener **ret_listener, struct err *e) MUST_CHECK;
 
+/* The same in two steps: a socket that listens, and a listener on one, which takes fd, also on
+ * failure. The socket may be another process's work (net/inherited.h). */
+int sock_listen_open(const struct sock_addr *at, unsigned flags, struct err *e) MUST_CHECK;
+int sock_listen_fd(struct loop *loop, int fd,
+		   void (*on_accept)(void *arg, int fd, const struct ipaddr *peer), void *arg,
+		   struct sock_listener **ret_listener, struct err *e) MUST_CHECK;
+
 /* The address it is bound to, with the port the kernel chose when 0 was asked. */
 const struct sock_addr *sock_listener_addr(const struct sock_listener *l);
 void sock_listener_free(struct sock_listener *l); /* NULL is fine; removes a Unix socket's path */
