@@ -316,22 +316,24 @@ static void take_over(struct agent *agent, struct conn *winner, const char *inst
 	memcpy(agent->instance, instance, sizeof(agent->instance));
 }
 
-/* A newer connection of the same slot: no more visitors for the older one. Too many old ones: the
- * oldest go. */
+/* A newer connection of the same slot: no more visitors for the older ones, which stand before it.
+ * Too many old ones: the oldest go. */
 static void succeed(struct agent *agent, struct conn *winner)
 {
 	struct conn *conn, *next;
 	unsigned old = 0;
+	bool before = true;
 
 	list_for_each (conn, &agent->conns, in_agent) {
-		if (conn != winner && conn->slot == winner->slot && conn->state != CONN_OLD)
+		before &= conn != winner;
+		if (before && conn->slot == winner->slot)
 			conn->state = CONN_OLD;
 		old += conn->state == CONN_OLD;
 	}
 	list_for_each_safe (conn, next, &agent->conns, in_agent) {
 		if (old <= OLD_CONNECTIONS_MAX)
 			return;
-		if (conn->state == CONN_OLD && conn != winner) {
+		if (conn->state == CONN_OLD) {
 			old--;
 			conn_free(conn);
 		}
@@ -355,6 +357,7 @@ static void conn_welcome(struct conn *conn)
 	memcpy(welcome.agent, agent->name, sizeof(welcome.agent));
 	memcpy(welcome.domain, hub->domain, sizeof(welcome.domain));
 	if (carrier_send(conn->carrier, link_welcome_encode(&welcome)) < 0) {
+		conn->state = CONN_OLD;
 		carrier_close(conn->carrier);
 		return;
 	}
@@ -608,11 +611,22 @@ static int grants_copy(struct link_grants *to, const struct link_grants *from)
 	return 0;
 }
 
+/* The first of those that wait to be welcomed, or NULL. */
+static struct conn *agent_next_greeted(const struct agent *agent)
+{
+	struct conn *conn;
+
+	list_for_each (conn, &agent->conns, in_agent)
+		if (conn->state == CONN_GREETED)
+			return conn;
+	return NULL;
+}
+
 void link_hub_grant(struct link_hub *hub, uint64_t agent_id, const struct link_grants *grants)
 {
 	struct agent *agent = agent_find(hub, agent_id);
 	struct link_grants copy;
-	struct conn *conn, *next;
+	struct conn *conn;
 	bool told = false;
 
 	if (!agent || grants->revision != agent->services.revision ||
@@ -627,9 +641,8 @@ void link_hub_grant(struct link_hub *hub, uint64_t agent_id, const struct link_g
 			continue;
 		told = carrier_send(conn->carrier, link_grants_encode(&agent->grants)) == 0;
 	}
-	list_for_each_safe (conn, next, &agent->conns, in_agent)
-		if (conn->state == CONN_GREETED)
-			conn_welcome(conn);
+	while ((conn = agent_next_greeted(agent))) /* each may end others */
+		conn_welcome(conn);
 }
 
 void link_hub_expel(struct link_hub *hub, uint64_t agent_id, const char *reason, const char *text)
