@@ -63,8 +63,8 @@ struct edge_request {
 	uint64_t bytes_out;  /* to the visitor, likewise */
 	usec_t started_wall; /* wall clock */
 	usec_t duration;
-	const char *note; /* what went wrong at home ("connect to 127.0.0.1:8000: Connection
-			     refused"), or NULL */
+	const char *note; /* what went wrong ("connect to 127.0.0.1:8000: Connection refused", "the
+			     visitor left" before the answer was complete), or NULL */
 };
 
 /* Called from the loop. Nothing of the edge may be freed inside. */

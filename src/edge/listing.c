@@ -185,7 +185,8 @@ static int write_top(struct buf *page, const char *path)
 	if (r == 0)
 		r = http_page_escape(page, str_of(path));
 	if (r == 0)
-		r = buf_printf(page, "</title>\n<style>%s</style>\n<h1>/", style);
+		r = buf_printf(page, "%s</title>\n<style>%s</style>\n<h1>/", *path ? "/" : "",
+			       style);
 	if (r == 0)
 		r = http_page_escape(page, str_of(path));
 	if (r == 0)

@@ -107,7 +107,7 @@ static void report(struct web *w, const struct http_ending *ending)
 		request.host = str_of(head->host);
 	}
 	if (!ending->complete && !request.note)
-		request.note = "cut off";
+		request.note = "the visitor left";
 	if (w->visit.service)
 		edge_service_report(w->visit.service, &request);
 }

@@ -428,7 +428,7 @@ static void waits_for_slow_visitors(void **state)
 	ask(&w, "GET", "/big.bin", "");
 	loop_sim_advance(w.loop, S(61));
 	assert_int_equal(w.requests, 2);
-	assert_string_equal(w.note, "cut off");
+	assert_string_equal(w.note, "the visitor left");
 	free(bytes);
 	world_done(&w);
 }
