@@ -559,7 +559,9 @@ void loop_sim_sleep(struct loop *loop, usec_t span)
 uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which)
 {
 	if (!loop->scratch[which]) {
-		loop->scratch[which] = malloc(LOOP_SCRATCH_LEN);
+		loop->scratch[which] = malloc(which == LOOP_SCRATCH_DATAGRAMS
+						      ? LOOP_SCRATCH_DATAGRAMS_LEN
+						      : LOOP_SCRATCH_LEN);
 		if (!loop->scratch[which])
 			abort();
 	}

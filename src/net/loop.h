@@ -82,9 +82,11 @@ enum loop_scratch {
 	LOOP_SCRATCH_CIPHER_IN,	 /* tls: bytes from the network */
 	LOOP_SCRATCH_CIPHER_OUT, /* tls: records of one write */
 	LOOP_SCRATCH_COPY,	 /* pump and http: one read, written at once */
+	LOOP_SCRATCH_DATAGRAMS,	 /* udp: a batch as received; LOOP_SCRATCH_DATAGRAMS_LEN */
 	LOOP_SCRATCH_COUNT,
 };
-#define LOOP_SCRATCH_LEN ((size_t)288 * 1024)
+#define LOOP_SCRATCH_LEN	   ((size_t)288 * 1024)
+#define LOOP_SCRATCH_DATAGRAMS_LEN ((size_t)2 * 1024 * 1024)
 
 /* LOOP_SCRATCH_LEN bytes; never NULL (aborts at start-up size without memory). */
 uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which);
