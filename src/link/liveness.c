@@ -90,7 +90,8 @@ static void on_timer(void *arg)
 			set_state(l, LIVENESS_STATE_QUIET, "answered");
 			return;
 		}
-		l->last_sign = l->asked_at;
+		if (!l->again)
+			l->last_sign = l->asked_at;
 		set_state(l, LIVENESS_STATE_ASKED, "urgent question missed");
 		if (l->handler->on_missed && !l->missed) {
 			l->missed = true;
@@ -124,6 +125,7 @@ void liveness_ask(struct liveness *l)
 	if (l->state == LIVENESS_STATE_STOPPED || l->state == LIVENESS_STATE_URGENT)
 		return;
 	l->missed = false;
+	l->again = l->state == LIVENESS_STATE_ASKED && !answered(l);
 	ask(l);
 	set_state(l, LIVENESS_STATE_URGENT, "network changed");
 }

@@ -45,6 +45,7 @@ struct liveness {
 	uint64_t signs, asked_signs; /* how often bytes came; the same when it was asked */
 	uint64_t acked;		     /* when it was asked */
 	bool missed;		     /* on_missed was called for this question */
+	bool again;		     /* the question before it is open too: it gives no more time */
 };
 
 void liveness_init(struct liveness *l, struct loop *loop, const struct liveness_handler *handler,
