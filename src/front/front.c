@@ -527,6 +527,11 @@ void front_stop(struct front *front)
 		listener_free(l);
 }
 
+bool front_busy(const struct front *front)
+{
+	return !list_empty(&front->visits) || front->linger.n > 0;
+}
+
 /* ── handed over ── */
 
 void front_gone(struct front *front, const struct ipaddr *peer)

@@ -109,6 +109,10 @@ void front_unlisten(struct front *front, enum front_kind kind, uint16_t port);
 /* Stop accepting on every listener; visitors being read are still routed. For draining. */
 void front_stop(struct front *front);
 
+/* Whether connections are still being read or wait for their last word to arrive. Never long: their
+ * deadlines are FRONT_READING_TIMEOUT and 5 s. */
+bool front_busy(const struct front *front);
+
 /* From any thread: the connection of a visitor or link that was handed over has ended. Once for
  * each, or limits fill up; not after front_refuse. */
 void front_gone(struct front *front, const struct ipaddr *peer);

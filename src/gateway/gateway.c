@@ -132,7 +132,7 @@ static void count_visitors(struct worker *worker, void *arg)
 	struct link_hub_info info;
 
 	link_hub_info(worker->hub, &info);
-	gateway->visitors += info.visitors + info.waiting;
+	gateway->visitors += info.visitors + info.waiting + front_busy(worker->front);
 }
 
 static void on_counted(void *arg)

@@ -80,14 +80,14 @@ class Home:
 class Process:
     """One running program. Lines of stdout and stderr are collected as they come."""
 
-    def __init__(self, argv, env=None, cwd=None):
+    def __init__(self, argv, env=None, cwd=None, pass_fds=()):
         self.argv = [str(a) for a in argv]
         self.name = pathlib.Path(self.argv[0]).name
         self.lines = []  # (stream, text), in order of arrival
         self._arrived = threading.Condition()
         self._popen = subprocess.Popen(
             self.argv, env=env, cwd=cwd, text=True, errors="replace", stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds)
         self._readers = [
             threading.Thread(target=self._read, args=("out", self._popen.stdout), daemon=True),
             threading.Thread(target=self._read, args=("err", self._popen.stderr), daemon=True)]
@@ -186,8 +186,8 @@ class Runner:
         self.homes.append(Home())
         return self.homes[-1]
 
-    def start(self, *argv, env=None, cwd=None):
-        self.processes.append(Process(argv, env, cwd))
+    def start(self, *argv, env=None, cwd=None, pass_fds=()):
+        self.processes.append(Process(argv, env, cwd, pass_fds))
         return self.processes[-1]
 
     def finish(self):

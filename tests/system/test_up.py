@@ -3,7 +3,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -218,20 +217,6 @@ def test_joining_anew_is_taken_up(run, gateway, agent, site):
     assert "uses it from now on" in done.stderr
     wait_until(lambda: served(other, HELLO), "served by the other gateway")
     up.stop()
-
-
-def test_systemd_is_told(gateway, agent, site):
-    path = agent.home.path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.bind(str(path))
-        s.settimeout(10)
-        agent.home.env["NOTIFY_SOCKET"] = str(path)
-        up = agent.up(hello(site))
-        told = lambda word: wait_until(lambda: word in s.recv(1000).split(b"\n"), f"{word} is told")
-        told(b"READY=1")
-        up.send_signal(signal.SIGTERM)
-        told(b"STOPPING=1")
-        assert up.wait() == 0
 
 
 def test_the_control_socket_is_ours_alone(gateway, agent, site):
