@@ -1,6 +1,7 @@
 #include "base/ustime.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static usec_t ustime_clock(clockid_t id)
@@ -26,7 +27,9 @@ const char *ustime_format_span(char text[static USTIME_TEXT_MAX], usec_t span)
 	unsigned long long s = span / USEC_PER_S;
 	unsigned tenth = (unsigned)(span / (USEC_PER_S / 10) % 10);
 
-	if (span < USEC_PER_S)
+	if (span == 0)
+		strcpy(text, "0 s");
+	else if (span < USEC_PER_S)
 		snprintf(text, USTIME_TEXT_MAX, "%llu ms",
 			 (unsigned long long)(span / USEC_PER_MS));
 	else if (s < 10 && tenth)

@@ -39,13 +39,26 @@ void grants_refuse(struct link_grant *grant, enum grants_reason reason, const ch
 
 /* ── names ── */
 
-/* The service of this agent that has the name already, or NULL. */
-static const char *user_of(const struct link_grants *grants, const char *name)
+/* A decision under way: grants->list[i] is about services->list[i], the last one is being made. */
+struct decision {
+	const struct link_services *services;
+	const struct grants_policy *policy;
+	struct link_grants *grants;
+};
+
+/* The service of this agent and of that kind that has the name already, or NULL: a name may have
+ * one service for http and one for TLS. */
+static const char *user_of(const struct decision *d, enum link_kind kind, const char *name)
 {
-	for (size_t i = 0; i < grants->n; i++)
-		for (size_t j = 0; j < grants->list[i].n_names; j++)
-			if (strcmp(grants->list[i].names[j], name) == 0)
-				return grants->list[i].id;
+	for (size_t i = 0; i < d->grants->n; i++) {
+		const struct link_grant *grant = &d->grants->list[i];
+
+		if (d->services->list[i].kind != kind)
+			continue;
+		for (size_t j = 0; j < grant->n_names; j++)
+			if (strcmp(grant->names[j], name) == 0)
+				return grant->id;
+	}
 	return NULL;
 }
 
@@ -59,10 +72,10 @@ static size_t count_names(const struct link_grants *grants)
 }
 
 /* One name of a service. False: the service is refused. */
-static bool name_fits(const struct link_grants *grants, const struct grants_policy *policy,
-		      struct link_grant *grant, const char *name)
+static bool name_fits(const struct decision *d, enum link_kind kind, struct link_grant *grant,
+		      const char *name)
 {
-	const char *user = user_of(grants, name);
+	const char *user = user_of(d, kind, name);
 	struct err e = {0};
 	int r;
 
@@ -71,39 +84,39 @@ static bool name_fits(const struct link_grants *grants, const struct grants_poli
 			      name, user);
 		return false;
 	}
-	if (count_names(grants) >= GRANTS_NAMES_MAX) {
+	if (count_names(d->grants) >= GRANTS_NAMES_MAX) {
 		grants_refuse(grant, GRANTS_LIMIT, "an agent can have at most %d names",
 			      GRANTS_NAMES_MAX);
 		return false;
 	}
-	r = policy->may_use(policy->arg, name, &e);
+	r = d->policy->may_use(d->policy->arg, name, &e);
 	if (r < 0)
 		grants_refuse(grant, r == -ERR_EXISTS ? GRANTS_NAME_TAKEN : GRANTS_NAME_NOT_ALLOWED,
 			      "%s", e.text);
 	return r == 0;
 }
 
-static int add_name(const struct link_grants *grants, const struct grants_policy *policy,
-		    struct link_grant *grant, const char *name)
+static int add_name(const struct decision *d, enum link_kind kind, struct link_grant *grant,
+		    const char *name)
 {
-	if (!name_fits(grants, policy, grant, name))
+	if (!name_fits(d, kind, grant, name))
 		return 0;
 	return link_texts_add(&grant->names, &grant->n_names, str_of(name));
 }
 
-static int decide_names(const struct link_service *service, const struct grants_policy *policy,
-			const struct link_grants *grants, struct link_grant *grant)
+static int decide_names(const struct decision *d, const struct link_service *service,
+			struct link_grant *grant)
 {
 	char name[2 * LINK_SERVICE_ID_MAX + HOSTNAME_MAX + 3];
 	int r = 0;
 
 	if (service->n_names == 0) {
-		snprintf(name, sizeof(name), "%s.%s.%s", service->id, policy->agent,
-			 policy->domain);
-		return add_name(grants, policy, grant, name);
+		snprintf(name, sizeof(name), "%s.%s.%s", service->id, d->policy->agent,
+			 d->policy->domain);
+		return add_name(d, service->kind, grant, name);
 	}
 	for (size_t i = 0; i < service->n_names && grant->granted && r == 0; i++)
-		r = add_name(grants, policy, grant, service->names[i]);
+		r = add_name(d, service->kind, grant, service->names[i]);
 	return r;
 }
 
@@ -145,17 +158,16 @@ static void decide_port(const struct link_service *service, const struct grants_
 
 /* ── all of it ── */
 
-static int decide_one(const struct link_service *service, const struct grants_policy *policy,
-		      struct link_grants *grants)
+static int decide_one(const struct decision *d, const struct link_service *service)
 {
-	struct link_grant *grant = link_grants_add(grants, str_of(service->id));
+	struct link_grant *grant = link_grants_add(d->grants, str_of(service->id));
 
 	if (!grant)
 		return -ERR_NOMEM;
 	grant->granted = true;
 	if (service->kind != LINK_TCP)
-		return decide_names(service, policy, grants, grant);
-	decide_port(service, policy, grant);
+		return decide_names(d, service, grant);
+	decide_port(service, d->policy, grant);
 	return 0;
 }
 
@@ -163,9 +175,10 @@ int grants_decide(const struct link_services *services, const struct grants_poli
 		  struct link_grants *ret, struct err *e)
 {
 	struct link_grants grants = {.revision = services->revision};
+	struct decision d = {services, policy, &grants};
 
 	for (size_t i = 0; i < services->n; i++)
-		if (decide_one(&services->list[i], policy, &grants) < 0) {
+		if (decide_one(&d, &services->list[i]) < 0) {
 			link_grants_done(&grants);
 			return err_set(e, ERR_NOMEM, "list of services");
 		}

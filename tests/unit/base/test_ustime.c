@@ -9,7 +9,7 @@ static void test_spans(void **state)
 		usec_t span;
 		const char *text;
 	} rows[] = {
-		{0, "0 ms"},
+		{0, "0 s"},
 		{350 * USEC_PER_MS, "350 ms"},
 		{USEC_PER_S - 1, "999 ms"},
 		{USEC_PER_S, "1 s"},
