@@ -200,6 +200,20 @@ static int get_unsigned(const json_t *object, const char *key, unsigned max, uns
 	return r;
 }
 
+/* absent: false, unless it is required. */
+static int get_bool(const json_t *object, const char *key, bool required, bool *ret, struct err *e)
+{
+	const json_t *value = json_object_get(object, key);
+
+	*ret = false;
+	if (!value && !required)
+		return 0;
+	if (!json_is_boolean(value))
+		return err_set(e, ERR_INVALID, "field \"%s\": true or false is wanted", key);
+	*ret = json_is_true(value);
+	return 0;
+}
+
 /* An optional array of texts. lower: host names, checked and put into lower case. */
 static int get_texts(const json_t *object, const char *key, bool host_names, char ***texts,
 		     size_t *n, struct err *e)
@@ -429,8 +443,9 @@ static int grant_decode(const json_t *object, struct link_grants *grants, struct
 	grant = link_grants_add(grants, json_str(id));
 	if (!grant)
 		return err_set(e, ERR_NOMEM, "grants");
-	grant->granted = json_is_true(json_object_get(object, "granted"));
-	r = get_text(object, "reason", false, grant->reason, sizeof(grant->reason), e);
+	r = get_bool(object, "granted", true, &grant->granted, e);
+	if (r == 0)
+		r = get_text(object, "reason", false, grant->reason, sizeof(grant->reason), e);
 	if (r == 0)
 		r = get_text(object, "text", false, grant->text, sizeof(grant->text), e);
 	if (r == 0)
@@ -497,8 +512,8 @@ static int welcome_decode(const json_t *object, struct link_welcome *welcome, st
 	if (text[0] && hex_decode(str_of(text), welcome->next_key.bytes, TLS_KEY_HASH_LEN) < 0)
 		return err_set(e, ERR_INVALID,
 			       "field \"next_key\": 64 hexadecimal digits are wanted");
-	welcome->conflict = json_is_true(json_object_get(object, "conflict"));
-	return grants_decode(object, &welcome->grants, e);
+	r = get_bool(object, "conflict", false, &welcome->conflict, e);
+	return r < 0 ? r : grants_decode(object, &welcome->grants, e);
 }
 
 int link_welcome_decode(const json_t *object, struct link_welcome *ret, struct err *e)
