@@ -149,7 +149,8 @@ int state_write(const char *folder, const char *file, struct str bytes, struct e
 
 	if (!path || asprintf(&temporary, "%s.%d.tmp", path, getpid()) < 0)
 		return err_set(e, ERR_NOMEM, "%s", file);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlink(temporary); /* of a process that had this number once */
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set_errno(e, errno == EACCES || errno == EROFS ? ERR_DENIED : ERR_FAILED,
 				     "write %s", path);
