@@ -140,6 +140,8 @@ static const char *scheme_of(const struct target *target)
 		return "http";
 	case LINK_TLS:
 		return "https";
+	case LINK_UDP:
+		return "udp";
 	case LINK_TCP:
 		break;
 	}

@@ -709,6 +709,7 @@ static int session_start(struct carrier *c)
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CARRIER_WINDOW_START},
 		{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, CARRIER_FRAME_MAX},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CARRIER_HEADER_MAX},
+		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
 	};
 	const nghttp2_settings_entry gateway[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -842,6 +843,12 @@ bool carrier_takes_visitors(const struct carrier *c)
 {
 	return c->state == CARRIER_OPEN &&
 	       nghttp2_session_get_next_stream_id(c->session) < INT32_MAX - 2;
+}
+
+bool carrier_takes_udp(const struct carrier *c)
+{
+	return nghttp2_session_get_remote_settings(
+		       c->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 unsigned carrier_visitors(const struct carrier *c)

@@ -85,9 +85,10 @@ void carrier_limit_control(struct carrier *c, size_t bytes);
 void carrier_set_resets(struct carrier *c, unsigned per_s);
 
 /*
- * Gateway: open a visitor; takes local unless it fails. -ERR_LIMIT: as many as the agent takes;
- * -ERR_AGAIN: this carrier takes none (any more); -ERR_NOMEM. on_returned gets r = -ERR_AGAIN too:
- * try another carrier.
+ * Gateway: open a visitor; takes local unless it fails. who->proto "udp": a flow, whose local stream
+ * speaks capsules. -ERR_LIMIT: as many as the agent takes; -ERR_REFUSED: a flow, and the agent takes
+ * none; -ERR_AGAIN: this carrier takes none (any more); -ERR_NOMEM. on_returned gets r = -ERR_AGAIN
+ * too: try another carrier.
  */
 int carrier_open(struct carrier *c, const char *service, const struct forwarded *who,
 		 struct stream *local, const struct link_visitor_handler *handler, void *arg,
@@ -104,6 +105,7 @@ void carrier_close(struct carrier *c);
 void carrier_ask(struct carrier *c);
 
 bool carrier_takes_visitors(const struct carrier *c);
+bool carrier_takes_udp(const struct carrier *c); /* gateway, from on_open on */
 unsigned carrier_visitors(const struct carrier *c);
 size_t carrier_unsent(struct carrier *c); /* here and in the kernel; asked once a turn */
 unsigned carrier_rtt_us(const struct carrier *c);

@@ -825,6 +825,19 @@ bool link_hub_online(const struct link_hub *hub, uint64_t agent_id)
 			 (agent->lost_at && loop_now(hub->loop) - agent->lost_at < LINK_WAIT));
 }
 
+bool link_hub_takes_udp(const struct link_hub *hub, uint64_t agent_id)
+{
+	const struct agent *agent = agent_find(hub, agent_id);
+	const struct conn *conn;
+
+	if (!agent)
+		return false;
+	list_for_each (conn, &agent->conns, in_agent)
+		if (conn->state != CONN_OLD && carrier_takes_udp(conn->carrier))
+			return true;
+	return false;
+}
+
 /* ── life
  * ────────────────────────────────────────────────────────────────────────────────────────────────────────
  */

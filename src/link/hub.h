@@ -77,6 +77,9 @@ int link_hub_open(struct link_hub *hub, uint64_t agent, const char *service,
  * ago. */
 bool link_hub_online(const struct link_hub *hub, uint64_t agent);
 
+/* Whether its SETTINGS allow flows of UDP (docs/protocol.md §3.7). */
+bool link_hub_takes_udp(const struct link_hub *hub, uint64_t agent);
+
 /* Tell the agent `refused` with that reason and close its connections: revoked. */
 void link_hub_expel(struct link_hub *hub, uint64_t agent, const char *reason, const char *text);
 

@@ -281,7 +281,7 @@ int link_message_type(const json_t *object, enum link_message_type *ret, struct 
 }
 
 static const char *const kind_names[] = {
-	[LINK_HTTP] = "http", [LINK_TLS] = "tls", [LINK_TCP] = "tcp"};
+	[LINK_HTTP] = "http", [LINK_TLS] = "tls", [LINK_TCP] = "tcp", [LINK_UDP] = "udp"};
 
 const char *link_kind_name(enum link_kind kind)
 {
@@ -308,7 +308,7 @@ static int service_decode(const json_t *object, struct link_services *services, 
 		if (json_is_string(kind) && strcmp(json_string_value(kind), kind_names[k]) == 0)
 			break;
 	if (k == ARRAY_LEN(kind_names))
-		return err_set(e, ERR_INVALID, "service \"%s\": \"kind\" is http, tls or tcp",
+		return err_set(e, ERR_INVALID, "service \"%s\": \"kind\" is http, tls, tcp or udp",
 			       json_string_value(id));
 	service = link_services_add(services, json_str(id));
 	if (!service)

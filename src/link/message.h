@@ -23,9 +23,16 @@ enum link_kind {
 	LINK_HTTP, /* plain HTTP by Host */
 	LINK_TLS,  /* TLS by server name, passed through */
 	LINK_TCP,  /* a port of its own */
+	LINK_UDP,  /* the same */
 };
 
-const char *link_kind_name(enum link_kind kind); /* "http", "tls", "tcp" */
+const char *link_kind_name(enum link_kind kind); /* "http", "tls", "tcp", "udp" */
+
+/* Found by its port, not by a name. */
+static inline bool link_kind_has_port(enum link_kind kind)
+{
+	return kind == LINK_TCP || kind == LINK_UDP;
+}
 
 /* A service the agent wants to have public. */
 struct link_service {
@@ -33,7 +40,7 @@ struct link_service {
 	enum link_kind kind;
 	char **names; /* owned array of owned texts, lower case */
 	size_t n_names;
-	uint16_t port; /* LINK_TCP: wished, 0: any */
+	uint16_t port; /* LINK_TCP, LINK_UDP: wished, 0: any */
 };
 
 struct link_services {
@@ -52,7 +59,7 @@ struct link_grant {
 	size_t n_names;
 	char **urls; /* owned; granted: where it can be reached */
 	size_t n_urls;
-	uint16_t port; /* LINK_TCP: the public port */
+	uint16_t port; /* LINK_TCP, LINK_UDP: the public port */
 };
 
 struct link_grants {

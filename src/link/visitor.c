@@ -488,6 +488,8 @@ void visitor_header(struct link_visitor *v, struct str name, struct str value)
 		request->bad = true;
 	else if (str_eq(name, STR(":method")))
 		request->connect = str_eq(value, STR("CONNECT"));
+	else if (str_eq(name, STR(":protocol")))
+		request->bad |= !(request->udp = str_eq(value, STR("connect-udp")));
 	else if (str_eq(name, STR(":authority")))
 		request->bad |= !str_copy(request->service, sizeof(request->service), value);
 	else if (str_eq(name, STR("forwarded")))
@@ -512,6 +514,12 @@ static void answer_came(struct link_visitor *v)
 	visitor_return(v, -ERR_REFUSED);
 }
 
+static bool request_good(const struct agent_request *request)
+{
+	return !request->bad && request->connect &&
+	       request->udp == (strcmp(request->who.proto, "udp") == 0);
+}
+
 void visitor_headers_done(struct link_visitor *v)
 {
 	if (v->carrier->side == CARRIER_GATEWAY) {
@@ -520,7 +528,7 @@ void visitor_headers_done(struct link_visitor *v)
 	}
 	if (!v->request)
 		return;
-	if (v->request->bad || !v->request->connect) {
+	if (!request_good(v->request)) {
 		nghttp2_submit_rst_stream(v->carrier->session, NGHTTP2_FLAG_NONE, v->id,
 					  NGHTTP2_PROTOCOL_ERROR);
 		return; /* visitor_stream_closed follows */
@@ -535,6 +543,8 @@ void visitor_announce(struct link_visitor *v)
 {
 	struct carrier *c = v->carrier;
 	struct agent_request *request = TAKE(v->request);
+
+	v->udp = request->udp;
 
 	list_remove(&v->node);
 	list_push(&c->visitors, &v->node);
@@ -555,12 +565,38 @@ static nghttp2_nv header(const char *name, const char *value)
 
 static const nghttp2_data_provider visitor_source = {.read_callback = visitor_read};
 
+#define REQUEST_HEADERS_MAX 7
+#define UDP_PATH	    "/.well-known/masque/udp/%s/1/" /* RFC 9298 §3 */
+
+/* How a visitor's stream begins (docs/protocol.md §3.1), or a flow's (§3.7: udp_path is not NULL).
+ * Returns how many headers it is. */
+static size_t request_headers(nghttp2_nv to[static REQUEST_HEADERS_MAX], const char *service,
+			      const char *forwarded, const char *udp_path)
+{
+	size_t n = 0;
+
+	to[n++] = header(":method", "CONNECT");
+	if (udp_path) {
+		to[n++] = header(":protocol", "connect-udp");
+		to[n++] = header(":scheme", "https");
+		to[n++] = header(":path", udp_path);
+	}
+	to[n++] = header(":authority", service);
+	if (udp_path)
+		to[n++] = header("capsule-protocol", "?1");
+	to[n++] = header("forwarded", forwarded);
+	return n;
+}
+
 int carrier_open(struct carrier *c, const char *service, const struct forwarded *who,
 		 struct stream *local, const struct link_visitor_handler *handler, void *arg,
 		 struct link_visitor **ret_visitor, struct err *e)
 {
-	char forwarded[FORWARDED_TEXT_MAX];
+	char forwarded[FORWARDED_TEXT_MAX], path[sizeof(UDP_PATH) + 64];
+	nghttp2_nv headers[REQUEST_HEADERS_MAX];
+	bool udp = strcmp(who->proto, "udp") == 0;
 	struct link_visitor *v;
+	size_t n_headers;
 	int32_t id;
 
 	if (!carrier_takes_visitors(c))
@@ -568,15 +604,15 @@ int carrier_open(struct carrier *c, const char *service, const struct forwarded 
 	if (c->n_visitors + 1 >= nghttp2_session_get_remote_settings(
 					 c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
 		return err_set(e, ERR_LIMIT, "the agent takes no more visitors at once");
+	if (udp && !carrier_takes_udp(c))
+		return err_set(e, ERR_REFUSED, "the agent takes no UDP");
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return err_set(e, ERR_NOMEM, "visitor");
 	forwarded_format(forwarded, who);
-	nghttp2_nv headers[] = {header(":method", "CONNECT"), header(":authority", service),
-				header("forwarded", forwarded)};
-
-	id = nghttp2_submit_request(c->session, NULL, headers, ARRAY_LEN(headers), &visitor_source,
-				    v);
+	snprintf(path, sizeof(path), UDP_PATH, service);
+	n_headers = request_headers(headers, service, forwarded, udp ? path : NULL);
+	id = nghttp2_submit_request(c->session, NULL, headers, n_headers, &visitor_source, v);
 	if (id < 0) {
 		free(v);
 		return err_set(e, ERR_AGAIN, "opening a stream: %s", nghttp2_strerror(id));
@@ -610,7 +646,7 @@ void link_visitor_set_handler(struct link_visitor *v, const struct link_visitor_
 void link_visitor_accept(struct link_visitor *v, struct stream *local)
 {
 	struct carrier *c = v->carrier;
-	nghttp2_nv headers[] = {header(":status", "200")};
+	nghttp2_nv headers[] = {header(":status", "200"), header("capsule-protocol", "?1")};
 
 	if (v->id == 0 || !c->session) { /* gone meanwhile; on_closed is on its way */
 		stream_reset(local);
@@ -619,8 +655,8 @@ void link_visitor_accept(struct link_visitor *v, struct stream *local)
 	v->local = local;
 	v->answered = true;
 	stream_set_handler(local, visitor_on_local, v);
-	if (nghttp2_submit_response(c->session, v->id, headers, ARRAY_LEN(headers),
-				    &visitor_source) != 0) {
+	if (nghttp2_submit_response(c->session, v->id, headers, v->udp ? 2 : 1, &visitor_source) !=
+	    0) {
 		visitor_break(v);
 		return;
 	}
