@@ -303,6 +303,12 @@ static int join_first(int r, struct err *e)
 	return r;
 }
 
+/* What is damaged on this machine was not typed wrong. */
+static int not_usage(int r)
+{
+	return r == -ERR_INVALID ? -ERR_FAILED : r;
+}
+
 static int run_gateway(struct share *share, const struct agent_config *config, struct err *e)
 {
 	struct joined joined;
@@ -312,13 +318,14 @@ static int run_gateway(struct share *share, const struct agent_config *config, s
 		return r;
 	r = joined_load(share->places.state, &joined, e);
 	if (r < 0)
-		return join_first(r, e);
+		return not_usage(join_first(r, e));
 	r = name_it(&share->wish, &share->options->names, &joined, e);
-	if (r == 0)
-		r = places_prepare(&share->places, e);
+	if (r < 0)
+		return r;
+	r = places_prepare(&share->places, e);
 	if (r == 0)
 		r = identity_load(share->places.state, JOINED_KEY_FILE, &share->identity, NULL, e);
-	return r < 0 ? r : run_sharing(share, &joined, config, e);
+	return not_usage(r < 0 ? r : run_sharing(share, &joined, config, e));
 }
 
 static void share_done(struct share *share)

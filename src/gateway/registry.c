@@ -435,7 +435,10 @@ static int refuse_name(const struct agent *agent, const struct agent *owner, con
 	if (!agent || agent->info.revoked)
 		return err_set(e, ERR_DENIED, "this agent may use no names");
 	if (owner)
-		return err_set(e, ERR_EXISTS, "the name %s belongs to another agent", host);
+		return err_set(e, ERR_EXISTS,
+			       "the name %s belongs to another agent; choose another name, or on "
+			       "the gateway see whose it is with: homeport-gateway names",
+			       host);
 	return err_set(e, ERR_DENIED,
 		       "the name %s was not given to agent %s; on the gateway: homeport-gateway "
 		       "invite %s --name %s",

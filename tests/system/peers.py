@@ -293,10 +293,6 @@ class Line:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
-    def open(self):
-        """How many connections are open."""
-        return sum(all(s.fileno() >= 0 and alive(s) for s in pair) for pair in self.pairs)
-
     def cut(self, *numbers):
         """Close these connections (all) at both ends."""
         for i in numbers or range(len(self.pairs)):
@@ -316,10 +312,3 @@ class Line:
 
     def take_new(self):
         hearing(self._listener)
-
-
-def alive(s):
-    """Whether the kernel has this connection open in both directions."""
-    with contextlib.suppress(OSError):
-        return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1  # TCP_ESTABLISHED
-    return False
