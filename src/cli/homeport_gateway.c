@@ -1,23 +1,8 @@
-#include "cli/gateway_commands.h"
-#include "cli/gateway_common.h"
+#include "cli/programs.h"
 
 int main(int argc, char **argv)
 {
-	static const struct command *const commands[] = {
-		&gateway_command_run,	 &gateway_command_invite, &gateway_command_agents,
-		&gateway_command_revoke, &gateway_command_names,  &gateway_command_status,
-		&gateway_command_config,
-	};
-	const struct program program = {
-		.name = "homeport-gateway",
-		.version = HOMEPORT_VERSION,
-		.summary = "the public side of homeport: takes links from home and visitors from "
-			   "everywhere",
-		.commands = commands,
-		.n_commands = ARRAY_LEN(commands),
-		.common = gateway_common_rows,
-		.n_common = gateway_common_count,
-	};
+	const struct program program = program_homeport_gateway();
 
 	return options_main(&program, argc, argv);
 }
