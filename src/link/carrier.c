@@ -615,6 +615,13 @@ static void finish_closing(struct carrier *c)
 		carrier_fail(c, ERR_RESET, "closing");
 }
 
+/* nghttp2 found an error for which it ends the connection: its GOAWAY is out, and it deals with
+ * nothing any more. */
+static bool session_is_over(struct carrier *c)
+{
+	return !nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session);
+}
+
 static void on_work(void *arg)
 {
 	struct carrier *c = arg;
@@ -643,6 +650,8 @@ static void on_work(void *arg)
 		maybe_close(c);
 	if (c->state != CARRIER_DEAD && !c->gone)
 		flush(c);
+	if (c->state < CARRIER_CLOSING && session_is_over(c))
+		carrier_fail(c, ERR_INVALID, "HTTP/2: the other side broke its rules");
 	if (c->state == CARRIER_CLOSING && !c->terminated && buf_len(&c->control_out) == 0)
 		carrier_schedule(c); /* the last words are out now: GOAWAY is next */
 	if (c->state != CARRIER_DEAD)

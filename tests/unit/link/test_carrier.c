@@ -462,6 +462,52 @@ static void test_no_http2_at_all(void **state)
 	world_done(&w);
 }
 
+/* Both sides: whoever breaks HTTP/2's rules in the middle of it is told so and gone at once. */
+static void test_frames_that_are_none(void **state)
+{
+	static const char frames[][9] = {
+		{(char)0xff, (char)0xff, (char)0xff, 0, 0, 0, 0, 0, 1}, /* 16 MiB of DATA */
+		{0, 0, 1, 6, 0, 0, 0, 0, 0},				/* PING of one byte */
+		{0, 0, 0, 0, 0, 0, 0, 0, 0},				/* DATA on no stream */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
+		struct world w;
+		struct raw raw;
+
+		raw_init(&raw, &w);
+		assert_int_equal(stream_write(raw.s, frames[i], 9, NULL), 9);
+		assert_int_equal(stream_write(raw.s, "x", 1, NULL), 1);
+		raw_turns(&raw, &w, 2);
+		assert_int_equal(w.agent.dead, 1);
+		assert_int_equal(w.agent.dead_r, -ERR_INVALID);
+		assert_string_equal(w.agent.why.text, "HTTP/2: the other side broke its rules");
+		assert_int_equal(raw.goaways, 1);
+		assert_true(raw.goaway_error != NGHTTP2_NO_ERROR);
+		raw_done(&raw, &w);
+	}
+}
+
+static void test_no_http2_from_an_agent(void **state)
+{
+	struct stream *g, *end;
+	struct world w = {.budget.left = BUDGET};
+	const char *text = "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n";
+
+	w.gateway.w = &w;
+	assert_int_equal(loop_new_sim(&w.loop, NULL), 0);
+	assert_int_equal(mem_pair_new(w.loop, 0, &g, &end, NULL), 0);
+	assert_int_equal(carrier_new(w.loop, CARRIER_GATEWAY, g, &w.budget, &handler, &w.gateway,
+				     &w.gateway.c, NULL),
+			 0);
+	assert_int_equal(stream_write(end, text, strlen(text), NULL), strlen(text));
+	loop_sim_advance(w.loop, MS(1));
+	assert_int_equal(w.gateway.dead, 1);
+	assert_true(w.gateway.dead_r < 0);
+	stream_close(end);
+	world_done(&w);
+}
+
 /* Streams that are no visitors are reset; the connection goes on. */
 static void test_streams_that_are_no_visitors(void **state)
 {
@@ -519,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_the_bytes_of_an_unknown_key),
 		cmocka_unit_test(test_the_control_channel_ends),
 		cmocka_unit_test(test_no_http2_at_all),
+		cmocka_unit_test(test_frames_that_are_none),
+		cmocka_unit_test(test_no_http2_from_an_agent),
 		cmocka_unit_test(test_streams_that_are_no_visitors),
 	};
 
