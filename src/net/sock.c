@@ -86,7 +86,8 @@ struct sock_stream {
 	bool want_writable; /* a write was short */
 	bool hangup; /* the other side has ended or broken: nothing will make an event any more */
 	int broken;  /* errno of the failure that was found; 0: none */
-	bool ended;  /* the other side's end was read */
+	int write_broken; /* the same found by a send: what came before it can still be read */
+	bool ended;	  /* the other side's end was read */
 	bool shut;
 };
 
@@ -136,6 +137,8 @@ static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *
 		return n;
 	if (n < 0 && errno != EAGAIN)
 		return sock_fail(sock, errno, "receive", e);
+	if (n == 0 && sock->write_broken) /* the send has taken the error away from us */
+		return sock_fail(sock, sock->write_broken, "receive", e);
 	if (n == 0) {
 		sock->ended = true;
 		return 0;
@@ -152,15 +155,19 @@ static ssize_t sock_write(struct stream *s, const void *bytes, size_t len, struc
 	struct sock_stream *sock = sock_stream_of(s);
 	ssize_t n;
 
-	if (sock->broken)
-		return sock_fail(sock, sock->broken, "send", e);
+	if (sock->broken || sock->write_broken) {
+		errno = sock->write_broken ? sock->write_broken : sock->broken;
+		return err_set_errno(e, errno_code(errno), "send");
+	}
 	do
 		n = send(sock->fd, bytes, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return n;
-	if (n < 0 && errno != EAGAIN)
-		return sock_fail(sock, errno, "send", e);
+	if (n < 0 && errno != EAGAIN) {
+		sock->write_broken = errno;
+		return err_set_errno(e, errno_code(errno), "send");
+	}
 	sock->want_writable = true;
 	return n < 0 ? -ERR_AGAIN : n;
 }

@@ -64,7 +64,8 @@ void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned e
  */
 ssize_t stream_read(struct stream *s, void *bytes, size_t len, struct err *e) MUST_CHECK;
 
-/* >= 0: bytes taken. -ERR_AGAIN: none now. -ERR_RESET and others: broken. */
+/* >= 0: bytes taken. -ERR_AGAIN: none now. -ERR_RESET and others: broken for writing; what the
+ * other side sent before that may still be read. */
 ssize_t stream_write(struct stream *s, const void *bytes, size_t len, struct err *e) MUST_CHECK;
 
 /* Tell the other side that no more follows, behind what was written. Idempotent. */

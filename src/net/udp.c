@@ -194,6 +194,7 @@ static size_t write_local(union pktinfo *info, const struct ipaddr *from)
 static unsigned send_all(int fd, struct mmsghdr *msgs, unsigned n)
 {
 	unsigned at = 0, lost = 0;
+	bool heard = false;
 
 	while (at < n) {
 		int r = sendmmsg(fd, msgs + at, n - at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -206,6 +207,10 @@ static unsigned send_all(int fd, struct mmsghdr *msgs, unsigned n)
 			continue;
 		if (errno == EAGAIN || errno == ENOBUFS)
 			break;
+		if (errno == ECONNREFUSED && !heard) {
+			heard = true; /* about an earlier datagram: this one was not sent yet */
+			continue;
+		}
 		at++;
 		lost++;
 	}

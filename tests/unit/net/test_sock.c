@@ -324,6 +324,28 @@ static void test_reset_of_a_blocked_writer(void **state)
 	stream_close(a.s);
 }
 
+/* A server that answers early and hangs up while the upload goes on: its answer must not be lost
+ * with the upload. */
+static void test_what_came_before_a_reset_is_read(void **state)
+{
+	struct world *w = *state;
+	struct end a;
+	int peer = tcp_pair(w, &a);
+	static char block[1 << 16];
+	char got[16];
+
+	assert_get(&a, -ERR_AGAIN);
+	assert_int_equal(stream_write(a.s, block, sizeof(block), NULL), sizeof(block));
+	assert_int_equal(write(peer, "early", 5), 5);
+	close(peer); /* with bytes unread: a reset follows the answer */
+	assert_true(told(&a) & STREAM_READABLE);
+	while (stream_write(a.s, block, sizeof(block), NULL) >= 0)
+		;
+	assert_int_equal(stream_read(a.s, got, sizeof(got), NULL), 5);
+	assert_int_equal(stream_read(a.s, got, sizeof(got), NULL), -ERR_RESET);
+	stream_close(a.s);
+}
+
 static void test_reset_of_ours(void **state)
 {
 	struct world *w = *state;
@@ -737,6 +759,7 @@ int main(void)
 		TEST(test_short_write),
 		TEST(test_reset_by_the_other_side),
 		TEST(test_reset_of_a_blocked_writer),
+		TEST(test_what_came_before_a_reset_is_read),
 		TEST(test_reset_of_ours),
 		TEST(test_reset_behind_given_back_bytes),
 		TEST(test_unread),
