@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "gateway/away.h"
 #include "gateway/control.h"
 #include "gateway/listeners.h"
 #include "gateway/ports.h"
@@ -199,38 +200,15 @@ static void on_reload_signal(void *arg)
 
 /* ── the beginning ── */
 
-/* Until an agent is back after a restart, visitors of its names are told that it is away. */
-static int add_offline_routes(struct gateway *gateway, const struct store_agent *agent,
-			      const struct store_image *image, struct err *e)
-{
-	AUTO(freep) struct front_route *list = calloc(image->n_names + 1, sizeof(*list));
-	size_t n = 0;
-	int r;
-
-	if (!list)
-		return err_set(e, ERR_NOMEM, "routes");
-	for (size_t i = 0; i < image->n_names && n + 1 < FRONT_ROUTES_PER_OWNER_MAX; i++)
-		if (image->names[i].agent == agent->id)
-			strcpy(list[n++].name, image->names[i].name);
-	if (snprintf(list[n].name, FRONT_NAME_MAX, "*.%s.%s", agent->name,
-		     gateway->config->domain) < FRONT_NAME_MAX)
-		n++;
-	for (size_t i = 0; i < n; i++) {
-		list[i].owner = agent->id;
-		list[i].serves = FRONT_SERVES_HTTP;
-		list[i].offline_since_wall = agent->last_seen_wall;
-	}
-	r = front_routes_set(gateway->routes, agent->id, list, n, NULL, e);
-	return r == -ERR_NOMEM ? r : 0; /* a name that cannot be had is no reason not to start */
-}
-
 static int restore(struct gateway *gateway, const struct store_image *image, struct err *e)
 {
 	int r = registry_load(gateway->registry, image, e);
 
 	for (size_t i = 0; i < image->n_agents && r == 0; i++)
 		if (!image->agents[i].revoked)
-			r = add_offline_routes(gateway, &image->agents[i], image, e);
+			r = away_routes_set(gateway->routes, gateway->registry,
+					    gateway->config->domain, image->agents[i].id,
+					    image->agents[i].last_seen_wall, e);
 	for (size_t i = 0; i < image->n_ports; i++)
 		ports_restore(gateway->ports, image->ports[i].agent, image->ports[i].service,
 			      image->ports[i].port);

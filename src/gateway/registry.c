@@ -388,6 +388,30 @@ int registry_list_names(struct registry *reg, struct store_name **ret, size_t *r
 	return 0;
 }
 
+int registry_names_of(struct registry *reg, uint64_t id, struct store_name **ret, size_t *ret_n)
+{
+	struct store_name *list;
+	struct agent *agent;
+	struct name *name;
+	size_t n = 0;
+
+	pthread_rwlock_rdlock(&reg->lock);
+	agent = find_id(reg, id);
+	list = calloc((agent ? agent->n_names : 0) + 1, sizeof(*list));
+	if (list && agent) {
+		list_for_each (name, &agent->names, mates) {
+			strcpy(list[n].name, name->text);
+			list[n++].agent = id;
+		}
+	}
+	pthread_rwlock_unlock(&reg->lock);
+	if (!list)
+		return -ERR_NOMEM;
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
 unsigned registry_count_online(struct registry *reg)
 {
 	unsigned n;

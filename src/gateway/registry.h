@@ -81,6 +81,10 @@ int registry_list(struct registry *registry, struct registry_agent **ret, size_t
 int registry_list_names(struct registry *registry, struct store_name **ret,
 			size_t *ret_n) MUST_CHECK;
 
+/* Those of one agent, in no order; likewise. Of an unknown or revoked one there are none. */
+int registry_names_of(struct registry *registry, uint64_t id, struct store_name **ret,
+		      size_t *ret_n) MUST_CHECK;
+
 unsigned registry_count_online(struct registry *registry);
 
 /*

@@ -4,6 +4,7 @@
 
 #include "base/htable.h"
 #include "base/log.h"
+#include "gateway/away.h"
 #include "gateway/grants.h"
 #include "gateway/listeners.h"
 #include "gateway/ports.h"
@@ -221,6 +222,15 @@ static void add_routes(struct route_list *list, const struct served *served, siz
 	}
 }
 
+/* Who has nothing public is known all the same. */
+static int set_away_routes(const struct served *served, struct err *e)
+{
+	const struct worker_shared *shared = served->all->worker->shared;
+
+	return away_routes_set(shared->routes, shared->registry, shared->config->domain,
+			       served->agent, ustime_wall(), e);
+}
+
 /* Put the names into the table. One that another agent has costs its service the grant, and the
  * rest is tried again. */
 static int set_routes(const struct served *served, const struct link_services *wanted,
@@ -230,6 +240,8 @@ static int set_routes(const struct served *served, const struct link_services *w
 	size_t conflict;
 	int r;
 
+	if (wanted->n == 0)
+		return set_away_routes(served, e);
 	if (!list)
 		return err_set(e, ERR_NOMEM, "routes");
 	for (;;) {

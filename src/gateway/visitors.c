@@ -94,7 +94,7 @@ static void open_at_agent(struct visitor *v)
 	struct link_hub *hub = v->owner->hub;
 	struct forwarded who;
 
-	if (!link_hub_online(hub, route->owner)) {
+	if (!route->service[0] || !link_hub_online(hub, route->owner)) {
 		refuse(v, FRONT_REFUSE_OFFLINE);
 		return;
 	}

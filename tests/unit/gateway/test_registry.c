@@ -196,6 +196,17 @@ static void lists_in_order(void **state)
 	assert_int_equal(names[1].agent, 1);
 }
 
+static void lists_the_names_of_one(void **state)
+{
+	for (uint64_t id = 0; id < 5; id++) {
+		AUTO(freep) struct store_name *names = NULL;
+		size_t n;
+
+		assert_int_equal(registry_names_of(*state, id, &names, &n), 0);
+		assert_int_equal(n, id == 1 ? 2 : 0);
+	}
+}
+
 static void an_empty_one_has_empty_lists(void **state)
 {
 	AUTO(freep) struct registry_agent *agents = NULL;
@@ -248,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_revoked_agent_loses_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(knows_how_they_fare, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lists_the_names_of_one, set_up, tear_down),
 		cmocka_unit_test(an_empty_one_has_empty_lists),
 		cmocka_unit_test_setup_teardown(readers_are_not_disturbed, set_up, tear_down),
 	};
