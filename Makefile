@@ -21,8 +21,15 @@ fuzz:
 bench:
 	ROUNDS=$(ROUNDS) scripts/bench
 
+# Programs, man pages, completion, units and examples; DESTDIR for packagers.
 install: build
-	meson install -C build --no-rebuild
+	meson configure build --prefix=$(PREFIX)
+	ninja -C build
+	DESTDIR=$(DESTDIR) meson install -C build --no-rebuild
+
+# What the last `make install` put there.
+uninstall:
+	DESTDIR=$(DESTDIR) ninja -C build uninstall
 
 format:
 	git ls-files '*.[ch]' | xargs clang-format -i
@@ -30,4 +37,4 @@ format:
 clean:
 	rm -rf build build-check build-fuzz build-bench
 
-.PHONY: build check fuzz bench install format clean
+.PHONY: build check fuzz bench install uninstall format clean

@@ -259,10 +259,16 @@ void agent_config_move(struct agent_config *to, struct agent_config *from)
 
 char *agent_config_default_path(void)
 {
+	const char *service = getenv("CONFIGURATION_DIRECTORY"); /* systemd's, for a unit */
 	const char *folder = getenv("XDG_CONFIG_HOME");
 	const char *home = getenv("HOME");
 	char *path = NULL;
 
+	if (service && *service)
+		return asprintf(&path, "%.*s/homeport.conf", (int)strcspn(service, ":"), service) <
+				       0
+			       ? NULL
+			       : path;
 	if (geteuid() == 0)
 		return strdup("/etc/homeport/homeport.conf");
 	if (folder && *folder)

@@ -35,9 +35,9 @@ struct agent_config {
 
 extern const struct conf_schema agent_schema;
 
-/* Where the file is when nobody said: /etc/homeport/homeport.conf for root, else
- * $XDG_CONFIG_HOME/homeport/homeport.conf or the same under ~/.config. The caller frees; NULL: no
- * memory or no home. */
+/* Where the file is when nobody said: in $CONFIGURATION_DIRECTORY (systemd), else
+ * /etc/homeport/homeport.conf for root, else $XDG_CONFIG_HOME/homeport/homeport.conf or the same
+ * under ~/.config. The caller frees; NULL: no memory or no home. */
 char *agent_config_default_path(void);
 
 /*

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
+
 static char *join(const char *folder, const char *file)
 {
 	char *path = NULL;
@@ -134,6 +136,18 @@ static int write_all(int fd, struct str bytes)
 	return 0;
 }
 
+void state_give(const char *folder, int fd)
+{
+	struct stat of_folder, of_file;
+
+	if (geteuid() != 0 || stat(folder, &of_folder) < 0 || of_folder.st_uid == 0)
+		return;
+	if (fstat(fd, &of_file) < 0 || of_file.st_uid != 0 || of_file.st_nlink != 1)
+		return;
+	if (fchown(fd, of_folder.st_uid, of_folder.st_gid) < 0)
+		log_debug("cannot give a file in %s to its owner: %s", folder, strerror(errno));
+}
+
 static int sync_folder(const char *folder)
 {
 	AUTO(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -154,6 +168,7 @@ int state_write(const char *folder, const char *file, struct str bytes, struct e
 	if (fd < 0)
 		return err_set_errno(e, errno == EACCES || errno == EROFS ? ERR_DENIED : ERR_FAILED,
 				     "write %s", path);
+	state_give(folder, fd);
 	if (write_all(fd, bytes) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0) {
 		int r = err_set_errno(e, ERR_FAILED, "write %s", path);
 

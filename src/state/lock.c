@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/file.h>
 
+#include "state/folder.h"
+
 #define LOCK_FILE "lock"
 
 /* The process that wrote its number there; 0: not told. */
@@ -41,6 +43,7 @@ int state_lock(const char *folder, int *ret_fd, struct err *e)
 	if (fd < 0)
 		return err_set_errno(e, errno == EACCES || errno == EROFS ? ERR_DENIED : ERR_FAILED,
 				     "%s", path);
+	state_give(folder, fd);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? held(fd, folder, e)
 					    : err_set_errno(e, ERR_FAILED, "%s", path);

@@ -150,6 +150,23 @@ static void the_names_of_a_service_are_bounded(void **state)
 	assert_non_null(strstr(e.text, "more than 32 names"));
 }
 
+static void where_the_file_is(void **state)
+{
+	char *path;
+
+	setenv("CONFIGURATION_DIRECTORY", "/etc/hp:/etc/other", 1);
+	path = agent_config_default_path();
+	assert_string_equal(path, "/etc/hp/homeport.conf");
+	free(path);
+	setenv("CONFIGURATION_DIRECTORY", "", 1);
+	setenv("XDG_CONFIG_HOME", "/home/ann/xdg", 1);
+	path = agent_config_default_path();
+	assert_string_equal(path, geteuid() == 0 ? "/etc/homeport/homeport.conf"
+						 : "/home/ann/xdg/homeport/homeport.conf");
+	free(path);
+	unsetenv("CONFIGURATION_DIRECTORY");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +176,7 @@ int main(void)
 		cmocka_unit_test(wishes_tell_changes_apart),
 		cmocka_unit_test(says_file_and_line),
 		cmocka_unit_test(the_names_of_a_service_are_bounded),
+		cmocka_unit_test(where_the_file_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

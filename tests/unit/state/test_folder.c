@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "state/folder.h"
+#include "state/lock.h"
 
 /* A folder of its own for each test. */
 static int folder_new(void **state)
@@ -260,6 +261,48 @@ static void test_remove(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_new, folder_remove)
 
+/* ── whose it is ── */
+
+#define SOMEBODY 12345
+
+static uid_t owner_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_uid;
+}
+
+static void test_what_root_writes_is_the_folders_owners(void **state)
+{
+	struct err e = {0};
+	int lock = -1;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(*state, SOMEBODY, SOMEBODY), 0);
+	assert_int_equal(state_write(*state, "file", STR("key"), &e), 0);
+	assert_int_equal(owner_of(in(*state, "file")), SOMEBODY);
+	assert_int_equal(mode_of(in(*state, "file")), 0600);
+	assert_int_equal(state_lock(*state, &lock, &e), 0);
+	assert_int_equal(owner_of(in(*state, "lock")), SOMEBODY);
+	close(lock);
+}
+
+static void test_a_file_that_is_elsewhere_too_is_not_given(void **state)
+{
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(*state, SOMEBODY, SOMEBODY), 0);
+	fd = open(in(*state, "file"), O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(linkat(fd, "", AT_FDCWD, in(*state, "other"), AT_EMPTY_PATH), 0);
+	state_give(*state, fd);
+	assert_int_equal(owner_of(in(*state, "file")), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +317,8 @@ int main(void)
 		TEST(test_a_failed_write),
 		TEST(test_leftovers),
 		TEST(test_remove),
+		TEST(test_what_root_writes_is_the_folders_owners),
+		TEST(test_a_file_that_is_elsewhere_too_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
