@@ -51,7 +51,8 @@ static const struct conf_row service_rows[] = {
 	 .check = check_to, .shape = "FOLDER|URL",
 	 .help = "What is shared: a folder (relative to this file's); http://HOST:PORT or "
 		 "http://unix:/PATH, a local HTTP server; https://HOST:PORT, a server with TLS of "
-		 "its own, whose bytes pass untouched; tcp://HOST:PORT, any other server."},
+		 "its own, whose bytes pass untouched; tcp://HOST:PORT or udp://HOST:PORT, any other "
+		 "server."},
 	{"name", CONF_WORDS, offsetof(struct agent_service_section, name), .flags = CONF_REPEAT,
 	 .check = check_name, .shape = "NAME ...",
 	 .help = "Public host names. The default is SERVICE.AGENT.DOMAIN, which the gateway "
@@ -61,8 +62,8 @@ static const struct conf_row service_rows[] = {
 	 .help = "Which Host a local HTTP server sees: the visitor's, the address it is connected "
 		 "to at, or NAME. Some servers refuse names they do not know."},
 	{"port", CONF_INT, offsetof(struct agent_service_section, port), .min = 1, .max = 65535,
-	 .help = "The public port wished for a tcp:// service. The default is one that the gateway "
-		 "chooses."},
+	 .help = "The public port wished for a tcp:// or udp:// service. The default is one that "
+		 "the gateway chooses."},
 };
 
 enum { KIND_GATEWAY, KIND_SERVICE };
@@ -91,14 +92,17 @@ static unsigned line_of(const struct agent_service_section *s, const char *key)
 static int check_kind(const struct agent_service_section *s, const struct wish *wish,
 		      const char *file, struct err *e)
 {
-	if (s->port != CONF_UNSET && wish->target.link != LINK_TCP)
+	bool has_port = link_kind_has_port(wish->target.link);
+
+	if (s->port != CONF_UNSET && !has_port)
 		return err_set(e, ERR_INVALID,
-			       "%s:%u: port is for tcp:// services; visitors find this one by name",
+			       "%s:%u: port is for tcp:// and udp:// services; visitors find this "
+			       "one by name",
 			       file, line_of(s, "port"));
-	if (s->name.n && wish->target.link == LINK_TCP)
+	if (s->name.n && has_port)
 		return err_set(e, ERR_INVALID,
-			       "%s:%u: a tcp:// service is found by its port and has no name", file,
-			       line_of(s, "name"));
+			       "%s:%u: a %s:// service is found by its port and has no name", file,
+			       line_of(s, "name"), link_kind_name(wish->target.link));
 	if (wish->host != EDGE_HOST_PRESERVE && wish->target.edge != EDGE_HTTP)
 		return err_set(e, ERR_INVALID, "%s:%u: host is for http:// services", file,
 			       line_of(s, "host"));

@@ -46,7 +46,7 @@ static void tell_ended(void *arg, const char *why)
 
 static bool read_kind(const char *text, enum link_kind *ret)
 {
-	static const enum link_kind kinds[] = {LINK_HTTP, LINK_TLS, LINK_TCP};
+	static const enum link_kind kinds[] = {LINK_HTTP, LINK_TLS, LINK_TCP, LINK_UDP};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (strcmp(text, link_kind_name(kinds[i])) == 0) {
@@ -86,7 +86,7 @@ static int read_wish(const json_t *service, struct wish *wish, struct err *e)
 	if (!id || !link_service_id_valid(str_of(id)))
 		return err_set(e, ERR_INVALID, "id: 1-%d of a-z 0-9 - _", LINK_SERVICE_ID_MAX);
 	if (!kind || !read_kind(kind, &wish->target.link))
-		return err_set(e, ERR_INVALID, "kind: http, tls or tcp");
+		return err_set(e, ERR_INVALID, "kind: http, tls, tcp or udp");
 	if (port < 0 || port > UINT16_MAX)
 		return err_set(e, ERR_INVALID, "port: 0-65535");
 	strcpy(wish->id, id);

@@ -212,6 +212,10 @@ static void on_looked(void *arg, int r, const struct err *e)
 	struct look look = o->look;
 
 	o->look = (struct look){0};
+	if (r == -ERR_AGAIN) {
+		set_reach(o, ORIGIN_UNKNOWN, "");
+		return;
+	}
 	if (r < 0) {
 		look_missed(o, &look, e);
 		return;

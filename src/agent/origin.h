@@ -7,7 +7,8 @@
  *	origin_free(origin);			ends its visitors
  *
  * It is looked after once at the start, and when a visitor found it broken; while nothing answers
- * it is tried again every second. A local server may come and go as it likes.
+ * it is tried again every second. A local server may come and go as it likes. Of a UDP server on
+ * another machine nothing can be known without disturbing it: UNKNOWN it stays.
  *
  *	           found                    missed
  *	 UNKNOWN ─────────▶ YES ──────────────────────────▶ NO ◀─┐

@@ -13,6 +13,7 @@ static const struct scheme schemes[] = {
 	{"http", EDGE_HTTP, LINK_HTTP, 80},
 	{"https", EDGE_TCP, LINK_TLS, 443},
 	{"tcp", EDGE_TCP, LINK_TCP, 0},
+	{"udp", EDGE_UDP, LINK_UDP, 0},
 };
 
 static const struct ipaddr loopback4 = {.family = 4, .bytes = {127, 0, 0, 1}};
@@ -53,8 +54,8 @@ static void place(struct target *t, uint16_t port)
 
 static int parse_unix(const struct scheme *scheme, struct str path, struct target *t, struct err *e)
 {
-	if (scheme->link == LINK_TLS)
-		return err_set(e, ERR_INVALID, "https:// needs HOST:PORT");
+	if (scheme->link == LINK_TLS || scheme->link == LINK_UDP)
+		return err_set(e, ERR_INVALID, "%s:// needs HOST:PORT", scheme->name);
 	if (!str_starts(path, STR("/")))
 		return err_set(e, ERR_INVALID, "a Unix socket is written %s://unix:/path",
 			       scheme->name);
@@ -102,7 +103,7 @@ static int parse_url(struct str name, struct str rest, struct target *t, struct 
 		if (str_eq_nocase(name, str_of(schemes[i].name)))
 			scheme = &schemes[i];
 	if (!scheme)
-		return err_set(e, ERR_INVALID, "what stands before :// must be http, https or tcp");
+		return err_set(e, ERR_INVALID, "what stands before :// must be http, https, tcp or udp");
 	t->edge = scheme->edge;
 	t->link = scheme->link;
 	if (slash >= 0 && (size_t)slash + 1 < rest.len)
@@ -297,6 +298,8 @@ const char *target_warning(const struct target *target)
 {
 	const struct ipaddr *ip = &target->to.ip;
 
+	if (target->link == LINK_UDP)
+		return NULL; /* these are all of TCP */
 	if (looks_like_router(ip))
 		return "This looks like a router's own page: it trusts the home network, and to it "
 		       "every visitor is in the home network now";

@@ -7,6 +7,7 @@
  *	http://HOST[:PORT], http://unix:/run/app.sock
  *	https://HOST[:PORT]	TLS of the user's own: bytes untouched, routed by server name
  *	tcp://HOST:PORT, tcp://unix:/path	bytes untouched, a port of its own
+ *	udp://HOST:PORT		datagrams, a port of its own
  *
  * Parsing is pure: it looks at no disk and asks no resolver.
  */

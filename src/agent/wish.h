@@ -10,7 +10,7 @@ struct wish {
 	char host_name[HOSTNAME_MAX]; /* EDGE_HOST_NAME */
 	char **names;		      /* owned; lower case; none: the gateway gives one */
 	size_t n_names;
-	uint16_t port; /* LINK_TCP: wished public port, 0: any */
+	uint16_t port; /* LINK_TCP, LINK_UDP: wished public port, 0: any */
 };
 
 void wish_done(struct wish *wish);

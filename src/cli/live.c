@@ -67,14 +67,16 @@ static void reach_text(const struct live *live, enum origin_reach reach, const c
 		       char *text, size_t size)
 {
 	bool silent = str_starts(str_of(why), STR("nothing listens"));
+	bool udp = str_starts(str_of(live->target), STR("udp:"));
+	const char *sees = udp ? "get no answer" : "get an error page";
 
 	if (reach == ORIGIN_YES)
 		snprintf(text, size, "%s answers now", live->target);
 	else if (silent)
-		snprintf(text, size, "%s%s; visitors get an error page until something does", why,
-			 live->reached ? " any more" : " yet");
+		snprintf(text, size, "%s%s; visitors %s until something does", why,
+			 live->reached ? " any more" : " yet", sees);
 	else
-		snprintf(text, size, "%s; visitors get an error page until that changes", why);
+		snprintf(text, size, "%s; visitors %s until that changes", why, sees);
 }
 
 void live_reach(struct live *live, enum origin_reach reach, const char *why)
@@ -176,8 +178,8 @@ static void print_request(const struct edge_request *r)
 		printf("%s %s  %u  %s", log_text(method, r->method), log_text(target, r->target),
 		       r->status, format_size(out, r->bytes_out));
 	else
-		printf("connection  %s in, %s out", format_size(in, r->bytes_in),
-		       format_size(out, r->bytes_out));
+		printf("%s  %s in, %s out", r->kind == EDGE_UDP ? "flow" : "connection",
+		       format_size(in, r->bytes_in), format_size(out, r->bytes_out));
 	printf("  %s%s%s\n", format_duration(span, r->duration), r->note ? "  " : "",
 	       r->note ? log_text(note, str_of(r->note)) : "");
 }

@@ -30,7 +30,7 @@ static const struct option_row share_rows[] = {
 	{"port", 'p', OPTION_NUMBER, offsetof(struct share_options, port), .arg = "PORT", .min = 1,
 	 .max = 65535,
 	 .help = "port to listen on with --lan (default: 8080 or a free one), or the public port "
-		 "wished for a tcp:// service"},
+		 "wished for a tcp:// or udp:// service"},
 	{"host", 0, OPTION_TEXT, offsetof(struct share_options, host), .arg = "preserve|local|NAME",
 	 .help = "Host that a local HTTP server sees (default: preserve)"},
 	{"json", 0, OPTION_FLAG, offsetof(struct share_options, json),
@@ -123,12 +123,15 @@ static int make_wish(const struct share_options *o, const char *typed, struct wi
 			       o->host);
 	if (o->host && wish->target.edge != EDGE_HTTP)
 		return err_set(e, ERR_INVALID, "--host is for local HTTP servers");
-	if (o->names.n && (o->lan || wish->target.link == LINK_TCP))
+	if (o->lan && wish->target.link == LINK_UDP)
+		return err_set(e, ERR_INVALID, "--lan is not for udp:// services");
+	if (o->names.n && (o->lan || link_kind_has_port(wish->target.link)))
 		return err_set(e, ERR_INVALID, "--name: %s",
 			       o->lan ? "there are no names without a gateway (--lan)"
-				      : "a tcp:// service is found by its port");
-	if (o->port != OPTION_UNSET && !o->lan && wish->target.link != LINK_TCP)
-		return err_set(e, ERR_INVALID, "--port is for --lan and for tcp:// services");
+				      : "a tcp:// or udp:// service is found by its port");
+	if (o->port != OPTION_UNSET && !o->lan && !link_kind_has_port(wish->target.link))
+		return err_set(e, ERR_INVALID,
+			       "--port is for --lan and for tcp:// and udp:// services");
 	if (o->port != OPTION_UNSET)
 		wish->port = (uint16_t)o->port;
 	return wish->target.edge == EDGE_FILES ? check_folder(&wish->target, typed, e) : 0;
@@ -391,12 +394,13 @@ const struct command command_share = {
 	.summary = "put a folder or a local service on the internet",
 	.details = "Shares a folder, a local HTTP server (PORT, HOST:PORT, http://HOST:PORT, "
 		   "http://unix:/PATH), a server with TLS of its own (https://HOST:PORT) or any "
-		   "TCP server (tcp://HOST:PORT), prints its public address and then every "
-		   "request, until Ctrl-C. Needs a gateway (homeport join), or --lan. Beside a "
+		   "TCP or UDP server (tcp://HOST:PORT, udp://HOST:PORT), prints its public "
+		   "address and then every request, until Ctrl-C. Needs a gateway (homeport join), or --lan. Beside a "
 		   "running homeport up it disturbs nothing.",
 	.example = "homeport share ./site\n"
 		   "homeport share 8000 --name blog\n"
 		   "homeport share tcp://localhost:22\n"
+		   "homeport share udp://localhost:51820\n"
 		   "homeport share ./photos --lan",
 	OPTION_ROWS(share_rows, struct share_options),
 	.run = share_run,

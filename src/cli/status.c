@@ -69,9 +69,13 @@ static void print_service(const json_t *s)
 	else if (json_is_true(reachable))
 		printf("  at home  yes\n");
 	print_public(s);
-	printf("  visits   %lld now, %lld since the start, %lld requests\n",
-	       json_number(s, "visitors"), json_number(s, "visitors_total"),
-	       json_number(s, "requests"));
+	if (strcmp(json_text(s, "kind"), "udp") == 0)
+		printf("  flows    %lld now, %lld since the start\n", json_number(s, "visitors"),
+		       json_number(s, "visitors_total"));
+	else
+		printf("  visits   %lld now, %lld since the start, %lld requests\n",
+		       json_number(s, "visitors"), json_number(s, "visitors_total"),
+		       json_number(s, "requests"));
 }
 
 static void print_answer(const json_t *answer)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "edge/tcp.h"
+#include "edge/udp.h"
 #include "edge/web.h"
 #include "net/mem.h"
 
@@ -34,6 +35,7 @@ void edge_visit_leave(struct edge_visit *visit)
 void edge_service_report(struct edge_service *service, struct edge_request *request)
 {
 	request->service = service->id;
+	request->kind = service->kind;
 	if (service->events.on_request)
 		service->events.on_request(service->arg, request);
 }
@@ -151,7 +153,7 @@ void edge_service_retire(struct edge_service *s)
 
 struct edge_opening {
 	struct edge_visit *tcp; /* borrowed; NULL: a folder or HTTP, whose visitor lives already */
-	struct stream *stream;	/* owned; the visitor's end then */
+	struct stream *stream;	/* owned; the visitor's end then, and that of UDP */
 	struct defer defer;
 	void (*done)(void *arg, int r, struct stream *s, const struct err *e);
 	void *arg;
@@ -167,7 +169,7 @@ static void on_opened(void *arg, int r, struct stream *s, const struct err *e)
 	done(done_arg, r, s, e);
 }
 
-static void on_web_opened(void *arg)
+static void on_made(void *arg)
 {
 	struct edge_opening *opening = arg;
 
@@ -183,13 +185,29 @@ static int open_web(struct edge_service *service, const struct edge_visitor *vis
 	if (r < 0)
 		return r;
 	r = edge_web_start(service, visitor, ours, e);
-	if (r < 0) {
+	if (r < 0)
 		stream_close(opening->stream);
+	return r;
+}
+
+/* Nothing has to be waited for, but done is never called from inside. */
+static int open_made(struct edge_service *service, const struct edge_visitor *visitor,
+		     struct edge_opening *opening, struct err *e)
+{
+	int r = service->kind == EDGE_UDP ? edge_udp_open(service, visitor, &opening->stream, e)
+					  : open_web(service, visitor, opening, e);
+
+	if (r < 0)
 		return r;
-	}
-	defer_init(&opening->defer, service->loop, on_web_opened, opening);
+	defer_init(&opening->defer, service->loop, on_made, opening);
 	defer_call(&opening->defer);
 	return 0;
+}
+
+/* Whether both speak in streams, or both in datagrams. */
+static bool fits(const struct edge_service *service, const struct edge_visitor *visitor)
+{
+	return (service->kind == EDGE_UDP) == (strcmp(visitor->proto, "udp") == 0);
 }
 
 int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
@@ -201,6 +219,9 @@ int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 
 	if (service->retired)
 		return err_set(e, ERR_REFUSED, "service %s is going away", service->id);
+	if (!fits(service, visitor))
+		return err_set(e, ERR_REFUSED, "service %s is not for %s", service->id,
+			       visitor->proto);
 	opening = calloc(1, sizeof(*opening));
 	if (!opening)
 		return err_set(e, ERR_NOMEM, "visitor");
@@ -208,7 +229,7 @@ int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 	opening->arg = arg;
 	r = service->kind == EDGE_TCP
 		    ? edge_tcp_open(service, visitor, on_opened, opening, &opening->tcp, e)
-		    : open_web(service, visitor, opening, e);
+		    : open_made(service, visitor, opening, e);
 	if (r < 0) {
 		free(opening);
 		return r;
@@ -243,13 +264,17 @@ void edge_serve(struct edge_service *service, const struct edge_visitor *visitor
 	struct err e = {0};
 	int r;
 
-	if (service->retired) {
+	if (service->retired || !fits(service, visitor)) {
 		stream_reset(stream);
 		return;
 	}
 	keep_alive(stream);
-	r = service->kind == EDGE_TCP ? edge_tcp_serve(service, visitor, stream, &e)
-				      : edge_web_start(service, visitor, stream, &e);
+	if (service->kind == EDGE_UDP)
+		r = edge_udp_serve(service, visitor, stream, &e);
+	else if (service->kind == EDGE_TCP)
+		r = edge_tcp_serve(service, visitor, stream, &e);
+	else
+		r = edge_web_start(service, visitor, stream, &e);
 	if (r < 0)
 		log_debug("service %s: visitor not served: %s", service->id, e.text);
 }
@@ -260,6 +285,7 @@ struct edge_check {
 	struct job job;
 	char *path;   /* owned; of a folder */
 	char to[128]; /* of an address */
+	struct ipaddr udp;
 	struct sock_connect *connect;
 	int r;
 	struct err e;
@@ -285,6 +311,15 @@ static void work_check(struct job *job)
 	struct edge_check *c = container_of(job, struct edge_check, job);
 
 	c->r = edge_files_check(c->path, &c->e);
+}
+
+static void work_check_udp(struct job *job)
+{
+	struct edge_check *c = container_of(job, struct edge_check, job);
+
+	c->r = edge_udp_look(&c->udp);
+	if (c->r == -ERR_REFUSED)
+		err_set(&c->e, ERR_REFUSED, "nothing listens on %s (UDP)", c->to);
 }
 
 static void on_checked(struct job *job)
@@ -316,12 +351,15 @@ int edge_check_start(struct edge_service *service,
 		return err_set(e, ERR_NOMEM, "service %s", service->id);
 	c->done = done;
 	c->arg = arg;
+	c->udp = service->to.ip;
 	memcpy(c->to, service->to_text, sizeof(c->to));
 	c->path = strdup(service->path);
 	if (!c->path)
 		r = err_set(e, ERR_NOMEM, "service %s", service->id);
 	else if (service->kind == EDGE_FILES)
 		r = job_start(&c->job, service->loop, work_check, on_checked, e);
+	else if (service->kind == EDGE_UDP)
+		r = job_start(&c->job, service->loop, work_check_udp, on_checked, e);
 	else
 		r = sock_connect_start(service->loop, &service->to, EDGE_CONNECT_TIMEOUT,
 				       on_check_connected, c, &c->connect, e);

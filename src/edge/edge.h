@@ -1,6 +1,6 @@
 /*
- * The service side at home: what a visitor reaches. A service is a folder, a local HTTP server, or
- *any local TCP server.
+ * The service side at home: what a visitor reaches. A service is a folder, a local HTTP server, any
+ *local TCP server, or a local UDP server.
  *
  *	edge_service_new(loop, &spec, &events, arg, &service, &e);
  *	edge_open(service, &visitor, done, arg, &opening, &e);	for the link: a stream to hand a
@@ -10,7 +10,8 @@
  *
  * HTTP services check the Host of every request against the service's names (421 and close
  *otherwise), put the forwarding headers on every request to a local server, and report every
- *finished request. TCP services see the visitor's bytes untouched.
+ *finished request. TCP services see the visitor's bytes untouched. A visitor of a UDP service is a
+ *flow: his stream carries capsules (net/dgram.h), the local server sees the datagrams.
  */
 #pragma once
 
@@ -20,6 +21,7 @@ enum edge_kind {
 	EDGE_FILES, /* a folder */
 	EDGE_HTTP,  /* a local HTTP server */
 	EDGE_TCP,   /* a local TCP server, TLS or not */
+	EDGE_UDP,   /* a local UDP server */
 };
 
 enum edge_host {
@@ -36,7 +38,7 @@ struct edge_spec {
 	enum edge_kind kind;
 	const char *id;	     /* the service's name in the configuration, for logs and errors */
 	const char *path;    /* EDGE_FILES: the folder */
-	struct sock_addr to; /* EDGE_HTTP, EDGE_TCP: numeric address or Unix socket */
+	struct sock_addr to; /* but EDGE_FILES: numeric address, or (not EDGE_UDP) Unix socket */
 	enum edge_host host;
 	const char *host_name;		   /* EDGE_HOST_NAME */
 	const char *names[EDGE_NAMES_MAX]; /* host names of the service, lower case; "*.x.y"
@@ -48,13 +50,14 @@ struct edge_spec {
 struct edge_visitor {
 	struct ipaddr addr;
 	char host[256]; /* host he was routed by; "" if none */
-	char proto[8];	/* "http", "https", "tcp" */
+	char proto[8];	/* "http", "https", "tcp", "udp" */
 };
 
 /* One finished request (HTTP) or connection (TCP), for the request log. Texts are borrowed and
  * unescaped: log_text. */
 struct edge_request {
 	const char *service;
+	enum edge_kind kind; /* of the service */
 	struct ipaddr visitor;
 	struct str method, target; /* empty for TCP */
 	struct str host;
@@ -92,7 +95,7 @@ struct edge_check;
 
 /*
  * Whether the other end is there: 0, or why not ("nothing listens on 127.0.0.1:8000"; the folder is
- * gone). Asynchronous, done is called once, later, even if the service is freed before;
+ * gone); -ERR_AGAIN: nobody knows (a UDP server on another machine). Asynchronous, done is called once, later, even if the service is freed before;
  * edge_check_cancel before that ends it.
  */
 int edge_check_start(struct edge_service *service,
@@ -106,7 +109,7 @@ struct edge_opening;
  * A stream for a visitor who comes over the link. done is called once, later: r = 0 and a stream
  * (the callee's), or -ERR_REFUSED (the local server does not accept), -ERR_LIMIT, -ERR_FAILED,
  * -ERR_RESET (the service was freed) and e. edge_open_cancel before that ends it. -ERR_REFUSED at
- * once: the service is retired.
+ * once: the service is retired, or only one of both speaks UDP.
  */
 int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 	      void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,

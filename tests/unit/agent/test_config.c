@@ -110,14 +110,15 @@ struct bad {
 };
 
 static const struct bad bads[] = {
-	{"[service a]\nto = 8000\nport = 80\n", "x.conf:3: port is for tcp:// services"},
+	{"[service a]\nto = 8000\nport = 80\n", "x.conf:3: port is for tcp:// and udp:// services"},
 	{"[service a]\nto = tcp://h:1\nname = a.b\n", "x.conf:3: a tcp:// service is found by"},
+	{"[service a]\nto = udp://h:1\nname = a.b\n", "x.conf:3: a udp:// service is found by"},
 	{"[service a]\nhost = local\nto = /srv\n", "x.conf:2: host is for http:// services"},
 	{"[service Blog]\nto = 8000\n", "x.conf:1: [service Blog]: a service's name"},
 	{"[service a]\nto = 1\nname = a.b\n[service b]\nto = 2\nname = A.b\n",
 	 "x.conf:6: the name a.b is that of [service a] already"},
 	{"[service a]\nto = 1\nname = a.b a.b\n", "x.conf:3: the name a.b"},
-	{"[service a]\nto = udp://h:1\n", "x.conf:2: to = udp://h:1: "},
+	{"[service a]\nto = sctp://h:1\n", "x.conf:2: to = sctp://h:1: "},
 	{"[service a]\nto = 1\nname = a..b\n", "x.conf:3: name = a..b: "},
 };
 
