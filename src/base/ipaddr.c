@@ -8,8 +8,7 @@
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/* ::ffff:192.0.2.1 is 192.0.2.1. */
-static void ipaddr_unmap(struct ipaddr *a)
+void ipaddr_unmap(struct ipaddr *a)
 {
 	if (a->family != 6 || memcmp(a->bytes, mapped_prefix, sizeof(mapped_prefix)) != 0)
 		return;

@@ -23,6 +23,9 @@ struct ipaddr {
 void ipaddr_from_sockaddr(struct ipaddr *a, const struct sockaddr *sa);
 socklen_t ipaddr_to_sockaddr(const struct ipaddr *a, struct sockaddr_storage *ss);
 
+/* ::ffff:192.0.2.1 is 192.0.2.1; others stay. */
+void ipaddr_unmap(struct ipaddr *a);
+
 /* "192.0.2.1", "2001:db8::1": the address alone, no port. Returns text. */
 const char *ipaddr_format(char text[static IPADDR_TEXT_MAX], const struct ipaddr *a);
 
