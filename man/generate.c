@@ -25,9 +25,9 @@
 #define LINE_MAX 78
 #define FILE_MAX ((size_t)1 << 20)
 
-static int fail(const char *what, const char *which)
+static int fail(const char *what, struct str which)
 {
-	fprintf(stderr, "generate: %s: %s\n", what, which);
+	fprintf(stderr, "generate: %s: %.*s\n", what, STR_ARG(which));
 	return -1;
 }
 
@@ -43,7 +43,7 @@ static int read_file(const char *path, struct buf *text)
 	}
 	if (file)
 		fclose(file);
-	return good ? 0 : fail("cannot read", path);
+	return good ? 0 : fail("cannot read", str_of(path));
 }
 
 static int program_named(struct str name, struct program *ret)
@@ -52,7 +52,7 @@ static int program_named(struct str name, struct program *ret)
 	if (str_eq(name, str_of(ret->name)))
 		return 0;
 	*ret = program_homeport_gateway();
-	return str_eq(name, str_of(ret->name)) ? 0 : fail("no such program", name.at);
+	return str_eq(name, str_of(ret->name)) ? 0 : fail("no such program", name);
 }
 
 static const struct conf_schema *schema_of(const struct program *program)
@@ -83,7 +83,7 @@ static int put_example(const char *path, struct buf *out)
 	AUTO(buf_donep) struct buf text = {0};
 
 	if (!path)
-		return fail("@example needs a file", "EXAMPLE");
+		return fail("@example needs a file", STR("EXAMPLE"));
 	return read_file(path, &text) < 0 ? -1 : manual_write_verbatim(buf_str(&text), out);
 }
 
@@ -99,7 +99,7 @@ static int put_table(struct str word, struct str name, struct buf *out)
 		return manual_write_options(&program, out);
 	if (str_eq(word, STR("directives")))
 		return conf_write_man(schema_of(&program), out);
-	return fail("what is this line of the template", word.at);
+	return fail("what is this line of the template", word);
 }
 
 /* Behind the "@". */
@@ -197,7 +197,7 @@ static int make(int argc, char **argv, struct buf *out)
 		return make_page(argv[2], argv[3], out);
 	if (strcmp(what, "bash") == 0 || strcmp(what, "zsh") == 0)
 		return make_completion(what[0] == 'z', argv[2], out);
-	return fail("usage", "generate page TEMPLATE [EXAMPLE], generate bash|zsh PROGRAM");
+	return fail("usage", STR("generate page TEMPLATE [EXAMPLE], generate bash|zsh PROGRAM"));
 }
 
 int main(int argc, char **argv)
