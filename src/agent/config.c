@@ -51,7 +51,8 @@ static const struct conf_row service_rows[] = {
 	 .check = check_to, .shape = "FOLDER|URL",
 	 .help = "What is shared: a folder (relative to this file's); http://HOST:PORT or "
 		 "http://unix:/PATH, a local HTTP server; https://HOST:PORT, a server with TLS of "
-		 "its own, whose bytes pass untouched; tcp://HOST:PORT or udp://HOST:PORT, any other "
+		 "its own, whose bytes pass untouched; tcp://HOST:PORT or udp://HOST:PORT, any "
+		 "other "
 		 "server."},
 	{"name", CONF_WORDS, offsetof(struct agent_service_section, name), .flags = CONF_REPEAT,
 	 .check = check_name, .shape = "NAME ...",
@@ -64,6 +65,11 @@ static const struct conf_row service_rows[] = {
 	{"port", CONF_INT, offsetof(struct agent_service_section, port), .min = 1, .max = 65535,
 	 .help = "The public port wished for a tcp:// or udp:// service. The default is one that "
 		 "the gateway chooses."},
+	{"proxy-protocol", CONF_BOOL, offsetof(struct agent_service_section, proxy_protocol),
+	 .preset = "no",
+	 .help = "Whether a tcp:// or https:// server is told who the visitor is: by a header of "
+		 "the PROXY protocol, version 2, in front of his bytes. The server must expect it "
+		 "(nginx: listen ... proxy_protocol)."},
 };
 
 enum { KIND_GATEWAY, KIND_SERVICE };
@@ -106,6 +112,11 @@ static int check_kind(const struct agent_service_section *s, const struct wish *
 	if (wish->host != EDGE_HOST_PRESERVE && wish->target.edge != EDGE_HTTP)
 		return err_set(e, ERR_INVALID, "%s:%u: host is for http:// services", file,
 			       line_of(s, "host"));
+	if (s->proxy_protocol && wish->target.edge != EDGE_TCP)
+		return err_set(e, ERR_INVALID,
+			       "%s:%u: proxy-protocol is for tcp:// and https:// services; a local "
+			       "HTTP server is told in X-Forwarded-For",
+			       file, line_of(s, "proxy-protocol"));
 	if (s->name.n > LINK_NAMES_MAX)
 		return err_set(e, ERR_INVALID, "%s:%u: more than %d names", file,
 			       line_of(s, "name"), LINK_NAMES_MAX);
@@ -172,6 +183,7 @@ static int fill_wish(const struct agent_config *config, const struct agent_servi
 	strcpy(wish->id, s->head.name);
 	if (s->port != CONF_UNSET)
 		wish->port = (uint16_t)s->port;
+	wish->proxy_protocol = s->proxy_protocol;
 	r = target_parse(str_of(s->to), &wish->target, e);
 	if (r < 0)
 		return r;

@@ -22,6 +22,7 @@ struct agent_service_section {
 	struct conf_words name;
 	char *host;
 	int64_t port;
+	bool proxy_protocol;
 };
 
 struct agent_config {

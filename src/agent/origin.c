@@ -155,6 +155,7 @@ static int edge_new(struct origin *o, const struct sock_addr *at, struct edge_se
 		.to = *at,
 		.host = o->wish.host,
 		.host_name = o->wish.host_name,
+		.proxy_protocol = o->wish.proxy_protocol,
 		.n_names = MIN(o->wish.n_names, EDGE_NAMES_MAX),
 	};
 

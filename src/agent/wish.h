@@ -10,7 +10,8 @@ struct wish {
 	char host_name[HOSTNAME_MAX]; /* EDGE_HOST_NAME */
 	char **names;		      /* owned; lower case; none: the gateway gives one */
 	size_t n_names;
-	uint16_t port; /* LINK_TCP, LINK_UDP: wished public port, 0: any */
+	bool proxy_protocol; /* EDGE_TCP: the server wants PROXY v2 headers */
+	uint16_t port;	     /* LINK_TCP, LINK_UDP: wished public port, 0: any */
 };
 
 void wish_done(struct wish *wish);

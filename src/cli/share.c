@@ -18,7 +18,7 @@ struct share_options {
 	struct option_texts names;
 	const char *host;
 	int64_t port;
-	bool lan, json;
+	bool lan, proxy_protocol, json;
 };
 
 static const struct option_row share_rows[] = {
@@ -33,6 +33,8 @@ static const struct option_row share_rows[] = {
 		 "wished for a tcp:// or udp:// service"},
 	{"host", 0, OPTION_TEXT, offsetof(struct share_options, host), .arg = "preserve|local|NAME",
 	 .help = "Host that a local HTTP server sees (default: preserve)"},
+	{"proxy-protocol", 0, OPTION_FLAG, offsetof(struct share_options, proxy_protocol),
+	 .help = "tell a tcp:// or https:// server who the visitor is, by a PROXY v2 header"},
 	{"json", 0, OPTION_FLAG, offsetof(struct share_options, json),
 	 .help = "tell everything in JSON, one object a line"},
 };
@@ -134,6 +136,10 @@ static int make_wish(const struct share_options *o, const char *typed, struct wi
 			       "--port is for --lan and for tcp:// and udp:// services");
 	if (o->port != OPTION_UNSET)
 		wish->port = (uint16_t)o->port;
+	if (o->proxy_protocol && wish->target.edge != EDGE_TCP)
+		return err_set(e, ERR_INVALID,
+			       "--proxy-protocol is for tcp:// and https:// servers");
+	wish->proxy_protocol = o->proxy_protocol;
 	return wish->target.edge == EDGE_FILES ? check_folder(&wish->target, typed, e) : 0;
 }
 
@@ -395,7 +401,8 @@ const struct command command_share = {
 	.details = "Shares a folder, a local HTTP server (PORT, HOST:PORT, http://HOST:PORT, "
 		   "http://unix:/PATH), a server with TLS of its own (https://HOST:PORT) or any "
 		   "TCP or UDP server (tcp://HOST:PORT, udp://HOST:PORT), prints its public "
-		   "address and then every request, until Ctrl-C. Needs a gateway (homeport join), or --lan. Beside a "
+		   "address and then every request, until Ctrl-C. Needs a gateway (homeport join), "
+		   "or --lan. Beside a "
 		   "running homeport up it disturbs nothing.",
 	.example = "homeport share ./site\n"
 		   "homeport share 8000 --name blog\n"

@@ -108,6 +108,7 @@ int edge_service_new(struct loop *loop, const struct edge_spec *spec,
 	s->kind = spec->kind;
 	s->to = spec->to;
 	s->host = spec->host;
+	s->proxy_protocol = spec->proxy_protocol;
 	s->events = *events;
 	s->arg = arg;
 	r = service_fill(s, spec, e);
@@ -283,9 +284,10 @@ void edge_serve(struct edge_service *service, const struct edge_visitor *visitor
 
 struct edge_check {
 	struct job job;
-	char *path;   /* owned; of a folder */
-	char to[128]; /* of an address */
-	struct ipaddr udp;
+	char *path;	     /* owned; of a folder */
+	char to[128];	     /* of an address */
+	struct sock_addr at; /* the same */
+	bool introduce;	     /* by a PROXY header */
 	struct sock_connect *connect;
 	int r;
 	struct err e;
@@ -317,7 +319,7 @@ static void work_check_udp(struct job *job)
 {
 	struct edge_check *c = container_of(job, struct edge_check, job);
 
-	c->r = edge_udp_look(&c->udp);
+	c->r = edge_udp_look(&c->at.ip);
 	if (c->r == -ERR_REFUSED)
 		err_set(&c->e, ERR_REFUSED, "nothing listens on %s (UDP)", c->to);
 }
@@ -336,6 +338,9 @@ static void on_check_connected(void *arg, int r, struct stream *s, const struct 
 		err_set(&c->e, ERR_REFUSED, "nothing listens on %s", c->to);
 	else if (r < 0)
 		c->e = *e;
+	/* A server that waits for a header is not left without one. */
+	if (r == 0 && c->introduce && edge_tcp_introduce(s, NULL, &c->at, &c->e) < 0)
+		log_debug("%s: %s", c->to, c->e.text);
 	stream_close(s);
 	check_finish(c);
 }
@@ -351,7 +356,8 @@ int edge_check_start(struct edge_service *service,
 		return err_set(e, ERR_NOMEM, "service %s", service->id);
 	c->done = done;
 	c->arg = arg;
-	c->udp = service->to.ip;
+	c->at = service->to;
+	c->introduce = service->proxy_protocol;
 	memcpy(c->to, service->to_text, sizeof(c->to));
 	c->path = strdup(service->path);
 	if (!c->path)

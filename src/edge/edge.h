@@ -40,7 +40,9 @@ struct edge_spec {
 	const char *path;    /* EDGE_FILES: the folder */
 	struct sock_addr to; /* but EDGE_FILES: numeric address, or (not EDGE_UDP) Unix socket */
 	enum edge_host host;
-	const char *host_name;		   /* EDGE_HOST_NAME */
+	const char *host_name; /* EDGE_HOST_NAME */
+	bool proxy_protocol;   /* EDGE_TCP: the server gets a PROXY v2 header in front of the
+				  visitor's bytes */
 	const char *names[EDGE_NAMES_MAX]; /* host names of the service, lower case; "*.x.y"
 					      allowed; none: any Host */
 	size_t n_names;
@@ -95,8 +97,8 @@ struct edge_check;
 
 /*
  * Whether the other end is there: 0, or why not ("nothing listens on 127.0.0.1:8000"; the folder is
- * gone); -ERR_AGAIN: nobody knows (a UDP server on another machine). Asynchronous, done is called once, later, even if the service is freed before;
- * edge_check_cancel before that ends it.
+ * gone); -ERR_AGAIN: nobody knows (a UDP server on another machine). Asynchronous, done is called
+ * once, later, even if the service is freed before; edge_check_cancel before that ends it.
  */
 int edge_check_start(struct edge_service *service,
 		     void (*done)(void *arg, int r, const struct err *e), void *arg,

@@ -25,6 +25,7 @@ struct edge_service {
 	char *host_name; /* EDGE_HOST_NAME; else what EDGE_HOST_LOCAL means */
 	char *names[EDGE_NAMES_MAX];
 	size_t n_names;
+	bool proxy_protocol; /* EDGE_TCP */
 	struct edge_events events;
 	void *arg;
 	struct edge_files *files; /* a reference; EDGE_FILES */

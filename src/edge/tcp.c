@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "net/pump.h"
+#include "proto/proxyv2.h"
 
 struct tcp {
 	struct edge_visit visit; /* first */
@@ -154,19 +155,50 @@ static void join(struct tcp *t, struct stream *socket)
 
 /* ── connecting ── */
 
+/* The public address he connected to is not known here: the target is the local server's own. */
+int edge_tcp_introduce(struct stream *socket, const struct ipaddr *visitor,
+		       const struct sock_addr *to, struct err *e)
+{
+	struct proxyv2 header = {.local = !visitor, .target = to->ip};
+	uint8_t bytes[PROXYV2_ENCODED_MAX];
+	ssize_t len, n;
+
+	if (visitor)
+		header.source = *visitor;
+	len = (ssize_t)proxyv2_encode(bytes, &header);
+	n = stream_write(socket, bytes, (size_t)len, e);
+	if (n == len)
+		return 0;
+	/* A fresh socket has room for 52 bytes. */
+	return n < 0 && n != -ERR_AGAIN ? (int)n : err_set(e, ERR_FAILED, "PROXY header not taken");
+}
+
+static void fail(struct tcp *t, int r, const struct err *e)
+{
+	void (*done)(void *, int, struct stream *, const struct err *) = t->done;
+	void *done_arg = t->arg;
+
+	report(t, 0, 0, e->text);
+	tcp_free(t);
+	if (done)
+		done(done_arg, r, NULL, e);
+}
+
 static void on_connected(void *arg, int r, struct stream *socket, const struct err *e)
 {
 	struct tcp *t = arg;
+	const struct edge_service *service = t->visit.service;
+	struct err why = {0};
 
 	t->connect = NULL;
+	if (r == 0 && service->proxy_protocol) {
+		r = edge_tcp_introduce(socket, &t->visitor, &service->to, &why);
+		if (r < 0)
+			stream_reset(socket);
+		e = &why;
+	}
 	if (r < 0) {
-		void (*done)(void *, int, struct stream *, const struct err *) = t->done;
-		void *done_arg = t->arg;
-
-		report(t, 0, 0, e->text);
-		tcp_free(t);
-		if (done)
-			done(done_arg, r, NULL, e);
+		fail(t, r, e);
 	} else if (t->done) {
 		lend(t, socket);
 	} else {
@@ -184,7 +216,7 @@ static void on_taken_away(void *arg)
 	if (t->stream.ops)
 		lent_on_ready(t, STREAM_READABLE | STREAM_WRITABLE);
 	else
-		on_connected(t, r, NULL, &e);
+		fail(t, r, &e);
 }
 
 static void tcp_end(struct edge_visit *visit)

@@ -9,6 +9,11 @@ int edge_tcp_open(struct edge_service *service, const struct edge_visitor *visit
 		  void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,
 		  struct edge_visit **ret_opening, struct err *e) MUST_CHECK;
 
+/* Tell the local server, on a fresh connection, who the visitor is (PROXY v2); NULL: nobody, this
+ * is a look whether it is there. -ERR_FAILED and what stream_write says. */
+int edge_tcp_introduce(struct stream *socket, const struct ipaddr *visitor,
+		       const struct sock_addr *to, struct err *e) MUST_CHECK;
+
 /* Before done: no done will come. */
 void edge_tcp_cancel(struct edge_visit *opening);
 

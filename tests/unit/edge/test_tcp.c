@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "proto/proxyv2.h"
 #include "world.h"
 
 static void start(struct world *w)
@@ -236,6 +237,45 @@ static void a_retired_service_takes_nobody_new(void **state)
 	world_done(w);
 }
 
+/* ── who the visitor is ── */
+
+static bool backend_has_all(struct world *w)
+{
+	return w->n_backends > 0 && buf_len(&w->backends[0].got) >= 28 + 4;
+}
+
+static void assert_introduced(struct world *w)
+{
+	struct edge_visitor who = world_who();
+	const struct buf *got = &w->backends[0].got;
+	struct proxyv2 header;
+
+	WAIT(backend_has_all);
+	assert_int_equal(proxyv2_decode(buf_head(got), buf_len(got), &header), 28);
+	assert_false(header.local);
+	assert_true(ipaddr_equal(&header.source, &who.addr));
+	assert_true(ipaddr_equal(&header.target, &w->at.ip));
+	assert_memory_equal(buf_head(got) + 28, "ping", 4);
+}
+
+static void tells_who_the_visitor_is(void **state)
+{
+	struct edge_spec spec = {.kind = EDGE_TCP, .proxy_protocol = true};
+	struct world world, *w = &world;
+
+	for (int direct = 0; direct < 2; direct++) {
+		world_init(w);
+		world_serve(w, &spec);
+		if (direct)
+			serve(w);
+		else
+			world_visit(w);
+		peer_send(&w->visitor, "ping");
+		assert_introduced(w);
+		world_done(w);
+	}
+}
+
 /* ── checks ── */
 
 static void on_checked(void *arg, int r, const struct err *e)
@@ -291,6 +331,28 @@ static void checks_that_somebody_listens(void **state)
 	world_done(w);
 }
 
+static bool backend_has_header(struct world *w)
+{
+	return has_backend(w) && buf_len(&w->backends[0].got) >= 16;
+}
+
+static void a_check_says_that_it_is_one(void **state)
+{
+	struct edge_spec spec = {.kind = EDGE_TCP, .proxy_protocol = true};
+	struct world world, *w = &world;
+	struct proxyv2 header;
+
+	world_init(w);
+	world_serve(w, &spec);
+	check(w);
+	WAIT(is_open);
+	assert_int_equal(w->opened, 0);
+	WAIT(backend_has_header);
+	assert_int_equal(proxyv2_decode(buf_head(&w->backends[0].got), 16, &header), 16);
+	assert_true(header.local);
+	world_done(w);
+}
+
 static void checks_that_the_folder_is_there(void **state)
 {
 	struct edge_spec spec = {.kind = EDGE_FILES, .path = "/tmp/homeport-no-such-folder"};
@@ -327,7 +389,9 @@ int main(void)
 		cmocka_unit_test(the_service_may_go_while_connecting),
 		cmocka_unit_test(an_opening_may_be_cancelled),
 		cmocka_unit_test(a_retired_service_takes_nobody_new),
+		cmocka_unit_test(tells_who_the_visitor_is),
 		cmocka_unit_test(a_check_can_be_cancelled),
+		cmocka_unit_test(a_check_says_that_it_is_one),
 		cmocka_unit_test(checks_that_somebody_listens),
 		cmocka_unit_test(checks_that_the_folder_is_there),
 	};
