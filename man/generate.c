@@ -16,7 +16,8 @@
 #include <stdio.h>
 
 #include "agent/config.h"
-#include "cli/programs.h"
+#include "cli/commands.h"
+#include "cli/gateway_commands.h"
 #include "conf/completion.h"
 #include "conf/manual.h"
 #include "conf/writer.h"

@@ -1,4 +1,4 @@
-#include "cli/programs.h"
+#include "cli/gateway_commands.h"
 
 int main(int argc, char **argv)
 {
