@@ -277,8 +277,6 @@ def test_a_dead_line(gateway, agent, folder, line):
         print(f"served {took:.2f} s after the line died")
         assert took < 13
         ends(downloading)
-    process.wait_line("not connected to the gateway: lost the gateway")
-    process.wait_line("connected to the gateway", after=len(process.lines) - 2)
     process.stop()
 
 
