@@ -82,6 +82,24 @@ static void print_traffic(const json_t *answer)
 	line("bytes", text);
 }
 
+/* Nothing where no UDP service ever had a visitor. */
+static void print_udp(const json_t *udp)
+{
+	json_int_t dropped = gateway_common_number(udp, "dropped_full") +
+			     gateway_common_number(udp, "dropped_limit");
+	char text[160];
+
+	if (gateway_common_number(udp, "flows_total") == 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "%lld flows now, %lld since the start; %lld datagrams in, %lld out, %lld dropped",
+		 (long long)gateway_common_number(udp, "flows"),
+		 (long long)gateway_common_number(udp, "flows_total"),
+		 (long long)gateway_common_number(udp, "datagrams_in"),
+		 (long long)gateway_common_number(udp, "datagrams_out"), (long long)dropped);
+	line("udp", text);
+}
+
 static void print_for_person(const json_t *answer)
 {
 	const json_t *agents = json_object_get(answer, "agents");
@@ -98,6 +116,7 @@ static void print_for_person(const json_t *answer)
 		 (long long)gateway_common_number(agents, "known"));
 	line("agents", text);
 	print_traffic(answer);
+	print_udp(json_object_get(answer, "udp"));
 	print_refusals(json_object_get(answer, "connections"));
 }
 

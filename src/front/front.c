@@ -571,6 +571,7 @@ void front_refuse(struct front *front, const struct front_visitor *visitor, enum
 		r = offline ? front_answer_tls_name(&word) : front_answer_tls_busy(&word);
 		break;
 	case FRONT_RAW:
+	case FRONT_UDP:
 		break;
 	}
 	if (r == 0) {

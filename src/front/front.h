@@ -25,7 +25,8 @@
 
 /* A visitor whose destination is known. */
 struct front_visitor {
-	struct stream *stream; /* the callee's; what was read is unread again: read it first */
+	struct stream *stream; /* the callee's; what was read is unread again: read it first.
+				  FRONT_UDP: of capsules, and it stays on its loop */
 	struct ipaddr peer;
 	enum front_kind kind;
 	uint16_t local_port;

@@ -20,7 +20,7 @@
 #include "proto/clienthello.h"
 #include "proto/httphead.h"
 
-enum front_kind { FRONT_HTTPS, FRONT_HTTP, FRONT_RAW };
+enum front_kind { FRONT_HTTPS, FRONT_HTTP, FRONT_RAW, FRONT_UDP };
 
 #define FRONT_OPENING_VERDICTS(X)                                                                  \
 	X(MORE)		 /* a good beginning: come again with more */                              \

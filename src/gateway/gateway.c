@@ -161,6 +161,7 @@ static void on_drain_timer(void *arg)
 static void drain(struct worker *worker, void *arg)
 {
 	front_stop(worker->front);
+	front_udp_stop(worker->udp);
 	link_hub_drain(worker->hub);
 }
 

@@ -129,6 +129,11 @@ static void decide_port(const struct link_service *service, const struct grants_
 	uint16_t port = 0;
 	int r;
 
+	if (service->kind == LINK_UDP && !policy->takes_udp) {
+		grants_refuse(grant, GRANTS_NOT_SUPPORTED,
+			      "this agent's link carries no UDP (SETTINGS_ENABLE_CONNECT_PROTOCOL)");
+		return;
+	}
 	if (policy->first_port == 0) {
 		grants_refuse(grant, GRANTS_NO_PORTS,
 			      "the gateway gives no ports; its owner can set [listen] ports");
@@ -142,7 +147,7 @@ static void decide_port(const struct link_service *service, const struct grants_
 			service->port, policy->first_port, policy->last_port);
 		return;
 	}
-	r = policy->take_port(policy->arg, service->id, service->port, &port);
+	r = policy->take_port(policy->arg, service, &port);
 	if (r == -ERR_EXISTS)
 		grants_refuse(grant, GRANTS_PORT_TAKEN,
 			      "port %u is used by another service; wish for another, or for none",
@@ -165,7 +170,7 @@ static int decide_one(const struct decision *d, const struct link_service *servi
 	if (!grant)
 		return -ERR_NOMEM;
 	grant->granted = true;
-	if (service->kind != LINK_TCP)
+	if (!link_kind_has_port(service->kind))
 		return decide_names(d, service, grant);
 	decide_port(service, d->policy, grant);
 	return 0;
@@ -203,8 +208,9 @@ static int add_urls(const struct link_service *service, const struct grants_poli
 {
 	int r = 0;
 
-	if (service->kind == LINK_TCP)
-		return add_url(grant, "tcp", policy->domain, grant->port, 0);
+	if (link_kind_has_port(service->kind))
+		return add_url(grant, link_kind_name(service->kind), policy->domain, grant->port,
+			       0);
 	for (size_t i = 0; i < grant->n_names && r == 0; i++) {
 		if (service->kind == LINK_HTTP && policy->http_port)
 			r = add_url(grant, "http", grant->names[i], policy->http_port, 80);

@@ -21,6 +21,7 @@
 	X(PORT_TAKEN, "port-taken")                                                                \
 	X(PORT_NOT_ALLOWED, "port-not-allowed")                                                    \
 	X(NO_PORTS, "no-ports")                                                                    \
+	X(NOT_SUPPORTED, "not-supported")                                                          \
 	X(LIMIT, "limit")
 
 enum grants_reason {
@@ -35,6 +36,7 @@ struct grants_policy {
 	uint16_t http_port;		/* public ports, for URLs; 0: no such listener */
 	uint16_t https_port;		/* the same */
 	uint16_t first_port, last_port; /* raw ports; both 0: none */
+	bool takes_udp;			/* its link can carry flows */
 	void *arg;
 
 	/* Whether the agent may use this name: 0; -ERR_EXISTS: it is another's; other errors: it
@@ -42,8 +44,8 @@ struct grants_policy {
 	int (*may_use)(void *arg, const char *name, struct err *e);
 
 	/* A raw port for this service: 0; -ERR_EXISTS: the wished one is another's; -ERR_LIMIT: all
-	 * are taken. wished is 0 (the callee's choice) or within the range. */
-	int (*take_port)(void *arg, const char *service, uint16_t wished, uint16_t *ret_port);
+	 * are taken. service->port is 0 (the callee's choice) or within the range. */
+	int (*take_port)(void *arg, const struct link_service *service, uint16_t *ret_port);
 };
 
 /* -ERR_NOMEM. ret is the caller's to be done with. */

@@ -1,5 +1,6 @@
 /*
- * Who has which raw TCP port. A service keeps its port: it stays reserved while the service is
+ * Who has which raw port. A number is one service's, for TCP and UDP alike, so that "20007" says
+ *whose it is. A service keeps its port: it stays reserved while the service is
  *away, so that "ssh -p 20007" goes on working, until all ports are taken; then the one that was not
  *used for the longest time goes to a newcomer.
  *

@@ -8,6 +8,7 @@
 struct rawport {
 	struct list node;
 	char service[LINK_SERVICE_ID_MAX + 1];
+	enum link_kind kind;
 	uint16_t wished, port;
 };
 
@@ -17,12 +18,19 @@ void rawports_init(struct rawports *raw, struct worker *worker, uint64_t agent)
 	list_init(&raw->open);
 }
 
+static void unlisten(struct worker *worker, enum link_kind kind, uint16_t port)
+{
+	if (kind == LINK_UDP && worker->udp)
+		front_udp_unlisten(worker->udp, port);
+	else if (kind == LINK_TCP && worker->front)
+		front_unlisten(worker->front, FRONT_RAW, port);
+}
+
 static void close_one(struct rawports *raw, struct rawport *one)
 {
 	struct worker *worker = raw->worker;
 
-	if (worker->front)
-		front_unlisten(worker->front, FRONT_RAW, one->port);
+	unlisten(worker, one->kind, one->port);
 	ports_release(worker->shared->ports, raw->agent, one->port);
 	list_remove(&one->node);
 	free(one);
@@ -43,22 +51,23 @@ void rawports_keep(struct rawports *raw, const struct link_services *wanted)
 	list_for_each_safe (one, next, &raw->open, node) {
 		const struct link_service *service = link_services_find(wanted, one->service);
 
-		if (!service || service->kind != LINK_TCP || service->port != one->wished)
+		if (!service || service->kind != one->kind || service->port != one->wished)
 			close_one(raw, one);
 	}
 	for (size_t i = 0; i < wanted->n; i++)
-		if (wanted->list[i].kind == LINK_TCP && wanted->list[i].port == 0)
+		if (link_kind_has_port(wanted->list[i].kind) && wanted->list[i].port == 0)
 			ports_claim(raw->worker->shared->ports, raw->agent, wanted->list[i].id);
 }
 
 /* On every address that https is on. -ERR_EXISTS: another program has the port on one of them. */
-static int listen_on(struct rawports *raw, const char *service, uint16_t port, struct err *e)
+static int listen_on(struct rawports *raw, const struct link_service *service, uint16_t port,
+		     struct err *e)
 {
 	const struct listeners *common = raw->worker->shared->listeners;
-	struct front *front = raw->worker->front;
+	struct worker *worker = raw->worker;
 	struct front_route route = {.owner = raw->agent};
 
-	strcpy(route.service, service);
+	strcpy(route.service, service->id);
 	for (size_t i = 0; i < common->n; i++) {
 		struct sock_addr at = common->list[i].at;
 		int r;
@@ -66,9 +75,11 @@ static int listen_on(struct rawports *raw, const char *service, uint16_t port, s
 		if (common->list[i].kind != FRONT_HTTPS)
 			continue;
 		at.ip.port = port;
-		r = front_listen(front, FRONT_RAW, &at, 0, &route, NULL, e);
+		r = service->kind == LINK_UDP
+			    ? front_udp_listen(worker->udp, &at.ip, &route, e)
+			    : front_listen(worker->front, FRONT_RAW, &at, 0, &route, NULL, e);
 		if (r < 0) {
-			front_unlisten(front, FRONT_RAW, port);
+			unlisten(worker, service->kind, port);
 			return r;
 		}
 	}
@@ -76,7 +87,7 @@ static int listen_on(struct rawports *raw, const char *service, uint16_t port, s
 }
 
 /* A port that nobody else on this machine has. */
-static int take(struct rawports *raw, const char *service, uint16_t wished, uint16_t *ret_port,
+static int take(struct rawports *raw, const struct link_service *service, uint16_t *ret_port,
 		bool *ret_new)
 {
 	struct ports *ports = raw->worker->shared->ports;
@@ -86,7 +97,7 @@ static int take(struct rawports *raw, const char *service, uint16_t wished, uint
 	int r;
 
 	for (;;) { /* every round but the last blocks a port */
-		r = ports_take(ports, raw->agent, service, wished, &port, &new);
+		r = ports_take(ports, raw->agent, service->id, service->port, &port, &new);
 		if (r < 0)
 			return r;
 		r = listen_on(raw, service, port, &e);
@@ -94,7 +105,7 @@ static int take(struct rawports *raw, const char *service, uint16_t wished, uint
 			break;
 		log_warning("port %u: %s", port, e.text);
 		ports_block(ports, port);
-		if (wished)
+		if (service->port)
 			return -ERR_EXISTS;
 	}
 	*ret_port = port;
@@ -102,14 +113,14 @@ static int take(struct rawports *raw, const char *service, uint16_t wished, uint
 	return 0;
 }
 
-int rawports_open(struct rawports *raw, const char *service, uint16_t wished, uint16_t *ret_port,
+int rawports_open(struct rawports *raw, const struct link_service *service, uint16_t *ret_port,
 		  bool *ret_new)
 {
 	struct rawport *one;
 	int r;
 
 	list_for_each (one, &raw->open, node)
-		if (strcmp(one->service, service) == 0) {
+		if (strcmp(one->service, service->id) == 0) {
 			*ret_port = one->port;
 			*ret_new = false;
 			return 0;
@@ -117,13 +128,14 @@ int rawports_open(struct rawports *raw, const char *service, uint16_t wished, ui
 	one = calloc(1, sizeof(*one));
 	if (!one)
 		return -ERR_NOMEM;
-	r = take(raw, service, wished, &one->port, ret_new);
+	r = take(raw, service, &one->port, ret_new);
 	if (r < 0) {
 		free(one);
 		return r;
 	}
-	strcpy(one->service, service);
-	one->wished = wished;
+	strcpy(one->service, service->id);
+	one->kind = service->kind;
+	one->wished = service->port;
 	list_push(&raw->open, &one->node);
 	*ret_port = one->port;
 	return 0;

@@ -1,4 +1,5 @@
-/* The raw ports that one agent's services have open, on the worker that owns the agent. */
+/* The raw ports, TCP and UDP, that one agent's services have open, on the worker that owns the
+ * agent. */
 #pragma once
 
 #include "base/list.h"
@@ -26,5 +27,5 @@ void rawports_keep(struct rawports *raw, const struct link_services *wanted);
  *
  * -ERR_EXISTS: the wished port is another's; -ERR_LIMIT: none left; -ERR_NOMEM.
  */
-int rawports_open(struct rawports *raw, const char *service, uint16_t wished, uint16_t *ret_port,
+int rawports_open(struct rawports *raw, const struct link_service *service, uint16_t *ret_port,
 		  bool *ret_new) MUST_CHECK;

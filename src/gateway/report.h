@@ -11,6 +11,7 @@ struct registry;
 struct report {
 	struct link_hub_info links;
 	struct front_counters connections;
+	struct front_udp_counters udp;
 	json_t *services; /* owned; of services_describe */
 
 	const char *version; /* borrowed; for report_status */

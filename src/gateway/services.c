@@ -168,14 +168,14 @@ static void remember_port(const struct served *served, const char *service, uint
 		free(op);
 }
 
-static int take_port(void *arg, const char *service, uint16_t wished, uint16_t *ret_port)
+static int take_port(void *arg, const struct link_service *service, uint16_t *ret_port)
 {
 	struct served *served = arg;
 	bool new = false;
-	int r = rawports_open(&served->raw, service, wished, ret_port, &new);
+	int r = rawports_open(&served->raw, service, ret_port, &new);
 
 	if (r == 0 && new)
-		remember_port(served, service, *ret_port);
+		remember_port(served, service->id, *ret_port);
 	return r;
 }
 
@@ -190,6 +190,7 @@ static struct grants_policy policy_of(struct served *served)
 		.https_port = shared->listeners->https_port,
 		.first_port = shared->config->first_port,
 		.last_port = shared->config->last_port,
+		.takes_udp = link_hub_takes_udp(served->all->worker->hub, served->agent),
 		.arg = served,
 		.may_use = may_use,
 		.take_port = take_port,

@@ -81,7 +81,11 @@ static const struct link_visitor_handler handler = {
 static void describe(const struct front_visitor *front, struct forwarded *who)
 {
 	static const char *const protos[] = {
-		[FRONT_HTTPS] = "https", [FRONT_HTTP] = "http", [FRONT_RAW] = "tcp"};
+		[FRONT_HTTPS] = "https",
+		[FRONT_HTTP] = "http",
+		[FRONT_RAW] = "tcp",
+		[FRONT_UDP] = "udp",
+	};
 
 	*who = (struct forwarded){.addr = front->peer};
 	strcpy(who->host, front->host);

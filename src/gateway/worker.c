@@ -68,6 +68,9 @@ int worker_init(struct worker *worker, struct worker_shared *shared, unsigned in
 	if (r == 0)
 		r = init_front(worker, e);
 	if (r == 0)
+		r = front_udp_new(worker->loop, shared->sources, visitors_on_visitor, worker,
+				  &worker->udp, e);
+	if (r == 0)
 		r = handshakes_new(worker->loop, shared->identity, LINK_ALPN, &handshakes_handler,
 				   worker, &worker->handshakes, e);
 	if (r == 0)
@@ -108,6 +111,8 @@ int worker_start(struct worker *worker, struct err *e)
 
 void worker_close_front(struct worker *worker)
 {
+	front_udp_free(worker->udp);
+	worker->udp = NULL;
 	front_free(worker->front);
 	worker->front = NULL;
 	handshakes_free(worker->handshakes);

@@ -15,7 +15,7 @@
 
 #include <pthread.h>
 
-#include "front/front.h"
+#include "front/udp.h"
 #include "gateway/config.h"
 #include "gateway/handshakes.h"
 #include "link/hub.h"
@@ -49,6 +49,7 @@ struct worker {
 	bool running; /* in a thread of its own */
 
 	struct front *front;	       /* owned; NULL once it stops */
+	struct front_udp *udp;	       /* owned; the same; ports of the agents it owns */
 	struct handshakes *handshakes; /* owned; the same */
 	struct link_hub *hub;	       /* owned; NULL behind worker_close_links */
 	struct services *services;     /* owned */

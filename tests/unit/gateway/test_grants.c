@@ -9,7 +9,7 @@
  * else's. */
 struct world {
 	uint16_t next_port;
-	bool full;
+	bool full, takes_udp;
 };
 
 static int may_use(void *arg, const char *name, struct err *e)
@@ -24,8 +24,9 @@ static int may_use(void *arg, const char *name, struct err *e)
 	return err_set(e, ERR_DENIED, "%s was not granted", name);
 }
 
-static int take_port(void *arg, const char *service, uint16_t wished, uint16_t *ret_port)
+static int take_port(void *arg, const struct link_service *service, uint16_t *ret_port)
 {
+	uint16_t wished = service->port;
 	struct world *world = arg;
 
 	if (wished == 20001)
@@ -48,6 +49,7 @@ static struct grants_policy policy_of(struct world *world)
 		.arg = world,
 		.may_use = may_use,
 		.take_port = take_port,
+		.takes_udp = world->takes_udp,
 	};
 }
 
@@ -80,7 +82,7 @@ static struct link_grants decide(const struct link_services *services, struct wo
 static void expect(enum link_kind kind, const char *name, uint16_t port, const char *url,
 		   const char *reason, const char *says)
 {
-	struct world world = {.next_port = 20010};
+	struct world world = {.next_port = 20010, .takes_udp = true};
 	struct link_services services = {.revision = 7};
 	struct link_grants grants;
 
@@ -127,6 +129,26 @@ static void test_ports(void **state)
 	expect(LINK_TCP, NULL, 20001, NULL, "port-taken", "port 20001 is used");
 	expect(LINK_TCP, NULL, 22, NULL, "port-not-allowed", "20000-20099");
 	expect(LINK_TCP, NULL, 20100, NULL, "port-not-allowed", "port 20100");
+	expect(LINK_UDP, NULL, 0, "udp://home.example.org:20010", NULL, NULL);
+	expect(LINK_UDP, NULL, 20050, "udp://home.example.org:20050", NULL, NULL);
+	expect(LINK_UDP, NULL, 20001, NULL, "port-taken", "port 20001 is used");
+}
+
+/* An agent whose SETTINGS do not allow flows. */
+static void test_no_udp(void **state)
+{
+	struct world world = {.next_port = 20010};
+	struct link_services services = {0};
+	struct link_grants grants;
+
+	want(&services, "game", LINK_UDP, NULL);
+	want(&services, "ssh", LINK_TCP, NULL);
+	grants = decide(&services, &world);
+	assert_false(grants.list[0].granted);
+	assert_string_equal(grants.list[0].reason, "not-supported");
+	assert_int_equal(grants.list[1].port, 20010);
+	link_grants_done(&grants);
+	link_services_done(&services);
 }
 
 static void test_no_ports(void **state)
@@ -227,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	       cmocka_unit_test(test_names_refused),
 		cmocka_unit_test(test_ports),	       cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_no_udp),
 		cmocka_unit_test(test_each_by_itself), cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_long_names),
 	};
