@@ -15,10 +15,12 @@
 	((size_t)32 *                                                                              \
 	 1024) /* one receive for a user with a small buffer: fits STREAM_PUSHBACK_MAX */
 #define READ_LARGE                                                                                 \
-	((size_t)256 *                                                                             \
-	 1024) /* for one with LOOP_SCRATCH_LEN: its plaintext always fits that buffer */
+	((size_t)264 *                                                                             \
+	 1024) /* for one with LOOP_SCRATCH_LEN: all records of one WRITE_MAX, and together with   \
+		* what is left of a record before them they fit that buffer */
 #define WRITE_MAX                                                                                  \
 	((size_t)256 * 1024) /* plaintext of one write: its records fit LOOP_SCRATCH_LEN */
+static_assert(READ_LARGE + SSL3_RT_MAX_ENCRYPTED_LENGTH <= LOOP_SCRATCH_LEN, "both fit");
 
 /* ── identity
  * ────────────────────────────────────────────────────────────────────────────────────────────────────
