@@ -30,8 +30,9 @@ LOAD = [
 AGENT_IDLE_KIB_MAX = 3072
 FIRST_PAGE_MS_MAX = 300
 
-HEADER = ["", "unit", "direct", "ssh -R", "homeport", "from-to", "/direct", "/ssh", "wanted"]
-TEXT_COLUMNS = (0, 1, 8)
+HEADER = ["", "unit", "direct", "ssh -R", "from-to", "homeport", "from-to", "/direct", "/ssh",
+          "wanted"]
+TEXT_COLUMNS = (0, 1, 9)
 
 
 def number(value, decimals=2):
@@ -51,17 +52,22 @@ def median(results, name, key):
     return statistics.median(values) if values else None
 
 
+def spread(results, name, key, decimals):
+    values = [v for v in results.get(name, {}).get(key, []) if v is not None]
+    return f"{min(values):.{decimals}f}-{max(values):.{decimals}f}" if values else "-"
+
+
 def load_rows(results):
     for what, unit, key, decimals, want_direct, want_ssh in LOAD:
         direct, ssh, ours = (median(results, name, key) for name in ("direct", "ssh -R", "homeport"))
-        all_ours = results["homeport"][key]
         of_direct, of_ssh = ratio(ours, direct), ratio(ours, ssh)
         wanted = ""
         if want_direct:
             met = of_direct >= want_direct and (of_ssh is None or of_ssh >= want_ssh)
             wanted = verdict(f">= {want_direct:.2f}, {want_ssh:.2f}", met)
-        yield [what, unit, number(direct, decimals), number(ssh, decimals), number(ours, decimals),
-               f"{number(min(all_ours), decimals)}-{number(max(all_ours), decimals)}",
+        yield [what, unit, number(direct, decimals),
+               number(ssh, decimals), spread(results, "ssh -R", key, decimals),
+               number(ours, decimals), spread(results, "homeport", key, decimals),
                number(of_direct), number(of_ssh), wanted]
 
 
@@ -72,13 +78,13 @@ def memory_rows(memory):
             wanted = ""
             if (when, what) == ("idle", "at home"):
                 wanted = verdict(f"<= {AGENT_IDLE_KIB_MAX}", ours[i] <= AGENT_IDLE_KIB_MAX)
-            yield [f"private memory {what}, {when}", "KiB", "-", number(ssh[i], 0),
+            yield [f"private memory {what}, {when}", "KiB", "-", number(ssh[i], 0), "",
                    number(ours[i], 0), "", "-", number(ratio(ours[i], ssh[i])), wanted]
 
 
 def first_page_row(spans_ms):
     middle = statistics.median(spans_ms)
-    return ["from `homeport share` to the first page", "ms", "-", "-", number(middle, 0),
+    return ["from `homeport share` to the first page", "ms", "-", "-", "-", number(middle, 0),
             f"{min(spans_ms):.0f}-{max(spans_ms):.0f}", "-", "-",
             verdict(f"<= {FIRST_PAGE_MS_MAX}", middle <= FIRST_PAGE_MS_MAX)]
 
