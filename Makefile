@@ -31,10 +31,18 @@ install: build
 uninstall:
 	DESTDIR=$(DESTDIR) ninja -C build uninstall
 
+# build-deb/*.deb
+deb:
+	scripts/deb
+
+# Their installation, upgrade and purge in a fresh system; as root, a few minutes.
+deb-check: deb
+	tests/deb/test.sh
+
 format:
 	git ls-files '*.[ch]' | xargs clang-format -i
 
 clean:
-	rm -rf build build-check build-fuzz build-bench
+	rm -rf build build-check build-fuzz build-bench build-deb
 
-.PHONY: build check fuzz bench install uninstall format clean
+.PHONY: build check fuzz bench install uninstall deb deb-check format clean

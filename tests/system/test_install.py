@@ -97,3 +97,9 @@ def test_the_gateway_gets_back_what_it_gives_away(installed):
     workers = int(re.search(r"#define GATEWAY_WORKERS_MAX\s+(\d+)",
                             (ROOT / "src/gateway/config.h").read_text())[1])
     assert most >= workers * 4  # two ports, IPv4 and IPv6
+
+
+def test_versions_agree():
+    """Of the Debian package and of the program."""
+    version = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())[1]
+    assert (ROOT / "debian/changelog").read_text().startswith(f"homeport ({version})")
