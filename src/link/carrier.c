@@ -76,9 +76,7 @@ void carrier_fail(struct carrier *c, int code, const char *fmt, ...)
 	die(c, -code, &why);
 }
 
-/* ── liveness
- * ────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── liveness ── */
 
 static void live_ping(void *arg)
 {
@@ -114,8 +112,7 @@ static void live_dead(void *arg)
 
 static const struct liveness_handler live_handler = {live_ping, live_acked, live_missed, live_dead};
 
-/* ── control channel
- * ───────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── control channel ── */
 
 static ssize_t control_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t len,
 			    uint32_t *flags, nghttp2_data_source *source, void *arg)
@@ -200,8 +197,7 @@ static void control_respond(struct carrier *c, int32_t id)
 	carrier_schedule(c);
 }
 
-/* ── what nghttp2 reports
- * ──────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what nghttp2 reports ── */
 
 static struct link_visitor *visitor_of(struct carrier *c, int32_t id)
 {
@@ -343,9 +339,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 	return 0;
 }
 
-/* ── the batch
- * ───────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the batch ── */
 
 static ssize_t on_send(nghttp2_session *session, const uint8_t *bytes, size_t len, int flags,
 		       void *arg)
@@ -517,8 +511,7 @@ static void on_transport(void *arg, unsigned events)
 		carrier_schedule(c);
 }
 
-/* ── the work at the end of a turn
- * ─────────────────────────────────────────────────────────────────────────────── */
+/* ── the work at the end of a turn ── */
 
 static int on_control_object(void *arg, json_t *object, struct err *e)
 {
@@ -665,9 +658,7 @@ static void on_work(void *arg)
 	}
 }
 
-/* ── life
- * ────────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── life ── */
 
 static void on_deadline(void *arg)
 {

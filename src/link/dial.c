@@ -150,8 +150,7 @@ static bool active(const struct link_dial *d)
 	return d->started && (d->state == LINK_DIAL_CONNECTING || d->state == LINK_DIAL_UP);
 }
 
-/* ── when to dial again
- * ────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── when to dial again ── */
 
 static unsigned slot_under_way(const struct slot *slot)
 {
@@ -209,9 +208,7 @@ static void dial_afresh(struct link_dial *d)
 	}
 }
 
-/* ── a refusal
- * ───────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── a refusal ── */
 
 static void drop_all(struct link_dial *d)
 {
@@ -289,8 +286,7 @@ static void on_replaced(struct conn *conn, json_t *object)
 	dial_park(conn->slot->dial, LINK_DIAL_REPLACED, PARK_REPLACED, &why);
 }
 
-/* ── a connection's messages
- * ───────────────────────────────────────────────────────────────────────────────────── */
+/* ── a connection's messages ── */
 
 static void conn_send_services(struct conn *conn)
 {
@@ -414,8 +410,7 @@ static int conn_on_object(void *arg, json_t *object, struct err *e)
 	return 0;
 }
 
-/* ── a connection's life
- * ───────────────────────────────────────────────────────────────────────────────────────── */
+/* ── a connection's life ── */
 
 static void conn_free(struct conn *conn)
 {
@@ -634,8 +629,7 @@ static void slot_dial(struct slot *slot)
 		conn_free(conn);
 }
 
-/* ── the owner's calls
- * ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the owner's calls ── */
 
 static void on_stopped(void *arg)
 {

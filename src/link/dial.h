@@ -99,9 +99,7 @@ struct link_dial_info {
 };
 void link_dial_info(const struct link_dial *dial, struct link_dial_info *ret);
 
-/* ── pairing
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── pairing ── */
 
 struct link_pair;
 

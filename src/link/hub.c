@@ -104,9 +104,7 @@ struct link_hub {
 static void agent_serve_waiting(struct agent *agent);
 static void request_place(struct request *request);
 
-/* ── look-up
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── look-up ── */
 
 static uint64_t hash_number(const struct htable *t, uint64_t number)
 {
@@ -139,9 +137,7 @@ static struct agent *agent_find(const struct link_hub *hub, uint64_t id)
 	return NULL;
 }
 
-/* ── agents
- * ──────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── agents ── */
 
 static void agent_free(struct agent *agent)
 {
@@ -229,9 +225,7 @@ static void agent_update_online(struct agent *agent, const struct ipaddr *observ
 		hub->handler->on_online(hub->arg, agent->id, online, observed);
 }
 
-/* ── connections
- * ─────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── connections ── */
 
 static void conn_free(struct conn *conn)
 {
@@ -273,8 +267,7 @@ static void conn_on_open(void *arg)
 	/* The agent speaks first. */
 }
 
-/* ── takeover and succession
- * ───────────────────────────────────────────────────────────────────────────────────── */
+/* ── takeover and succession ── */
 
 static void count_takeover(struct agent *agent, const struct conn *winner, const struct conn *loser)
 {
@@ -340,9 +333,7 @@ static void succeed(struct agent *agent, struct conn *winner)
 	}
 }
 
-/* ── messages
- * ────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── messages ── */
 
 static void conn_welcome(struct conn *conn)
 {
@@ -559,8 +550,7 @@ int link_hub_take(struct link_hub *hub, struct stream *tls, const struct tls_key
 	return 0;
 }
 
-/* ── answers of the role
- * ───────────────────────────────────────────────────────────────────────────────────────── */
+/* ── answers of the role ── */
 
 void link_hub_joined(struct link_hub *hub, uint64_t connection, const struct link_joined *joined)
 {
@@ -671,9 +661,7 @@ void link_hub_drain(struct link_hub *hub)
 	}
 }
 
-/* ── visitors
- * ────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── visitors ── */
 
 static void request_unwait(struct request *request)
 {
@@ -838,9 +826,7 @@ bool link_hub_takes_udp(const struct link_hub *hub, uint64_t agent_id)
 	return false;
 }
 
-/* ── life
- * ────────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── life ── */
 
 int link_hub_new(struct loop *loop, const struct link_hub_config *config,
 		 const struct link_hub_handler *handler, void *arg, struct link_hub **ret_hub,

@@ -5,9 +5,7 @@
 #include "base/baseenc.h"
 #include "base/secret.h"
 
-/* ── the structs
- * ─────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the structs ── */
 
 static void texts_done(char ***texts, size_t *n)
 {
@@ -149,9 +147,7 @@ void link_joined_done(struct link_joined *joined)
 	texts_done(&joined->names, &joined->n_names);
 }
 
-/* ── fields
- * ──────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── fields ── */
 
 static struct str json_str(const json_t *value)
 {
@@ -252,9 +248,7 @@ static json_t *texts_encode(char *const *texts, size_t n)
 	return array;
 }
 
-/* ── types
- * ───────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── types ── */
 
 static const struct {
 	const char *name;
@@ -288,8 +282,7 @@ const char *link_kind_name(enum link_kind kind)
 	return kind_names[kind];
 }
 
-/* ── services and hello: from the agent
- * ────────────────────────────────────────────────────────────────────────── */
+/* ── services and hello: from the agent ── */
 
 static int service_decode(const json_t *object, struct link_services *services, struct err *e)
 {
@@ -428,8 +421,7 @@ json_t *link_services_encode(const struct link_services *services)
 	return object;
 }
 
-/* ── grants and welcome: from the gateway
- * ──────────────────────────────────────────────────────────────────────── */
+/* ── grants and welcome: from the gateway ── */
 
 static int grant_decode(const json_t *object, struct link_grants *grants, struct err *e)
 {
@@ -586,8 +578,7 @@ json_t *link_welcome_encode(const struct link_welcome *welcome)
 	return object;
 }
 
-/* ── the small ones
- * ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the small ones ── */
 
 int link_refused_decode(const json_t *object, struct link_refused *ret, struct err *e)
 {

@@ -5,9 +5,7 @@
 
 #define RESET_BURST_S 30
 
-/* ── ending
- * ──────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── ending ── */
 
 static void budget_take(struct carrier_budget *b, size_t n)
 {
@@ -189,8 +187,7 @@ void visitor_lost(struct link_visitor *v)
 		visitor_end(v, true);
 }
 
-/* ── from the local stream into the batch
- * ──────────────────────────────────────────────────────────────────────── */
+/* ── from the local stream into the batch ── */
 
 /* Bytes that may be read from local now: the batch, and before the answer what can be kept for
  * another try. */
@@ -276,8 +273,7 @@ static void tx_resume(struct link_visitor *v)
 	carrier_schedule(v->carrier);
 }
 
-/* ── from the link to the local stream
- * ─────────────────────────────────────────────────────────────────────────── */
+/* ── from the link to the local stream ── */
 
 static unsigned fresh_rtt_us(struct carrier *c)
 {
@@ -414,8 +410,7 @@ static void visitor_on_local(void *arg, unsigned events)
 		rx_flush(v);
 }
 
-/* ── the stream's own events
- * ───────────────────────────────────────────────────────────────────────────────────── */
+/* ── the stream's own events ── */
 
 void visitor_stream_closed(struct link_visitor *v, uint32_t error)
 {
@@ -552,8 +547,7 @@ void visitor_announce(struct link_visitor *v)
 	free(request);
 }
 
-/* ── what owners call
- * ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what owners call ── */
 
 static nghttp2_nv header(const char *name, const char *value)
 {

@@ -37,9 +37,7 @@ struct link_visitor_handler {
 	void (*on_closed)(void *arg, const struct link_visitor_totals *totals);
 };
 
-/* ── agent
- * ───────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── agent ── */
 
 /* Whoever gets a visitor sets this first. */
 void link_visitor_set_handler(struct link_visitor *v, const struct link_visitor_handler *handler,
@@ -52,9 +50,7 @@ void link_visitor_accept(struct link_visitor *v, struct stream *local);
  * on_closed. */
 void link_visitor_refuse(struct link_visitor *v, unsigned status, const char *reason);
 
-/* ── both
- * ────────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── both ── */
 
 /* End it now: resets both sides. v is gone; no on_closed. */
 void link_visitor_abort(struct link_visitor *v);

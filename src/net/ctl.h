@@ -43,8 +43,7 @@ void ctl_reply(struct ctl_client *client, json_t *object);
 void ctl_reply_error(struct ctl_client *client, const char *fmt, ...) PRINTF(2, 3);
 void ctl_close(struct ctl_client *client); /* after what was sent is out */
 
-/* ── command line side
- * ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── command line side ── */
 
 /*
  * One question, one answer, blocking, 10 s at most; for commands that do nothing else. *ret_answer

@@ -11,20 +11,19 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#define READ_SMALL                                                                                 \
-	((size_t)32 *                                                                              \
-	 1024) /* one receive for a user with a small buffer: fits STREAM_PUSHBACK_MAX */
-#define READ_LARGE                                                                                 \
-	((size_t)264 *                                                                             \
-	 1024) /* for one with LOOP_SCRATCH_LEN: all records of one WRITE_MAX, and together with   \
-		* what is left of a record before them they fit that buffer */
-#define WRITE_MAX                                                                                  \
-	((size_t)256 * 1024) /* plaintext of one write: its records fit LOOP_SCRATCH_LEN */
+/*
+ * One receive: for a user with a small buffer what fits STREAM_PUSHBACK_MAX; for one with
+ * LOOP_SCRATCH_LEN all records of one WRITE_MAX, which fit that buffer together with what is left
+ * of a record before them.
+ */
+#define READ_SMALL ((size_t)32 * 1024)
+#define READ_LARGE ((size_t)264 * 1024)
+
+/* Plaintext of one write: its records fit LOOP_SCRATCH_LEN. */
+#define WRITE_MAX ((size_t)256 * 1024)
 static_assert(READ_LARGE + SSL3_RT_MAX_ENCRYPTED_LENGTH <= LOOP_SCRATCH_LEN, "both fit");
 
-/* ── identity
- * ────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── identity ── */
 
 struct tls_identity {
 	EVP_PKEY *key;	   /* owned */
@@ -222,9 +221,7 @@ const struct tls_key_hash *tls_identity_hash(const struct tls_identity *identity
 	return &identity->hash;
 }
 
-/* ── the stream
- * ──────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the stream ── */
 
 struct tls_stream {
 	struct stream stream;

@@ -26,8 +26,7 @@ struct tls_key_hash {
 const char *tls_key_hash_format(char text[static TLS_KEY_HASH_TEXT_MAX],
 				const struct tls_key_hash *hash);
 
-/* ── identity: a private key and its self-signed certificate
- * ───────────────────────────────────────────────────── */
+/* ── identity: a private key and its self-signed certificate ── */
 
 struct tls_identity;
 
@@ -43,9 +42,7 @@ int tls_identity_format(const struct tls_identity *identity, struct buf *pem,
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine */
 const struct tls_key_hash *tls_identity_hash(const struct tls_identity *identity);
 
-/* ── streams
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── streams ── */
 
 /*
  * Wrap `lower` (taken, also on failure). `alpn` is the one protocol both sides must speak. The

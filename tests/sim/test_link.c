@@ -50,9 +50,7 @@ struct world {
 	struct stream *given_back;
 };
 
-/* ── network
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── network ── */
 
 struct attempt {
 	struct world *w;
@@ -145,9 +143,7 @@ static void cut_all(struct world *w)
 	w->n_lines = 0;
 }
 
-/* ── agent
- * ───────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── agent ── */
 
 static int agent_of(void *arg)
 {
@@ -235,9 +231,7 @@ static void start_agent(struct world *w, int agent, unsigned carriers)
 	link_services_done(&services);
 }
 
-/* ── gateway
- * ─────────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── gateway ── */
 
 static void on_join(void *arg, uint64_t connection, const struct tls_key_hash *key,
 		    const uint8_t secret[static LINK_SECRET_LEN])
@@ -324,9 +318,7 @@ static void visit(struct world *w)
 			 0);
 }
 
-/* ── small words
- * ─────────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── small words ── */
 
 static void put(struct stream *s, const char *text)
 {
@@ -399,9 +391,7 @@ static void up(struct world *w, unsigned carriers)
 			   w->state[0] == LINK_DIAL_UP);
 }
 
-/* ── the scenarios
- * ───────────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the scenarios ── */
 
 static void test_visitor_both_ways(void **state)
 {
