@@ -27,9 +27,8 @@ enum carrier_side { CARRIER_GATEWAY, CARRIER_AGENT };
 #define CARRIER_STREAMS_MAX  1024		 /* the agent's SETTINGS_MAX_CONCURRENT_STREAMS */
 #define CARRIER_WINDOW_START ((size_t)64 * 1024) /* of a stream */
 #define CARRIER_WINDOW_MAX   ((size_t)4 * 1024 * 1024)
-#define CARRIER_WINDOW_ALL                                                                         \
-	((size_t)16 * 1024 * 1024) /* of the connection; given back on receipt                     \
-				    */
+/* Of the connection; given back on receipt. */
+#define CARRIER_WINDOW_ALL  ((size_t)16 * 1024 * 1024)
 #define CARRIER_FRAME_MAX   ((size_t)256 * 1024)
 #define CARRIER_BATCH_MIN   ((size_t)16 * 1024)
 #define CARRIER_BATCH_MAX   ((size_t)256 * 1024)
@@ -85,10 +84,10 @@ void carrier_limit_control(struct carrier *c, size_t bytes);
 void carrier_set_resets(struct carrier *c, unsigned per_s);
 
 /*
- * Gateway: open a visitor; takes local unless it fails. who->proto "udp": a flow, whose local stream
- * speaks capsules. -ERR_LIMIT: as many as the agent takes; -ERR_REFUSED: a flow, and the agent takes
- * none; -ERR_AGAIN: this carrier takes none (any more); -ERR_NOMEM. on_returned gets r = -ERR_AGAIN
- * too: try another carrier.
+ * Gateway: open a visitor; takes local unless it fails. who->proto "udp": a flow, whose local
+ * stream speaks capsules. -ERR_LIMIT: as many as the agent takes; -ERR_REFUSED: a flow, and the
+ * agent takes none; -ERR_AGAIN: this carrier takes none (any more); -ERR_NOMEM. on_returned gets r
+ * = -ERR_AGAIN too: try another carrier.
  */
 int carrier_open(struct carrier *c, const char *service, const struct forwarded *who,
 		 struct stream *local, const struct link_visitor_handler *handler, void *arg,

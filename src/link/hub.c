@@ -20,8 +20,8 @@
 #define JOIN_MAX	  (10 * USEC_PER_S) /* the store's answer */
 #define UNKNOWN_KEY_BYTES 4096
 #define WAITING_MAX	  256 /* visitors of one agent that wait for a link */
-#define TRIES_MAX                                                                                  \
-	8 /* for one visitor, who is refused or whose connection is lost before the answer */
+/* For one visitor, who is refused or whose connection is lost before the answer. */
+#define TRIES_MAX	    8
 #define TAKEOVERS	    3 /* within TAKEOVER_WINDOW: two machines */
 #define TAKEOVER_WINDOW	    (600 * USEC_PER_S)
 #define OLD_CONNECTIONS_MAX 8 /* of one agent, besides the current ones */
