@@ -140,7 +140,8 @@ const struct command gateway_command_status = {
 	.name = "status",
 	.summary = "show what the running gateway does",
 	.details = "Refused: limit (too many from one source), unknown (a name that is nobody's), "
-		   "invalid (neither TLS nor HTTP), timeout (silent), offline (the agent is away), "
+		   "invalid (neither TLS nor HTTP), proxy (no PROXY header from a network of "
+		   "trust-proxy), timeout (silent), offline (the agent is away), "
 		   "busy (the agent takes no more).",
 	.example = "homeport-gateway status --json",
 	OPTION_ROWS(status_rows, struct status_options),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/cidr.h"
 #include "base/log.h"
 #include "conf/ini.h"
 #include "conf/nearest.h"
@@ -466,6 +467,13 @@ bool conf_section_equal(const struct conf_kind *kind, const struct conf_head *a,
 				 field_of_const(&kind->rows[i], b)))
 			return false;
 	return true;
+}
+
+int conf_check_cidr(struct str value, struct err *e)
+{
+	struct cidr cidr;
+
+	return cidr_parse(value, &cidr, e);
 }
 
 int conf_check_hostname(struct str value, struct err *e)

@@ -220,5 +220,6 @@ int conf_dump(const struct conf_schema *schema, const void *config, struct buf *
 /* All sections and keys as roff (man macros, from .SS down) for a man page. -ERR_NOMEM. */
 int conf_write_man(const struct conf_schema *schema, struct buf *out) MUST_CHECK;
 
-/* A row's check: a host name. */
+/* A row's check: a host name; a network or address (base/cidr.h). */
 int conf_check_hostname(struct str value, struct err *e);
+int conf_check_cidr(struct str value, struct err *e);

@@ -7,6 +7,8 @@
  *	             └─ garbage, end, 5 s without a byte ─────────────────▶ gone
  *
  * It counts with its source as being read until it leaves READING, and as a connection until gone.
+ * One from a load balancer is PROXIED before READING: of no source until a header named the
+ *visitor.
  */
 #include "front/front.h"
 
@@ -14,6 +16,7 @@
 
 #include "front/linger.h"
 #include "front/refuse.h"
+#include "proto/proxyv2.h"
 
 enum counter {
 #define X(name) COUNT_##name,
@@ -36,8 +39,10 @@ struct visit {
 	struct front *front; /* borrowed */
 	struct list node;
 	struct stream *stream; /* owned */
-	struct ipaddr peer;
+	struct ipaddr peer;    /* PROXIED: the proxy */
 	uint16_t local_port;
+	bool proxied;		 /* PROXIED: a header that names the visitor must come first */
+	struct front_route *raw; /* owned; of a raw port, behind a proxy */
 	usec_t deadline;
 	struct front_opening opening;
 	struct buf bytes; /* all so far, once it is known that they are not enough */
@@ -76,8 +81,12 @@ static struct stream *visit_release(struct visit *visit)
 	struct stream *stream = visit->stream;
 
 	list_remove(&visit->node);
-	front_sources_read(visit->front->config.sources, &visit->peer);
+	if (visit->proxied)
+		front_sources_leave_unnamed(visit->front->config.sources);
+	else
+		front_sources_read(visit->front->config.sources, &visit->peer);
 	buf_done(&visit->bytes);
+	free(visit->raw);
 	free(visit);
 	return stream;
 }
@@ -86,10 +95,12 @@ static void visit_drop(struct visit *visit, enum counter why)
 {
 	struct front *front = visit->front;
 	struct ipaddr peer = visit->peer;
+	bool proxied = visit->proxied;
 
 	count(front, why);
 	stream_close(visit_release(visit));
-	front_gone(front, &peer);
+	if (!proxied)
+		front_gone(front, &peer);
 }
 
 /* Send the word (taken) and linger; without memory for it, just close. */
@@ -289,10 +300,72 @@ static bool visit_take(struct visit *visit, const uint8_t *news, size_t n)
 	return r == 0;
 }
 
+/* The header says who he is. False: the visit is gone. */
+static bool visit_name(struct visit *visit, const struct proxyv2 *header)
+{
+	struct front *front = visit->front;
+	const struct ipaddr *peer = header->source.family ? &header->source : &visit->peer;
+
+	if (!front_sources_name(front->config.sources, peer, loop_now(front->loop))) {
+		count(front, COUNT_refused_limit);
+		stream_reset(visit_release(visit));
+		return false;
+	}
+	visit->peer = *peer;
+	visit->proxied = false;
+	return true;
+}
+
+/* What came behind the header, as if it came just now. False: the visit is gone. */
+static bool visit_take_rest(struct visit *visit)
+{
+	uint8_t *scratch = loop_scratch(visit->front->loop, LOOP_SCRATCH_COPY);
+	size_t rest = buf_len(&visit->bytes);
+	struct front_route route;
+
+	if (visit->raw) {
+		route = *visit->raw;
+		visit_hand_over(visit, buf_str(&visit->bytes), "", &route);
+		return false;
+	}
+	if (rest == 0)
+		return true;
+	memcpy(scratch, buf_head(&visit->bytes), rest);
+	buf_consume(&visit->bytes, rest);
+	return visit_take(visit, scratch, rest);
+}
+
+/* PROXIED. False: wait for more, or the visit is gone. */
+static bool visit_read_header(struct visit *visit)
+{
+	uint8_t *scratch = loop_scratch(visit->front->loop, LOOP_SCRATCH_COPY);
+	struct proxyv2 header;
+	ssize_t n;
+
+	n = stream_read(visit->stream, scratch, PROXYV2_MAX - buf_len(&visit->bytes), NULL);
+	if (n == -ERR_AGAIN)
+		return false;
+	if (n <= 0 || buf_append(&visit->bytes, scratch, (size_t)n) < 0) {
+		visit_drop(visit, COUNT_left);
+		return false;
+	}
+	n = proxyv2_decode(buf_head(&visit->bytes), buf_len(&visit->bytes), &header);
+	if (n == -ERR_AGAIN)
+		return false; /* PROXYV2_MAX is not reached, so that read was short */
+	if (n < 0) {
+		visit_drop(visit, COUNT_refused_proxy);
+		return false;
+	}
+	buf_consume(&visit->bytes, (size_t)n);
+	return visit_name(visit, &header) && visit_take_rest(visit);
+}
+
 static void visit_read(struct visit *visit)
 {
 	uint8_t *scratch = loop_scratch(visit->front->loop, LOOP_SCRATCH_COPY);
 
+	if (visit->proxied && !visit_read_header(visit))
+		return;
 	for (;;) {
 		size_t want = front_opening_max(visit->opening.kind) - buf_len(&visit->bytes);
 		ssize_t n = stream_read(visit->stream, scratch, want, NULL);
@@ -323,7 +396,7 @@ static struct visit *oldest_visit(struct front *front)
  * is not: he would take it for the answer to what he asks next. */
 static void visit_expire(struct visit *visit)
 {
-	if (visit->opening.kind == FRONT_HTTP && buf_len(&visit->bytes) > 0)
+	if (visit->opening.kind == FRONT_HTTP && !visit->proxied && buf_len(&visit->bytes) > 0)
 		visit_answer_http(visit, FRONT_ANSWER_TIMEOUT, (struct front_answer_about){0},
 				  buf_str(&visit->bytes), COUNT_refused_timeout);
 	else
@@ -343,26 +416,60 @@ static void on_timer(void *arg)
 
 /* ── accepting ── */
 
-static void visit_start(struct listener *l, struct stream *stream, const struct ipaddr *peer)
+/* Of the connection that on_accept counted, and that is not going to be read. */
+static void uncount(struct front *front, const struct ipaddr *peer, bool proxied)
+{
+	if (proxied) {
+		front_sources_leave_unnamed(front->config.sources);
+		return;
+	}
+	front_sources_read(front->config.sources, peer);
+	front_gone(front, peer);
+}
+
+static struct visit *visit_new(const struct listener *l, struct stream *stream,
+			       const struct ipaddr *peer, bool proxied)
 {
 	struct front *front = l->front;
 	struct visit *visit = calloc(1, sizeof(*visit));
+	struct front_route *raw = l->kind == FRONT_RAW ? malloc(sizeof(*raw)) : NULL;
 
-	if (!visit) {
-		count(front, COUNT_left);
-		stream_close(stream);
-		front_sources_read(front->config.sources, peer);
-		front_gone(front, peer);
-		return;
+	if (!visit || (l->kind == FRONT_RAW && !raw)) {
+		free(visit);
+		free(raw);
+		return NULL;
 	}
+	if (raw)
+		*raw = l->route; /* the listener may go first */
 	visit->front = front;
 	visit->stream = stream;
 	visit->peer = *peer;
 	visit->local_port = l->port;
+	visit->proxied = proxied;
+	visit->raw = raw;
 	visit->deadline = loop_now(front->loop) + front->config.reading_timeout;
-	front_opening_init(&visit->opening, l->kind,
-			   front->handler.on_link ? str_of(front->config.link_alpn) : STR(""));
-	buf_init(&visit->bytes, front_opening_max(l->kind));
+	if (l->kind == FRONT_RAW)
+		visit->opening.kind = FRONT_RAW; /* nothing is read but the header */
+	else
+		front_opening_init(&visit->opening, l->kind,
+				   front->handler.on_link ? str_of(front->config.link_alpn)
+							  : STR(""));
+	buf_init(&visit->bytes, MAX(front_opening_max(l->kind), PROXYV2_MAX));
+	return visit;
+}
+
+static void visit_start(struct listener *l, struct stream *stream, const struct ipaddr *peer,
+			bool proxied)
+{
+	struct front *front = l->front;
+	struct visit *visit = visit_new(l, stream, peer, proxied);
+
+	if (!visit) {
+		count(front, COUNT_left);
+		stream_close(stream);
+		uncount(front, peer, proxied);
+		return;
+	}
 	list_push(&front->visits, &visit->node);
 	if (!timer_running(&front->timer))
 		timer_start_at(&front->timer, visit->deadline);
@@ -396,28 +503,35 @@ static void refuse_fd(int fd)
 	close(fd);
 }
 
+static bool may_enter(struct front *front, const struct ipaddr *peer, bool proxied)
+{
+	if (proxied)
+		return front_sources_enter_unnamed(front->config.sources);
+	return front_sources_enter(front->config.sources, peer, loop_now(front->loop));
+}
+
 static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 {
 	struct listener *l = arg;
 	struct front *front = l->front;
+	bool proxied = cidr_list_contains(front->config.proxies, front->config.n_proxies, peer);
 	struct stream *stream;
 
 	count(front, COUNT_accepted);
-	if (!front_sources_enter(front->config.sources, peer, loop_now(front->loop))) {
+	if (!may_enter(front, peer, proxied)) {
 		count(front, COUNT_refused_limit);
 		refuse_fd(fd);
 		return;
 	}
 	if (sock_stream_new(front->loop, fd, &stream, NULL) < 0) {
 		count(front, COUNT_left);
-		front_sources_read(front->config.sources, peer);
-		front_gone(front, peer);
+		uncount(front, peer, proxied);
 		return;
 	}
-	if (l->kind == FRONT_RAW)
+	if (l->kind == FRONT_RAW && !proxied)
 		accept_raw(l, stream, peer);
 	else
-		visit_start(l, stream, peer);
+		visit_start(l, stream, peer, proxied);
 }
 
 static void listener_free(struct listener *l)

@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "front/opening.h"
 #include "front/routes.h"
 #include "front/sources.h"
@@ -48,9 +49,14 @@ struct front_handler {
 struct front_config {
 	struct front_routes *routes;   /* borrowed; may be shared by several fronts */
 	struct front_sources *sources; /* borrowed; the same */
-	const char *link_alpn;	/* borrowed: the ALPN that makes a TLS connection a link; NULL with
-				   on_link NULL */
-	uint16_t https_port;	/* as visitors see it, for redirects; 0: 443 */
+	const char *link_alpn; /* borrowed: the ALPN that makes a TLS connection a link; NULL with
+				  on_link NULL */
+	uint16_t https_port;   /* as visitors see it, for redirects; 0: 443 */
+	/* Borrowed: load balancers. Each connection from there must begin with a PROXY v2 header,
+	 * on every kind of port, and its source is the visitor, with the visitor's limits; from
+	 * anywhere else such a header is just bytes. LOCAL and UNSPEC: the peer is the visitor. */
+	const struct cidr *proxies;
+	size_t n_proxies;
 	usec_t reading_timeout; /* 0: FRONT_READING_TIMEOUT */
 };
 #define FRONT_READING_TIMEOUT (5 * USEC_PER_S)
@@ -64,6 +70,7 @@ struct front_config {
 	X(refused_limit)   /* a limit of the source, or of all */                                  \
 	X(refused_unknown) /* a name that is not known here */                                     \
 	X(refused_invalid) /* neither TLS nor HTTP */                                              \
+	X(refused_proxy)   /* no good PROXY header from where one must come */                     \
 	X(refused_timeout) /* silent, or too slow */                                               \
 	X(refused_offline) /* front_refuse */                                                      \
 	X(refused_busy)	   /* front_refuse */

@@ -163,6 +163,39 @@ bool front_sources_enter(struct front_sources *s, const struct ipaddr *peer, use
 	return entered;
 }
 
+bool front_sources_enter_unnamed(struct front_sources *s)
+{
+	bool entered;
+
+	pthread_mutex_lock(&s->lock);
+	entered = s->reading < s->limits.reading_max;
+	s->reading += entered;
+	pthread_mutex_unlock(&s->lock);
+	return entered;
+}
+
+bool front_sources_name(struct front_sources *s, const struct ipaddr *visitor, usec_t now)
+{
+	struct ipaddr addr = ipaddr_source(visitor);
+	bool entered;
+
+	pthread_mutex_lock(&s->lock);
+	assert(s->reading > 0);
+	s->reading--;
+	entered = enter(s, &addr, now);
+	s->reading += !entered;
+	pthread_mutex_unlock(&s->lock);
+	return entered;
+}
+
+void front_sources_leave_unnamed(struct front_sources *s)
+{
+	pthread_mutex_lock(&s->lock);
+	assert(s->reading > 0);
+	s->reading--;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void front_sources_read(struct front_sources *s, const struct ipaddr *peer)
 {
 	struct ipaddr addr = ipaddr_source(peer);

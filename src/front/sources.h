@@ -53,6 +53,16 @@ bool front_sources_enter(struct front_sources *sources, const struct ipaddr *pee
 /* One of its connections is not being read any more; it still counts as a connection. */
 void front_sources_read(struct front_sources *sources, const struct ipaddr *peer);
 
+/*
+ * A connection whose visitor will be named by a proxy in front of us: being read, but of no source
+ * yet. False: as many are read already as may be. Then either front_sources_name gives it to a
+ * source as front_sources_enter does (false: a limit of that source, the connection stays unnamed),
+ * or front_sources_leave_unnamed ends it.
+ */
+bool front_sources_enter_unnamed(struct front_sources *sources);
+bool front_sources_name(struct front_sources *sources, const struct ipaddr *visitor, usec_t now);
+void front_sources_leave_unnamed(struct front_sources *sources);
+
 /* One of its connections (read) has ended. */
 void front_sources_leave(struct front_sources *sources, const struct ipaddr *peer);
 

@@ -82,6 +82,12 @@ static const struct conf_row listen_rows[] = {
 	 .check = check_ports, .shape = "FIRST-LAST|none",
 	 .help = "TCP ports for services that have no name in their protocol, such as ssh; on the "
 		 "addresses of https."},
+	{"trust-proxy", CONF_WORDS, offsetof(struct listen_section, trust_proxy),
+	 .flags = CONF_REPEAT, .check = conf_check_cidr, .shape = "NETWORK ...",
+	 .help = "Load balancers in front of this gateway. Every TCP connection from there must "
+		 "begin with a header of the PROXY protocol, version 2 (HAProxy: send-proxy-v2), "
+		 "and whoever that names is the visitor. From all others such a header is nothing "
+		 "but bytes."},
 };
 
 static const struct conf_row limits_rows[] = {
@@ -147,6 +153,21 @@ static int check_listen_count(const struct gateway_config *config, const char *f
 		       conf_line(&kinds[1], &config->listen.head, key), key, GATEWAY_LISTEN_MAX);
 }
 
+static int derive_proxies(struct gateway_config *config, const char *file, struct err *e)
+{
+	const struct conf_words *words = &config->listen.trust_proxy;
+	int r = 0;
+
+	if (words->n > GATEWAY_PROXIES_MAX)
+		return err_set(e, ERR_INVALID, "%s:%u: trust-proxy: more than %d networks", file,
+			       conf_line(&kinds[1], &config->listen.head, "trust-proxy"),
+			       GATEWAY_PROXIES_MAX);
+	for (size_t i = 0; i < words->n && r == 0; i++)
+		r = cidr_parse(str_of(words->at[i]), &config->proxies[i], e);
+	config->n_proxies = words->n;
+	return r;
+}
+
 static unsigned cores(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -165,7 +186,9 @@ static int derive(struct gateway_config *config, const char *file, struct err *e
 	config->workers =
 		config->gateway.workers == CONF_UNSET ? cores() : (unsigned)config->gateway.workers;
 	ports_read(str_of(config->listen.ports), &config->first_port, &config->last_port);
-	r = check_listen_count(config, file, "https", &config->listen.https, e);
+	r = derive_proxies(config, file, e);
+	if (r == 0)
+		r = check_listen_count(config, file, "https", &config->listen.https, e);
 	return r < 0 ? r : check_listen_count(config, file, "http", &config->listen.http, e);
 }
 

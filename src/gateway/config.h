@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "conf/conf.h"
 #include "net/sock.h"
 
 #define GATEWAY_CONFIG_PATH	   "/etc/homeport/gateway.conf"
 #define GATEWAY_LISTEN_MAX	   16 /* addresses of one kind, "every address" being two of them */
 #define GATEWAY_WORKERS_MAX	   64
+#define GATEWAY_PROXIES_MAX	   64
 #define GATEWAY_HTTPS_PORT_DEFAULT 443
 
 struct gateway_section {
@@ -25,6 +27,7 @@ struct listen_section {
 	struct conf_head head;
 	struct conf_addresses https, http;
 	char *ports;
+	struct conf_words trust_proxy;
 };
 
 struct limits_section {
@@ -43,6 +46,8 @@ struct gateway_config {
 	char public_host[HOSTNAME_MAX]; /* what pairing codes carry; no brackets */
 	uint16_t public_port;		/* 0: the port that https is bound to */
 	unsigned workers;
+	struct cidr proxies[GATEWAY_PROXIES_MAX]; /* of trust-proxy */
+	size_t n_proxies;
 	uint16_t first_port, last_port; /* raw TCP ports; both 0: none */
 };
 

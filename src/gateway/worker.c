@@ -40,6 +40,8 @@ static int init_front(struct worker *worker, struct err *e)
 		.sources = shared->sources,
 		.link_alpn = LINK_ALPN,
 		.https_port = shared->listeners->https_port,
+		.proxies = shared->config->proxies,
+		.n_proxies = shared->config->n_proxies,
 	};
 
 	return front_new(worker->loop, &config, &front_handler, worker, &worker->front, e);

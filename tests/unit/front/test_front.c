@@ -14,6 +14,8 @@
 #include "front/front.h"
 #include "hello.h"
 
+#define PROXY 200 /* 127.0.0.200 says who its visitors are */
+
 /* ── the gateway's part: greets each visitor with what is known of him, then echoes ── */
 
 struct fixture {
@@ -60,6 +62,14 @@ static void guest_on_ready(void *arg, unsigned events)
 	}
 }
 
+/* Visitors of the tests come from loopback, but for those whom a proxy names. */
+static const char *name_of(const struct ipaddr *peer, char text[static IPADDR_TEXT_MAX])
+{
+	if (ipaddr_is_loopback(peer))
+		return "";
+	return ipaddr_format_port(text, peer);
+}
+
 static void welcome(struct fixture *f, struct stream *stream, const struct ipaddr *peer,
 		    const char *greeting)
 {
@@ -79,7 +89,7 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 {
 	static const char *const kinds[] = {"https", "http", "raw"};
 	struct fixture *f = arg;
-	char greeting[512];
+	char greeting[512], name[IPADDR_TEXT_MAX];
 
 	if (strcmp(visitor->route.service, "away") == 0) {
 		front_refuse(f->front, visitor, FRONT_REFUSE_OFFLINE);
@@ -89,14 +99,17 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 		front_refuse(f->front, visitor, FRONT_REFUSE_BUSY);
 		return;
 	}
-	snprintf(greeting, sizeof(greeting), "[%s %s %s]", kinds[visitor->kind],
-		 visitor->route.service, visitor->host);
+	snprintf(greeting, sizeof(greeting), "[%s %s %s]%s", kinds[visitor->kind],
+		 visitor->route.service, visitor->host, name_of(&visitor->peer, name));
 	welcome(f, visitor->stream, &visitor->peer, greeting);
 }
 
 static void on_link(void *arg, struct stream *stream, const struct ipaddr *peer)
 {
-	welcome(arg, stream, peer, "[link]");
+	char greeting[IPADDR_TEXT_MAX + 8], name[IPADDR_TEXT_MAX];
+
+	snprintf(greeting, sizeof(greeting), "[link]%s", name_of(peer, name));
+	welcome(arg, stream, peer, greeting);
 }
 
 static void *run_loop(void *arg)
@@ -135,6 +148,7 @@ static uint16_t listen_on(struct fixture *f, enum front_kind kind)
 static struct fixture *start(struct front_limits limits, usec_t timeout)
 {
 	static const struct front_handler handler = {on_visitor, on_link};
+	static const struct cidr proxies[] = {{{.family = 4, .bytes = {127, 0, 0, PROXY}}, 32}};
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct front_config config;
 	struct err e;
@@ -147,6 +161,8 @@ static struct fixture *start(struct front_limits limits, usec_t timeout)
 				       .sources = f->sources,
 				       .link_alpn = "homeport/1",
 				       .https_port = 8443,
+				       .proxies = proxies,
+				       .n_proxies = ARRAY_LEN(proxies),
 				       .reading_timeout = timeout};
 	assert_int_equal(front_new(f->loop, &config, &handler, f, &f->front, &e), 0);
 	add_routes(f);
@@ -583,6 +599,169 @@ static void stops_listening(void **state)
 	loop_free(f.loop);
 }
 
+/* ── behind a proxy ── */
+
+#define SIGNATURE   "\x0d\x0a\x0d\x0a\0\x0d\x0a\x51\x55\x49\x54\x0a"
+#define FROM_LOCAL  SIGNATURE "\x20\0\0\0"
+#define FROM_UNSPEC SIGNATURE "\x21\0\0\0"
+#define FROM_NAMED  SIGNATURE "\x21\x11\0\x0c\xc6\x33\x64\x07\xc0\0\x02\x01\xc8\x22\x01\xbb"
+#define NAMED	    "198.51.100.7:51234"
+
+#define SAY(fd, literal) say(fd, literal, sizeof(literal) - 1)
+
+static const char both[] = "GET / HTTP/1.1\r\nHost: both.test\r\n\r\n";
+
+/* Nothing came back but the end, hard or soft. */
+static void assert_dropped(int fd)
+{
+	char byte;
+
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+	close(fd);
+}
+
+static void a_proxy_names_the_visitor(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	uint8_t hello[4096];
+	size_t len = make_hello(hello, sizeof(hello), "both.test", "\x02h2");
+	int fd = dial_from(PROXY, f->http);
+
+	SAY(fd, FROM_NAMED);
+	say_text(fd, both);
+	assert_served(fd, both, strlen(both), "[http web both.test]" NAMED);
+	fd = dial_from(PROXY, f->https);
+	SAY(fd, FROM_NAMED);
+	say(fd, hello, len);
+	assert_served(fd, hello, len, "[https web both.test]" NAMED);
+	len = make_hello(hello, sizeof(hello), "gw.test", "\x0ahomeport/1");
+	fd = dial_from(PROXY, f->https);
+	SAY(fd, FROM_NAMED);
+	say(fd, hello, len);
+	assert_served(fd, hello, len, "[link]" NAMED);
+	fd = dial_from(PROXY, f->raw); /* who may wait for the server to speak first */
+	SAY(fd, FROM_NAMED);
+	assert_served(fd, "", 0, "[raw ssh ]" NAMED);
+	fd = dial_from(PROXY, f->raw);
+	SAY(fd, FROM_NAMED "SSH-2.0-x\r\n");
+	assert_served(fd, "SSH-2.0-x\r\n", 11, "[raw ssh ]" NAMED);
+	stop(f);
+}
+
+static void a_proxy_speaks_for_itself(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	int fd = dial_from(PROXY, f->http);
+
+	SAY(fd, FROM_LOCAL);
+	say_text(fd, both);
+	assert_served(fd, both, strlen(both), "[http web both.test]");
+	fd = dial_from(PROXY, f->http);
+	SAY(fd, FROM_UNSPEC);
+	say_text(fd, both);
+	assert_served(fd, both, strlen(both), "[http web both.test]");
+	stop(f);
+}
+
+static void a_header_may_come_byte_by_byte(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	int fd = dial_from(PROXY, f->http);
+
+	for (size_t i = 0; i < sizeof(FROM_NAMED) - 1; i++) {
+		say(fd, FROM_NAMED + i, 1);
+		poll(NULL, 0, 1);
+	}
+	for (size_t i = 0; i < strlen(both); i++)
+		say(fd, both + i, 1);
+	assert_served(fd, both, strlen(both), "[http web both.test]" NAMED);
+	stop(f);
+}
+
+static bool dropped_two(const struct front_counters *c)
+{
+	return c->refused_proxy == 2;
+}
+
+static void a_proxy_must_say_something_good(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	int fd = dial_from(PROXY, f->http);
+
+	say_text(fd, both);
+	assert_dropped(fd);
+	fd = dial_from(PROXY, f->raw);
+	say_text(fd, "PROXY TCP4 198.51.100.7 192.0.2.1 1 2\r\nhello");
+	assert_dropped(fd);
+	await(f, dropped_two);
+	stop(f);
+}
+
+/* From anybody else the header is bytes, and not good ones. */
+static void strangers_name_nobody(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	int fd = dial(f->raw);
+
+	SAY(fd, FROM_NAMED "x");
+	assert_served(fd, FROM_NAMED "x", sizeof(FROM_NAMED), "[raw ssh ]");
+	fd = dial(f->https);
+	SAY(fd, FROM_NAMED);
+	assert_dropped(fd);
+	assert_int_equal(counted(f).refused_invalid, 1);
+	stop(f);
+}
+
+static bool refused_one(const struct front_counters *c)
+{
+	return c->refused_limit == 1;
+}
+
+/* The named visitor's limits, not the proxy's. */
+static void the_source_is_who_was_named(void **state)
+{
+	struct fixture *f = start((struct front_limits){100, 100, 2, 100, 100}, PATIENT);
+	int fds[4];
+
+	for (int i = 0; i < 3; i++) {
+		fds[i] = dial_from(PROXY, f->raw);
+		SAY(fds[i], FROM_NAMED);
+	}
+	await(f, refused_one);
+	fds[3] = dial_from(PROXY, f->raw);
+	SAY(fds[3], SIGNATURE "\x21\x11\0\x0c\xc6\x33\x64\x08\xc0\0\x02\x01\xc8\x22\x01\xbb");
+	assert_served(fds[3], "", 0, "[raw ssh ]198.51.100.8:51234");
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	stop(f);
+}
+
+static bool timed_out(const struct front_counters *c)
+{
+	return c->refused_timeout == 2;
+}
+
+static void a_silent_proxy_is_not_waited_for(void **state)
+{
+	struct fixture *f = start((struct front_limits){2, 2, 9, 100, 100}, 50 * USEC_PER_MS);
+	int a = dial_from(PROXY, f->http), b = dial_from(PROXY, f->raw), c;
+
+	say(a, FROM_NAMED, 5);
+	await(f, timed_out);
+	assert_dropped(a);
+	assert_dropped(b);
+	c = dial(f->raw); /* their places are free again */
+	assert_served(c, "", 0, "[raw ssh ]");
+	stop(f);
+	f = start(FRONT_LIMITS_DEFAULT, PATIENT); /* the end finds one that waits */
+	a = dial_from(PROXY, f->raw);
+	say(a, FROM_NAMED, 5);
+	c = dial(f->raw);
+	assert_served(c, "", 0, "[raw ssh ]");
+	stop(f);
+	close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +777,13 @@ int main(void)
 		cmocka_unit_test(one_source_cannot_take_all),
 		cmocka_unit_test(connections_are_counted_until_they_are_gone),
 		cmocka_unit_test(stops_listening),
+		cmocka_unit_test(a_proxy_names_the_visitor),
+		cmocka_unit_test(a_proxy_speaks_for_itself),
+		cmocka_unit_test(a_header_may_come_byte_by_byte),
+		cmocka_unit_test(a_proxy_must_say_something_good),
+		cmocka_unit_test(strangers_name_nobody),
+		cmocka_unit_test(the_source_is_who_was_named),
+		cmocka_unit_test(a_silent_proxy_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,26 @@ static void limits_what_all_read(void **state)
 	front_sources_free(s);
 }
 
+/* A proxy's connections: of no source until the visitor has a name. */
+static void counts_those_without_a_name(void **state)
+{
+	struct front_sources *s = make((struct front_limits){2, 2, 1, 1000, 100});
+	struct ipaddr a = addr("192.0.2.1"), b = addr("192.0.2.2");
+
+	assert_true(front_sources_enter_unnamed(s));
+	assert_true(front_sources_enter_unnamed(s));
+	assert_false(front_sources_enter_unnamed(s));
+	assert_false(front_sources_enter(s, &a, NOW));
+	assert_true(front_sources_name(s, &a, NOW));
+	assert_false(front_sources_name(s, &a, NOW)); /* it has one already */
+	assert_false(front_sources_enter_unnamed(s)); /* and still counts */
+	front_sources_leave_unnamed(s);
+	assert_true(front_sources_enter(s, &b, NOW));
+	front_sources_read(s, &a);
+	front_sources_leave(s, &a);
+	front_sources_free(s);
+}
+
 static void a_source_is_an_ipv6_network(void **state)
 {
 	struct front_sources *s = make((struct front_limits){100, 1, 9, 1000, 100});
@@ -153,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_what_one_source_reads_and_holds),
 		cmocka_unit_test(limits_what_all_read),
+		cmocka_unit_test(counts_those_without_a_name),
 		cmocka_unit_test(a_source_is_an_ipv6_network),
 		cmocka_unit_test(limits_new_connections_a_second),
 		cmocka_unit_test(a_full_table_forgets_the_longest_idle),
