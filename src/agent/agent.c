@@ -227,8 +227,9 @@ static void on_reach(void *arg, struct origin *origin)
 	case ORIGIN_UNKNOWN:
 		return;
 	case ORIGIN_NO:
-		log_warning("service %s: %s; visitors get an error page until that changes",
-			    s->wish.id, origin_why(origin));
+		log_warning("service %s: %s; visitors get %s until that changes", s->wish.id,
+			    origin_why(origin),
+			    s->wish.target.link == LINK_UDP ? "no answer" : "an error page");
 		break;
 	case ORIGIN_YES:
 		if (s->missed)

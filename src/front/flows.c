@@ -49,6 +49,8 @@ static void flow_end(struct flow *flow)
 
 static usec_t flow_deadline(const struct flow *flow)
 {
+	if (flow->flows->stopped)
+		return flow->active + FRONT_FLOWS_STOPPED;
 	return flow->active + (flow->answered ? FRONT_FLOWS_ANSWERED : FRONT_FLOWS_UNANSWERED);
 }
 
@@ -272,4 +274,5 @@ void front_flows_free(struct front_flows *flows)
 void front_flows_stop(struct front_flows *flows)
 {
 	flows->stopped = true;
+	timer_start(&flows->sweep, 0);
 }

@@ -23,6 +23,7 @@
 #define FRONT_FLOWS_UNANSWERED (30 * USEC_PER_S)  /* idle, then it ends */
 #define FRONT_FLOWS_ANSWERED   (120 * USEC_PER_S) /* the same, once there was an answer */
 #define FRONT_FLOWS_YOUNG      (1 * USEC_PER_S)	  /* to get an answer */
+#define FRONT_FLOWS_STOPPED    (2 * USEC_PER_S)	  /* idle, behind front_flows_stop */
 
 #define FRONT_UDP_COUNTERS(X)                                                                      \
 	X(flows)	 /* now */                                                                 \
@@ -65,7 +66,8 @@ int front_flows_new(struct loop *loop, const struct front_flows_config *config,
 /* Ends all flows: their streams come to an end. NULL is fine. */
 void front_flows_free(struct front_flows *flows);
 
-/* No new flows from now on. */
+/* No new flows from now on, and those there are end when they are idle for a moment: whoever comes
+ * back to the next process loses nothing. */
 void front_flows_stop(struct front_flows *flows);
 
 /* A datagram came in by `via`. */

@@ -27,7 +27,7 @@ int front_udp_listen(struct front_udp *udp, const struct ipaddr *at,
 /* Close the port on all its addresses, with its flows. */
 void front_udp_unlisten(struct front_udp *udp, uint16_t port);
 
-/* No new flows; those that are there go on. For draining. */
+/* No new flows; those that are there go on as long as they are busy. For draining. */
 void front_udp_stop(struct front_udp *udp);
 
 /* From any thread: add this one's counters to *add_to. */

@@ -130,8 +130,9 @@ static void decide_port(const struct link_service *service, const struct grants_
 	int r;
 
 	if (service->kind == LINK_UDP && !policy->takes_udp) {
-		grants_refuse(grant, GRANTS_NOT_SUPPORTED,
-			      "this agent's link carries no UDP (SETTINGS_ENABLE_CONNECT_PROTOCOL)");
+		grants_refuse(
+			grant, GRANTS_NOT_SUPPORTED,
+			"this agent's link carries no UDP (SETTINGS_ENABLE_CONNECT_PROTOCOL)");
 		return;
 	}
 	if (policy->first_port == 0) {

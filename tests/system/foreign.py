@@ -45,6 +45,8 @@ def identity_of(certificate):
 class Link:
     """One carrier: a thread that answers visitors until it is closed."""
 
+    SETTINGS = {}  # besides h2's own
+
     def __init__(self, agent, first, answer=page):
         self.answer = answer
         self.messages = []  # of the gateway, in order
@@ -58,6 +60,8 @@ class Link:
         self._sock = agent.dial()
         self._conn = h2.connection.H2Connection(h2.config.H2Configuration(
             client_side=False, header_encoding="utf-8", validate_inbound_headers=False))
+        self._conn.local_settings.update(self.SETTINGS)
+        self._conn.local_settings.acknowledge()
         self._conn.initiate_connection()
         self._flush()
         self._thread = threading.Thread(target=self._run, daemon=True)

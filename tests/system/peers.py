@@ -28,7 +28,7 @@ def up(agent, config):
     """`homeport up`, once every service of this configuration is public."""
     process = agent.up(config, ready="connected to the gateway")
     for service in re.findall(r"^\[service (\S+)\]", config, re.M):
-        process.wait_line(rf"service {service}: (http|https|tcp)://")
+        process.wait_line(rf"service {service}: (http|https|tcp|udp)://")
     return process
 
 

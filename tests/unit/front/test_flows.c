@@ -307,6 +307,13 @@ static void no_new_ones(void **state)
 	arrive(w, 2);
 	assert_int_equal(w->n_taken, 1);
 	assert_int_equal(w->counters.datagrams_in, 2);
+	loop_sim_advance(w->loop, USEC_PER_S);
+	answer(w, 0);
+	loop_sim_advance(w->loop, USEC_PER_S);
+	assert_int_equal(w->counters.flows, 1);
+	loop_sim_advance(w->loop, 2 * USEC_PER_S);
+	assert_int_equal(w->counters.flows, 0);
+	assert_true(has_ended(w, 0));
 }
 
 int main(void)
