@@ -86,14 +86,16 @@ static void live_ping(void *arg)
 	carrier_schedule(c);
 }
 
-static uint64_t live_acked(void *arg)
+static uint64_t live_acked(void *arg, bool *ret_pending)
 {
 	struct carrier *c = arg;
 	struct sock_info info;
 
+	*ret_pending = false;
 	if (!c->socket)
 		return 0;
 	sock_stream_info(c->socket, &info);
+	*ret_pending = info.pending;
 	return info.bytes_acked;
 }
 
@@ -847,8 +849,8 @@ bool carrier_takes_visitors(const struct carrier *c)
 
 bool carrier_takes_udp(const struct carrier *c)
 {
-	return nghttp2_session_get_remote_settings(
-		       c->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+	return nghttp2_session_get_remote_settings(c->session,
+						   NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 unsigned carrier_visitors(const struct carrier *c)

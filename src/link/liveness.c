@@ -40,22 +40,43 @@ static void ask(struct liveness *l)
 {
 	l->asked_at = loop_now(l->loop);
 	l->asked_signs = l->signs;
-	l->acked = l->handler->acked(l->arg);
+	bool pending;
+
+	l->acked = l->handler->acked(l->arg, &pending);
 	l->handler->ping(l->arg);
 }
 
-/* Did anything move since the question? */
+/*
+ * Did anything move since the question? Acknowledged bytes are a sign only while more of ours wait:
+ * when all of it is with the other side's kernel, the PING too, its process has to answer, and a
+ * frozen one does not.
+ */
 static bool answered(struct liveness *l)
 {
+	bool pending = false;
 	uint64_t acked;
 
-	if (l->signs != l->asked_signs)
+	if (l->signs != l->asked_signs) {
+		l->drained = false;
 		return true;
-	acked = l->handler->acked(l->arg);
+	}
+	acked = l->handler->acked(l->arg, &pending);
 	if (acked == l->acked)
 		return false;
 	l->acked = acked;
+	if (!pending)
+		return false;
 	l->last_sign = loop_now(l->loop);
+	return true;
+}
+
+/* The last bytes of a long queue may have arrived only now: once, the answer gets its time. */
+static bool answer_may_come(struct liveness *l, uint64_t acked_before)
+{
+	if (l->drained || l->acked == acked_before)
+		return false;
+	l->drained = true;
+	timer_start(&l->timer, LIVENESS_QUIET);
 	return true;
 }
 
@@ -63,6 +84,7 @@ static void on_timer(void *arg)
 {
 	struct liveness *l = arg;
 	usec_t now = loop_now(l->loop);
+	uint64_t acked = l->acked;
 
 	switch (l->state) {
 	case LIVENESS_STATE_STOPPED:
@@ -82,11 +104,14 @@ static void on_timer(void *arg)
 			set_state(l, LIVENESS_STATE_QUIET, "answered");
 			return;
 		}
+		if (answer_may_come(l, acked))
+			return;
 		set_state(l, LIVENESS_STATE_STOPPED, "no answer");
 		l->handler->on_dead(l->arg);
 		return;
 	case LIVENESS_STATE_URGENT:
-		if (answered(l)) {
+		if (answered(l) ||
+		    l->acked != acked) { /* the way is open, which was the question */
 			set_state(l, LIVENESS_STATE_QUIET, "answered");
 			return;
 		}

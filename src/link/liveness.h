@@ -8,8 +8,10 @@
  *	     │ a sign                      2 s: on_missed, once
  *	     └──────────── URGENT ◀── liveness_ask (network changed, clock jumped): PING now
  *
- * A sign is any byte received, or bytes of ours that the other side's TCP acknowledged: on a slow
- *line a full send queue delays PING by seconds, but the queue itself moves.
+ * A sign is any byte received, or bytes of ours that the other side's TCP acknowledged while more
+ *of them wait: on a slow line a full send queue delays PING by seconds, but the queue itself moves.
+ *When all is acknowledged, the PING too, a process must answer: 15 s after the last byte one that
+ *is stopped is dead, although its kernel lives.
  */
 #pragma once
 
@@ -21,8 +23,9 @@
 
 struct liveness_handler {
 	void (*ping)(void *arg);
-	uint64_t (*acked)(
-		void *arg); /* a count that moves when the other side acknowledges bytes */
+	/* A count that moves when the other side's TCP acknowledges bytes of ours; *ret_pending:
+	 * some still wait for that. */
+	uint64_t (*acked)(void *arg, bool *ret_pending);
 	void (*on_missed)(void *arg); /* an urgent question found no answer in 2 s; NULL is fine */
 	void (*on_dead)(void *arg);
 };
@@ -45,7 +48,8 @@ struct liveness {
 	uint64_t signs, asked_signs; /* how often bytes came; the same when it was asked */
 	uint64_t acked;		     /* when it was asked */
 	bool missed;		     /* on_missed was called for this question */
-	bool again;		     /* the question before it is open too: it gives no more time */
+	bool drained; /* all of ours was acknowledged, the PING too, and still nothing came */
+	bool again;   /* the question before it is open too: it gives no more time */
 };
 
 void liveness_init(struct liveness *l, struct loop *loop, const struct liveness_handler *handler,

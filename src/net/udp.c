@@ -126,8 +126,17 @@ static void read_local(struct msghdr *msg, struct ipaddr *ret)
 	}
 }
 
-int udp_receive(struct loop *loop, int fd, struct udp_datagram ret[static UDP_BATCH_MAX],
-		struct err *e)
+unsigned udp_next_batch(size_t room, const struct udp_datagram *list, int n)
+{
+	size_t longest = 1;
+
+	for (int i = 0; i < n; i++)
+		longest = MAX(longest, list[i].len);
+	return (unsigned)MIN(MAX(room / longest, (size_t)1), (size_t)UDP_BATCH_MAX);
+}
+
+int udp_receive(struct loop *loop, int fd, unsigned most,
+		struct udp_datagram ret[static UDP_BATCH_MAX], struct err *e)
 {
 	uint8_t *slots = loop_scratch(loop, LOOP_SCRATCH_DATAGRAMS);
 	struct mmsghdr msgs[UDP_BATCH_MAX] = {0};
@@ -136,7 +145,8 @@ int udp_receive(struct loop *loop, int fd, struct udp_datagram ret[static UDP_BA
 	struct iovec iovs[UDP_BATCH_MAX];
 	int n;
 
-	for (size_t i = 0; i < UDP_BATCH_MAX; i++) {
+	assert(most >= 1 && most <= UDP_BATCH_MAX);
+	for (size_t i = 0; i < most; i++) {
 		iovs[i] = (struct iovec){.iov_base = slots + i * SLOT, .iov_len = SLOT};
 		msgs[i].msg_hdr = (struct msghdr){.msg_name = &peers[i],
 						  .msg_namelen = sizeof(peers[i]),
@@ -146,7 +156,7 @@ int udp_receive(struct loop *loop, int fd, struct udp_datagram ret[static UDP_BA
 						  .msg_controllen = sizeof(infos[i])};
 	}
 	do
-		n = recvmmsg(fd, msgs, UDP_BATCH_MAX, MSG_DONTWAIT, NULL);
+		n = recvmmsg(fd, msgs, most, MSG_DONTWAIT, NULL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return -ERR_AGAIN;

@@ -29,11 +29,15 @@ int udp_bind(const struct ipaddr *at, int *ret_fd, struct err *e) MUST_CHECK;
 int udp_connect(const struct ipaddr *to, int *ret_fd, struct err *e) MUST_CHECK;
 
 /*
- * What is there, UDP_BATCH_MAX at most: how many. -ERR_AGAIN: none now; -ERR_REFUSED: connected
- * sockets only, nobody listens there (ICMP), after which it goes on; -ERR_FAILED.
+ * What is there, `most` (1 to UDP_BATCH_MAX) at most: how many. -ERR_AGAIN: none now; -ERR_REFUSED:
+ * connected sockets only, nobody listens there (ICMP), after which it goes on; -ERR_FAILED.
  */
-int udp_receive(struct loop *loop, int fd, struct udp_datagram ret[static UDP_BATCH_MAX],
-		struct err *e) MUST_CHECK;
+int udp_receive(struct loop *loop, int fd, unsigned most,
+		struct udp_datagram ret[static UDP_BATCH_MAX], struct err *e) MUST_CHECK;
+
+/* How many to receive the next time so that they fit into `room` bytes, if they are no longer than
+ * these n (> 0). What waits in the kernel for the next turn is not lost. */
+unsigned udp_next_batch(size_t room, const struct udp_datagram *list, int n);
 
 /*
  * Send n (at most UDP_BATCH_MAX) datagrams. to, from: where and from which of our addresses; both

@@ -10,6 +10,7 @@ struct world {
 	struct liveness live;
 	unsigned pings, missed, dead;
 	uint64_t acked;
+	bool pending;
 	usec_t start, ping_at, missed_at, dead_at;
 };
 
@@ -26,9 +27,12 @@ static void ping(void *arg)
 	w->ping_at = now(w);
 }
 
-static uint64_t acked(void *arg)
+static uint64_t acked(void *arg, bool *ret_pending)
 {
-	return ((struct world *)arg)->acked;
+	struct world *w = arg;
+
+	*ret_pending = w->pending;
+	return w->acked;
 }
 
 static void on_missed(void *arg)
@@ -53,6 +57,7 @@ static void world_init(struct world *w)
 {
 	*w = (struct world){0};
 	assert_int_equal(loop_new_sim(&w->loop, NULL), 0);
+	w->pending = true;
 	w->start = loop_now(w->loop);
 	liveness_init(&w->live, w->loop, &handler, w);
 	liveness_start(&w->live);
@@ -137,6 +142,44 @@ static void test_acknowledged_bytes_are_a_sign(void **state)
 	loop_sim_advance(w.loop, S(21));
 	assert_int_equal(w.dead, 1);
 	assert_true(w.dead_at <= S(80));
+	world_done(&w);
+}
+
+/* A process that is stopped: its kernel acknowledges every PING, and that is all that ever comes.
+ */
+static void test_a_frozen_process_is_dead(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.pending = false;
+	for (int i = 0; i < 300 && !w.dead; i++) {
+		unsigned pings = w.pings;
+
+		loop_sim_advance(w.loop, MS(100));
+		if (w.pings != pings)
+			w.acked += 17;
+	}
+	assert_int_equal(w.dead, 1);
+	assert_int_equal(w.dead_at, S(15));
+	world_done(&w);
+}
+
+/* A long queue that has just arrived: the answer to the PING behind it gets its time. */
+static void test_an_answer_behind_a_long_queue(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	loop_sim_advance(w.loop, MS(9900));
+	w.acked += 1000000;
+	w.pending = false;
+	loop_sim_advance(w.loop, S(3));
+	assert_int_equal(w.dead, 0);
+	liveness_heard(&w.live);
+	loop_sim_advance(w.loop, S(3));
+	assert_int_equal(w.dead, 0);
+	assert_int_equal(w.live.state, LIVENESS_STATE_QUIET);
 	world_done(&w);
 }
 
@@ -281,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_bytes_put_the_question_off),
 		cmocka_unit_test(test_an_answer),
 		cmocka_unit_test(test_acknowledged_bytes_are_a_sign),
+		cmocka_unit_test(test_a_frozen_process_is_dead),
+		cmocka_unit_test(test_an_answer_behind_a_long_queue),
 		cmocka_unit_test(test_acknowledged_before_the_question),
 		cmocka_unit_test(test_urgent_and_answered),
 		cmocka_unit_test(test_urgent_and_missed),
