@@ -17,12 +17,11 @@
 #include "net/pump.h"
 #include "net/udp.h"
 
-#define BATCHES_PER_TURN 4
-
 struct flow {
 	struct edge_visit visit; /* first */
 	struct loop *loop;	 /* borrowed */
 	int fd;			 /* owned; -1: closed */
+	unsigned batch;		 /* how many datagrams to take in a turn */
 	struct watch *watch;	 /* owned */
 	struct stream *capsules; /* borrowed: its user's; NULL: closed */
 	struct pump *pump;	 /* owned; served */
@@ -96,31 +95,22 @@ static void on_closed(void *arg)
 
 static const struct dgram_handler handler = {.send = on_send, .closed = on_closed};
 
-/* One batch. False: nothing more now. */
-static bool receive(struct flow *f)
-{
-	struct udp_datagram list[UDP_BATCH_MAX];
-	int n = udp_receive(f->loop, f->fd, list, NULL);
-
-	if (n == -ERR_REFUSED) {
-		f->refused = true; /* it may listen again tomorrow: the flow stays */
-		return true;
-	}
-	for (int i = 0; i < n && f->capsules; i++) {
-		f->refused = false;
-		f->bytes_out += list[i].len;
-		if (!dgram_stream_push(f->capsules, list[i].bytes, list[i].len))
-			f->bytes_out -= list[i].len;
-	}
-	return n == UDP_BATCH_MAX;
-}
-
+/* No more in a turn than the queue holds: at its end the stream's user takes what he can. */
 static void on_readable(void *arg, unsigned events)
 {
+	struct udp_datagram list[UDP_BATCH_MAX];
 	struct flow *f = arg;
+	int n = udp_receive(f->loop, f->fd, f->batch, list, NULL);
 
-	for (int i = 0; i < BATCHES_PER_TURN && receive(f); i++)
-		;
+	if (n == -ERR_REFUSED)
+		f->refused = true; /* it may listen again tomorrow: the flow stays */
+	for (int i = 0; i < n; i++)
+		if (dgram_stream_push(f->capsules, list[i].bytes, list[i].len))
+			f->bytes_out += list[i].len;
+	if (n > 0) {
+		f->refused = false;
+		f->batch = udp_next_batch(DGRAM_QUEUE_MAX, list, n);
+	}
 	watch_set(f->watch, WATCH_READ); /* an error has switched it off */
 }
 
@@ -154,6 +144,7 @@ static int flow_new(struct edge_service *service, const struct edge_visitor *vis
 	if (!f)
 		return err_set(e, ERR_NOMEM, "flow");
 	f->fd = -1;
+	f->batch = UDP_BATCH_MAX;
 	f->loop = service->loop;
 	f->visitor = visitor->addr;
 	f->started = loop_now(service->loop);

@@ -1,6 +1,6 @@
 #include "front/udp.h"
 
-#define BATCHES_PER_TURN 4 /* of one socket; then others get their turn */
+#include "net/dgram.h"
 
 /* One address of a port. */
 struct place {
@@ -8,6 +8,7 @@ struct place {
 	struct port *port; /* borrowed */
 	int fd;		   /* owned */
 	struct watch *watch;
+	unsigned batch; /* how many datagrams to take in a turn */
 };
 
 struct port {
@@ -29,23 +30,18 @@ struct front_udp {
 
 /* ── datagrams ── */
 
-static bool receive(struct place *place)
-{
-	struct port *port = place->port;
-	struct udp_datagram list[UDP_BATCH_MAX];
-	int n = udp_receive(port->udp->loop, place->fd, list, NULL);
-
-	for (int i = 0; i < n; i++)
-		front_flows_take(port->flows, place, &list[i]);
-	return n == UDP_BATCH_MAX;
-}
-
+/* No more in a turn than a flow's queue holds: at its end the link takes what it can. */
 static void on_readable(void *arg, unsigned events)
 {
 	struct place *place = arg;
+	struct port *port = place->port;
+	struct udp_datagram list[UDP_BATCH_MAX];
+	int n = udp_receive(port->udp->loop, place->fd, place->batch, list, NULL);
 
-	for (int i = 0; i < BATCHES_PER_TURN && receive(place); i++)
-		;
+	for (int i = 0; i < n; i++)
+		front_flows_take(port->flows, place, &list[i]);
+	if (n > 0)
+		place->batch = udp_next_batch(DGRAM_QUEUE_MAX, list, n);
 	watch_set(place->watch, WATCH_READ); /* an error has switched it off */
 }
 
@@ -136,6 +132,7 @@ static int place_open(struct port *port, const struct ipaddr *at, struct err *e)
 		return err_set(e, ERR_NOMEM, "UDP port");
 	place->port = port;
 	place->fd = -1;
+	place->batch = UDP_BATCH_MAX;
 	list_push(&port->places, &place->node);
 	r = udp_bind(at, &place->fd, e);
 	if (r == 0)

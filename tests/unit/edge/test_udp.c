@@ -174,7 +174,7 @@ static void server_answers(struct world *w, const char *expected, const char *an
 	struct udp_datagram list[UDP_BATCH_MAX];
 	struct ipaddr peer;
 
-	assert_int_equal(udp_receive(w->loop, w->server, list, NULL), 1);
+	assert_int_equal(udp_receive(w->loop, w->server, UDP_BATCH_MAX, list, NULL), 1);
 	assert_int_equal(list[0].len, strlen(expected));
 	assert_memory_equal(list[0].bytes, expected, list[0].len);
 	peer = list[0].peer;

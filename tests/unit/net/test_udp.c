@@ -30,7 +30,7 @@ static struct ipaddr address(const char *text)
 /* On loopback what was sent is there. */
 static int receive(int fd, struct udp_datagram got[static UDP_BATCH_MAX])
 {
-	return udp_receive(loop, fd, got, NULL);
+	return udp_receive(loop, fd, UDP_BATCH_MAX, got, NULL);
 }
 
 static unsigned send_one(int fd, const struct ipaddr *to, const void *bytes, size_t len)
@@ -131,6 +131,18 @@ static void goes_on_behind_a_failure(void **state)
 	free(bytes);
 }
 
+/* What fits into a queue, by the longest that came. */
+static void next_batch(void **state)
+{
+	struct udp_datagram list[] = {{.len = 0}, {.len = 1200}, {.len = 9000}, {.len = 65507}};
+
+	assert_int_equal(udp_next_batch(65513, list, 1), UDP_BATCH_MAX);
+	assert_int_equal(udp_next_batch(65513, list, 2), UDP_BATCH_MAX);
+	assert_int_equal(udp_next_batch(65513, list, 3), 7);
+	assert_int_equal(udp_next_batch(65513, list, 4), 1);
+	assert_int_equal(udp_next_batch(10, list, 4), 1);
+}
+
 static void port_in_use(void **state)
 {
 	struct ipaddr at = address("127.0.0.1:1"), bound;
@@ -158,17 +170,18 @@ static void nobody_listens(void **state)
 	close(server);
 	assert_int_equal(udp_connect(&bound, &visitor, NULL), 0);
 	assert_int_equal(send_one(visitor, NULL, "x", 1), 1);
-	assert_int_equal(udp_receive(loop, visitor, got, &e), -ERR_REFUSED);
-	assert_int_equal(udp_receive(loop, visitor, got, &e), -ERR_AGAIN);
+	assert_int_equal(udp_receive(loop, visitor, 1, got, &e), -ERR_REFUSED);
+	assert_int_equal(udp_receive(loop, visitor, 1, got, &e), -ERR_AGAIN);
 	close(visitor);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_ipv4), cmocka_unit_test(answers_ipv6),
-		cmocka_unit_test(all_sizes),	cmocka_unit_test(goes_on_behind_a_failure),
-		cmocka_unit_test(port_in_use),	cmocka_unit_test(nobody_listens),
+		cmocka_unit_test(answers_ipv4),	  cmocka_unit_test(answers_ipv6),
+		cmocka_unit_test(all_sizes),	  cmocka_unit_test(goes_on_behind_a_failure),
+		cmocka_unit_test(next_batch),	  cmocka_unit_test(port_in_use),
+		cmocka_unit_test(nobody_listens),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
