@@ -109,7 +109,7 @@ def test_example_with_a_large_page(run, gateway):
 def test_example_goes_and_comes(gateway, example):
     example.process.stop()
     wait_until(lambda: status(gateway)["agents"]["online"] == 0, "it is gone")
-    assert visit(gateway.http, HELLO).status == 421  # it took its services with it
+    assert visit(gateway.http, HELLO).status == 503  # known here, but offline
     example.start()
     assert visit(gateway.http, HELLO).status == 200
     gateway.process.stop()  # says `drain`

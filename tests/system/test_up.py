@@ -134,7 +134,7 @@ def test_reload_ends_visitors_of_what_is_gone(gateway, agent, site):
 
 def test_a_bad_reload_changes_nothing(gateway, agent, site):
     up = agent.up(hello(site), ready=HELLO)
-    reload(up, agent, "[service hello]\nto = udp://x:1\n", line=r"error: .*homeport\.conf:2: .*")
+    reload(up, agent, "[service hello]\nto = gopher://x\n", line=r"error: .*homeport\.conf:2: .*")
     assert served(gateway, HELLO)
     reload(up, agent, hello(site))
     up.stop()
