@@ -48,8 +48,8 @@ def of_tier(status, path):
     if path.exists():
         text = path.read_text()
         counts += of_junit(text) if path.suffix == ".xml" else of_meson(text)
-    if status and not counts["failed"]:
-        counts["failed"] += 1  # it ended badly without naming a test
+    if (status or not counts["passed"]) and not counts["failed"]:
+        counts["failed"] += 1  # it ended badly without naming a test, or tested nothing
     return counts
 
 

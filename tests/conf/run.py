@@ -28,7 +28,7 @@ def complaint(path, command):
     if kind == "good":
         return done.stderr or None
     expected = path.read_text(errors="replace").splitlines()[0].removeprefix("# expect: ")
-    if expected not in first:
+    if not expected or expected not in first:
         return f"expected: {expected}\ngot:      {first}"
     return None
 
