@@ -80,8 +80,8 @@ static const struct conf_row listen_rows[] = {
 	 .shape = "[ADDRESS:]PORT ...", .help = "For visitors without TLS."},
 	{"ports", CONF_STRING, offsetof(struct listen_section, ports), .preset = "20000-20099",
 	 .check = check_ports, .shape = "FIRST-LAST|none",
-	 .help = "TCP ports for services that have no name in their protocol, such as ssh; on the "
-		 "addresses of https."},
+	 .help = "Ports for services that have no name in their protocol, such as ssh (TCP) or "
+		 "WireGuard (UDP); on the addresses of https."},
 	{"trust-proxy", CONF_WORDS, offsetof(struct listen_section, trust_proxy),
 	 .flags = CONF_REPEAT, .check = conf_check_cidr, .shape = "NETWORK ...",
 	 .help = "Load balancers in front of this gateway. Every TCP connection from there must "
@@ -94,7 +94,8 @@ static const struct conf_row limits_rows[] = {
 	{"connections-per-source", CONF_INT,
 	 offsetof(struct limits_section, connections_per_source), .min = 1, .max = 1000000,
 	 .preset = "1024",
-	 .help = "Connections at once from one source, which is an IPv4 address or an IPv6 /64."},
+	 .help = "Connections at once from one source, which is an IPv4 address or an IPv6 /64. "
+		 "A flow of UDP counts as one."},
 	{"new-per-source", CONF_INT, offsetof(struct limits_section, new_per_source_s), .min = 1,
 	 .max = 1000000, .preset = "500",
 	 .help = "New connections a second from one source; ten seconds' worth at once."},

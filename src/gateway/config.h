@@ -48,7 +48,7 @@ struct gateway_config {
 	unsigned workers;
 	struct cidr proxies[GATEWAY_PROXIES_MAX]; /* of trust-proxy */
 	size_t n_proxies;
-	uint16_t first_port, last_port; /* raw TCP ports; both 0: none */
+	uint16_t first_port, last_port; /* raw ports, TCP and UDP; both 0: none */
 };
 
 extern const struct conf_schema gateway_schema;
