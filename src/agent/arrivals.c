@@ -6,6 +6,7 @@
 
 #include "agent/visit.h"
 #include "base/log.h"
+#include "net/fdlimit.h"
 
 struct arrivals {
 	struct loop *loop;		/* borrowed */
@@ -114,7 +115,7 @@ static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 	struct arrivals *arrivals = arg;
 	struct arrival *a = NULL;
 
-	if (allowed(arrivals, fd) && arrivals->n < ARRIVALS_MAX)
+	if (allowed(arrivals, fd) && arrivals->n < ARRIVALS_MAX && !fdlimit_reserved(fd))
 		a = calloc(1, sizeof(*a));
 	if (!a) {
 		close(fd);

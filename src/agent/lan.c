@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "net/fdlimit.h"
 
 #define LAN_PORT_TRIES 8 /* ports that are free in IPv4 but not in IPv6 */
 #define LAN_URL_MAX    128
@@ -29,7 +30,7 @@ static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 	struct err e = {0};
 
 	str_copy(visitor.proto, sizeof(visitor.proto), str_of(lan->scheme));
-	if (!edge) {
+	if (!edge || fdlimit_reserved(fd)) {
 		close(fd);
 		return;
 	}

@@ -126,8 +126,8 @@ static int connect_lender(struct visit *visit, const struct forwarded *who, stru
 	char element[FORWARDED_TEXT_MAX];
 
 	snprintf(visit->line, sizeof(visit->line), "%s\n", forwarded_format(element, who));
-	return sock_connect_start(agent_loop(service->agent), &service->lender.at,
-				  VISIT_CONNECT_TIMEOUT, on_connected, visit, &visit->connect, e);
+	return sock_connect_visitor(agent_loop(service->agent), &service->lender.at,
+				    VISIT_CONNECT_TIMEOUT, on_connected, visit, &visit->connect, e);
 }
 
 void visit_start(struct service *service, struct link_visitor *v, const struct forwarded *who)

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/live.h"
+#include "net/fdlimit.h"
 #include "state/identity.h"
 
 #define LAN_PORT_DEFAULT 8080 /* if it is free */
@@ -248,8 +249,10 @@ static void on_jump(void *arg, usec_t span)
 static int make_loop(struct share *share, struct err *e)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	int r = loop_new(&share->loop, e);
+	int r;
 
+	fdlimit_raise();
+	r = loop_new(&share->loop, e);
 	for (size_t i = 0; i < ARRAY_LEN(signals) && r == 0; i++)
 		r = loop_on_signal(share->loop, signals[i], on_terminate, share, e);
 	if (r == 0)

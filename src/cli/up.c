@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "net/fdlimit.h"
 #include "net/notify.h"
 #include "state/identity.h"
 #include "state/lock.h"
@@ -252,7 +253,10 @@ static int prepare(struct up *up, struct err *e)
 
 static int run(struct up *up, struct err *e)
 {
-	int r = prepare(up, e);
+	int r;
+
+	fdlimit_raise();
+	r = prepare(up, e);
 
 	if (r == 0)
 		r = start_agent(up, e);

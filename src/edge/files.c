@@ -27,6 +27,7 @@
 #include "http/mime.h"
 #include "http/page.h"
 #include "http/range.h"
+#include "net/fdlimit.h"
 
 #define PIECES_PER_TURN 8
 
@@ -202,7 +203,9 @@ static void work_open(struct job *job)
 	AUTO(closep) int root = -1;
 
 	r->error = edge_folder_root(r->files->path, &root, &r->err);
-	r->root_gone = r->error < 0;
+	r->root_gone = r->error == -ERR_NOT_FOUND;
+	if (r->error == 0 && fdlimit_reserved(root))
+		r->error = err_set(&r->err, ERR_LIMIT, "too many open files for another visitor");
 	if (r->error == 0)
 		r->error = r->path->folder ? open_folder(r, root) : open_file(r, root);
 }
@@ -355,6 +358,9 @@ static void answer_error(struct edge_files_request *r)
 		break;
 	case ERR_DENIED:
 		answer_page(r, 403, "This page may not be read.");
+		break;
+	case ERR_LIMIT:
+		answer_page(r, 503, "Too much is going on here at the moment.");
 		break;
 	default:
 		answer_page(r, 500, "This page cannot be read at the moment.");

@@ -28,6 +28,9 @@ static int error_code(int error)
 	case EACCES:
 	case EPERM:
 		return ERR_DENIED;
+	case EMFILE:
+	case ENFILE:
+		return ERR_LIMIT;
 	default:
 		return ERR_FAILED;
 	}

@@ -15,15 +15,15 @@ enum edge_folder_flag {
 };
 
 /* The folder itself. Text of errors: "open /srv/www: No such file or directory". -ERR_NOT_FOUND:
- * it is not there or no folder. */
+ * it is not there or no folder; the others as below. */
 int edge_folder_root(const char *path, int *ret_fd, struct err *e) MUST_CHECK;
 
 /*
  * Open for reading. path: relative, of edge_filepath_decode; "" is the folder itself. Never waits
  * for a FIFO and takes no terminal; the caller looks what it is (fstat).
  *
- * -ERR_NOT_FOUND: not there, or outside; -ERR_DENIED: no permission; -ERR_FAILED: disk trouble, no
- * descriptors left.
+ * -ERR_NOT_FOUND: not there, or outside; -ERR_DENIED: no permission; -ERR_LIMIT: no
+ * descriptors left; -ERR_FAILED: disk trouble.
  */
 int edge_folder_open(int root_fd, const char *path, unsigned flags, int *ret_fd,
 		     struct err *e) MUST_CHECK;

@@ -108,13 +108,15 @@ static const struct http_client_handler client_handler;
 static void connect_to(struct edge_forward *f)
 {
 	struct err e = {0};
+	int r;
 
 	drop_client(f);
 	f->reused = false;
 	set_state(f, FORWARD_CONNECTING);
-	if (sock_connect_start(f->service->loop, &f->service->to, EDGE_CONNECT_TIMEOUT,
-			       on_connected, f, &f->connect, &e) < 0)
-		answer_trouble(f, 502, e.text);
+	r = sock_connect_visitor(f->service->loop, &f->service->to, EDGE_CONNECT_TIMEOUT,
+				 on_connected, f, &f->connect, &e);
+	if (r < 0)
+		answer_trouble(f, r == -ERR_LIMIT ? 503 : 502, e.text);
 }
 
 static void on_connected(void *arg, int r, struct stream *s, const struct err *e)

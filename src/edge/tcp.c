@@ -246,8 +246,8 @@ static int start(struct edge_service *service, const struct edge_visitor *visito
 	t->started = loop_now(service->loop);
 	t->started_wall = ustime_wall();
 	defer_init(&t->defer, service->loop, on_taken_away, t);
-	r = sock_connect_start(service->loop, &service->to, EDGE_CONNECT_TIMEOUT, on_connected, t,
-			       &t->connect, e);
+	r = sock_connect_visitor(service->loop, &service->to, EDGE_CONNECT_TIMEOUT, on_connected, t,
+				 &t->connect, e);
 	if (r < 0) {
 		free(t);
 		return r;

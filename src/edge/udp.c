@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "net/dgram.h"
+#include "net/fdlimit.h"
 #include "net/pump.h"
 #include "net/udp.h"
 
@@ -150,6 +151,8 @@ static int flow_new(struct edge_service *service, const struct edge_visitor *vis
 	f->started = loop_now(service->loop);
 	f->started_wall = ustime_wall();
 	r = flow_connect(f, &service->to, e);
+	if (r == 0 && fdlimit_reserved(f->fd))
+		r = err_set(e, ERR_LIMIT, "too many open files for another visitor");
 	if (r == 0)
 		r = dgram_stream_new(f->loop, &handler, f, &f->capsules, e);
 	if (r < 0) {

@@ -8,7 +8,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "gateway/away.h"
@@ -18,6 +17,7 @@
 #include "gateway/registry.h"
 #include "gateway/store.h"
 #include "gateway/worker.h"
+#include "net/fdlimit.h"
 #include "net/notify.h"
 #include "state/folder.h"
 #include "state/identity.h"
@@ -339,25 +339,13 @@ static int open_control(struct gateway *gateway, struct err *e)
 	return r < 0 ? r : gateway_control_new(&config, &gateway->control, e);
 }
 
-/* Every visitor is a descriptor or two: take as many as we may have. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warning("cannot raise the number of open files");
-}
-
 static int start(struct gateway *gateway, struct err *e)
 {
 	int r;
 
 	inherited_collect(&gateway->inherited);
 	r = prepare_state(gateway, e);
-	raise_descriptor_limit();
+	fdlimit_raise();
 	if (r == 0)
 		r = loop_new(&gateway->loop, e);
 	if (r == 0) /* before the ports, so that whoever sees one of those can ask here */

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "net/fdlimit.h"
+
 const char *sock_addr_format(char text[static 128], const struct sock_addr *a)
 {
 	char ip[IPADDR_TEXT_MAX];
@@ -384,9 +386,10 @@ static void connect_on_defer(void *arg)
 	connect_finish(c, c->error, 0);
 }
 
-int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t timeout,
-		       void (*done)(void *arg, int r, struct stream *s, const struct err *e),
-		       void *arg, struct sock_connect **ret_connect, struct err *e)
+static int connect_start(struct loop *loop, const struct sock_addr *to, usec_t timeout,
+			 bool visitor,
+			 void (*done)(void *arg, int r, struct stream *s, const struct err *e),
+			 void *arg, struct sock_connect **ret_connect, struct err *e)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sock_addr_to_sockaddr(to, &ss);
@@ -407,6 +410,10 @@ int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t tim
 		free(c);
 		return r;
 	}
+	if (visitor && fdlimit_reserved(c->fd)) {
+		sock_connect_cancel(c);
+		return err_set(e, ERR_LIMIT, "too many open files for another visitor");
+	}
 	*ret_connect = c;
 	do
 		r = connect(c->fd, (struct sockaddr *)&ss, len);
@@ -424,6 +431,20 @@ int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t tim
 	c->error = r < 0 ? errno : 0;
 	defer_call(&c->defer);
 	return 0;
+}
+
+int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t timeout,
+		       void (*done)(void *arg, int r, struct stream *s, const struct err *e),
+		       void *arg, struct sock_connect **ret_connect, struct err *e)
+{
+	return connect_start(loop, to, timeout, false, done, arg, ret_connect, e);
+}
+
+int sock_connect_visitor(struct loop *loop, const struct sock_addr *to, usec_t timeout,
+			 void (*done)(void *arg, int r, struct stream *s, const struct err *e),
+			 void *arg, struct sock_connect **ret_connect, struct err *e)
+{
+	return connect_start(loop, to, timeout, true, done, arg, ret_connect, e);
 }
 
 /* ── listening ── */

@@ -51,6 +51,11 @@ struct sock_connect;
 int sock_connect_start(struct loop *loop, const struct sock_addr *to, usec_t timeout,
 		       void (*done)(void *arg, int r, struct stream *s, const struct err *e),
 		       void *arg, struct sock_connect **ret_connect, struct err *e) MUST_CHECK;
+
+/* The same for a visitor, who gets none of the last descriptors (net/fdlimit.h): -ERR_LIMIT. */
+int sock_connect_visitor(struct loop *loop, const struct sock_addr *to, usec_t timeout,
+			 void (*done)(void *arg, int r, struct stream *s, const struct err *e),
+			 void *arg, struct sock_connect **ret_connect, struct err *e) MUST_CHECK;
 void sock_connect_cancel(struct sock_connect *c); /* NULL is fine */
 
 /* ── listening ── */
