@@ -65,6 +65,12 @@ static const struct conf_row service_rows[] = {
 	{"port", CONF_INT, offsetof(struct agent_service_section, port), .min = 1, .max = 65535,
 	 .help = "The public port wished for a tcp:// or udp:// service. The default is one that "
 		 "the gateway chooses."},
+	{"allow", CONF_WORDS, offsetof(struct agent_service_section, allow), .flags = CONF_REPEAT,
+	 .check = conf_check_cidr, .shape = "NETWORK ...",
+	 .help = "Only visitors from these networks or addresses are served, such as 203.0.113.7 "
+		 "or 2001:db8::/32. Others get the status 403, or a reset, and their datagrams are "
+		 "dropped. It is decided at home; the gateway is not told. The default is "
+		 "everybody."},
 	{"proxy-protocol", CONF_BOOL, offsetof(struct agent_service_section, proxy_protocol),
 	 .preset = "no",
 	 .help = "Whether a tcp:// or https:// server is told who the visitor is: by a header of "
@@ -171,6 +177,19 @@ static int fill_names(const struct agent_service_section *s, struct wish *wish, 
 	return 0;
 }
 
+static int fill_allow(const struct agent_service_section *s, const char *file, struct wish *wish,
+		      struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->allow.n && r == 0; i++)
+		r = wish_allow(wish, str_of(s->allow.at[i]), e);
+	if (r == -ERR_LIMIT)
+		return err_set(e, ERR_INVALID, "%s:%u: allow: more than %d networks", file,
+			       line_of(s, "allow"), WISH_ALLOW_MAX);
+	return r;
+}
+
 static int fill_wish(const struct agent_config *config, const struct agent_service_section *s,
 		     const char *file, const char *base, struct wish *wish, struct err *e)
 {
@@ -192,6 +211,8 @@ static int fill_wish(const struct agent_config *config, const struct agent_servi
 	r = wish_set_host(wish, str_of(s->host));
 	if (r == 0)
 		r = fill_names(s, wish, e);
+	if (r == 0)
+		r = fill_allow(s, file, wish, e);
 	if (r == 0)
 		r = check_kind(s, wish, file, e);
 	return r < 0 ? r : check_names(config, wish, s, file, e);

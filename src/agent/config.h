@@ -23,6 +23,7 @@ struct agent_service_section {
 	char *host;
 	int64_t port;
 	bool proxy_protocol;
+	struct conf_words allow;
 };
 
 struct agent_config {

@@ -40,7 +40,7 @@ struct origin {
 	unsigned misses;   /* in a row */
 	enum origin_reach reach, told;
 	char why[sizeof(((struct err *)0)->text)];
-	uint64_t requests;
+	uint64_t requests, denied;
 };
 
 static void start(struct origin *o);
@@ -137,9 +137,10 @@ static void on_request(void *arg, const struct edge_request *request)
 	struct origin *o = arg;
 
 	o->requests++;
+	o->denied += request->denied;
 	if (o->events->on_request)
 		o->events->on_request(o->arg, request);
-	if (request->note && o->edge && !o->look.check && o->reach != ORIGIN_NO)
+	if (request->note && !request->denied && o->edge && !o->look.check && o->reach != ORIGIN_NO)
 		look_at(o, o->edge, &o->at, false);
 }
 
@@ -156,6 +157,8 @@ static int edge_new(struct origin *o, const struct sock_addr *at, struct edge_se
 		.host = o->wish.host,
 		.host_name = o->wish.host_name,
 		.proxy_protocol = o->wish.proxy_protocol,
+		.allow = o->wish.allow,
+		.n_allow = o->wish.n_allow,
 		.n_names = MIN(o->wish.n_names, EDGE_NAMES_MAX),
 	};
 
@@ -399,4 +402,9 @@ unsigned origin_visitors(const struct origin *o)
 uint64_t origin_requests(const struct origin *o)
 {
 	return o->requests;
+}
+
+uint64_t origin_denied(const struct origin *o)
+{
+	return o->denied;
 }

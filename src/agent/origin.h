@@ -59,3 +59,4 @@ void origin_look(struct origin *origin, struct origin_look *look);
 
 unsigned origin_visitors(const struct origin *origin); /* now */
 uint64_t origin_requests(const struct origin *origin); /* finished, in all */
+uint64_t origin_denied(const struct origin *origin);   /* of them, turned away by the allow-list */

@@ -49,15 +49,17 @@ static json_t *service_json(const struct service *s)
 	bool loan = service_on_loan(s);
 	const struct link_grant *g = &s->grant;
 
-	return json_pack("{s:s s:s s:s s:b s:o s:s s:o s:s s:s s:o s:o s:i s:i s:I s:I}", "id",
-			 s->wish.id, "to", s->wish.target.text, "kind",
+	return json_pack("{s:s s:s s:s s:b s:o s:s s:o s:s s:s s:o s:o s:i s:i s:I s:I s:o s:I}",
+			 "id", s->wish.id, "to", s->wish.target.text, "kind",
 			 link_kind_name(s->wish.target.link), "on_loan", loan, "reachable",
 			 reach_json(s), "why", loan ? "" : origin_why(s->origin), "granted",
 			 grant_json(s), "reason", g->reason, "text", g->text, "names",
 			 wish_names_json(g->names, g->n_names), "urls",
 			 wish_names_json(g->urls, g->n_urls), "port", (int)g->port, "visitors",
 			 (int)s->n_visits, "visitors_total", (json_int_t)s->n_visitors, "requests",
-			 (json_int_t)(loan ? s->n_visitors : origin_requests(s->origin)));
+			 (json_int_t)(loan ? s->n_visitors : origin_requests(s->origin)), "allow",
+			 wish_allow_json(&s->wish), "denied",
+			 (json_int_t)(loan ? 0 : origin_denied(s->origin)));
 }
 
 static json_t *answer(const struct agent *agent)

@@ -47,7 +47,7 @@ static const struct link_visitor_handler visitor_handler = {.on_closed = on_clos
 
 static unsigned status_of(int r)
 {
-	return r == -ERR_LIMIT ? 503 : 502;
+	return r == -ERR_DENIED ? 403 : r == -ERR_LIMIT ? 503 : 502;
 }
 
 static void on_opened(void *arg, int r, struct stream *s, const struct err *e)

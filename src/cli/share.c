@@ -16,7 +16,7 @@
 
 struct share_options {
 	struct common common;
-	struct option_texts names;
+	struct option_texts names, allow;
 	const char *host;
 	int64_t port;
 	bool lan, proxy_protocol, json;
@@ -34,6 +34,9 @@ static const struct option_row share_rows[] = {
 		 "wished for a tcp:// or udp:// service"},
 	{"host", 0, OPTION_TEXT, offsetof(struct share_options, host), .arg = "preserve|local|NAME",
 	 .help = "Host that a local HTTP server sees (default: preserve)"},
+	{"allow", 'a', OPTION_TEXTS, offsetof(struct share_options, allow), .arg = "NETWORK",
+	 .help = "serve only visitors from there, such as 203.0.113.7 or 2001:db8::/32 (may be "
+		 "repeated)"},
 	{"proxy-protocol", 0, OPTION_FLAG, offsetof(struct share_options, proxy_protocol),
 	 .help = "tell a tcp:// or https:// server who the visitor is, by a PROXY v2 header"},
 	{"json", 0, OPTION_FLAG, offsetof(struct share_options, json),
@@ -113,6 +116,15 @@ static int name_it(struct wish *wish, const struct option_texts *names, const st
 	return r;
 }
 
+static int add_networks(struct wish *wish, const struct option_texts *networks, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < networks->n && r == 0; i++)
+		r = wish_allow(wish, str_of(networks->at[i]), e);
+	return r < 0 ? err_wrap(e, r, "--allow") : 0;
+}
+
 /* Wrong usage is -ERR_INVALID. */
 static int make_wish(const struct share_options *o, const char *typed, struct wish *wish,
 		     struct err *e)
@@ -141,6 +153,9 @@ static int make_wish(const struct share_options *o, const char *typed, struct wi
 		return err_set(e, ERR_INVALID,
 			       "--proxy-protocol is for tcp:// and https:// servers");
 	wish->proxy_protocol = o->proxy_protocol;
+	r = add_networks(wish, &o->allow, e);
+	if (r < 0)
+		return r;
 	return wish->target.edge == EDGE_FILES ? check_folder(&wish->target, typed, e) : 0;
 }
 

@@ -56,6 +56,18 @@ static void print_public(const json_t *s)
 		printf("  public   %s\n", log_text(text, str_of(json_string_value(url))));
 }
 
+static void print_allowed(const json_t *s)
+{
+	const json_t *allow = json_object_get(s, "allow"), *network;
+	size_t i;
+
+	if (json_array_size(allow) == 0)
+		return;
+	printf("  allowed ");
+	json_array_foreach(allow, i, network) printf(" %s", json_string_value(network));
+	printf("; %lld others turned away\n", json_number(s, "denied"));
+}
+
 static void print_service(const json_t *s)
 {
 	const json_t *reachable = json_object_get(s, "reachable");
@@ -69,6 +81,7 @@ static void print_service(const json_t *s)
 	else if (json_is_true(reachable))
 		printf("  at home  yes\n");
 	print_public(s);
+	print_allowed(s);
 	if (strcmp(json_text(s, "kind"), "udp") == 0)
 		printf("  flows    %lld now, %lld since the start\n", json_number(s, "visitors"),
 		       json_number(s, "visitors_total"));

@@ -40,6 +40,12 @@ void edge_service_report(struct edge_service *service, struct edge_request *requ
 		service->events.on_request(service->arg, request);
 }
 
+bool edge_service_allows(const struct edge_service *service, const struct edge_visitor *visitor)
+{
+	return service->n_allow == 0 ||
+	       cidr_list_contains(service->allow, service->n_allow, &visitor->addr);
+}
+
 unsigned edge_service_visitors(const struct edge_service *service)
 {
 	return service->n_visits;
@@ -73,11 +79,23 @@ static int copy_texts(struct edge_service *s, const struct edge_spec *spec)
 	return s->id && s->path && s->host_name ? 0 : -ERR_NOMEM;
 }
 
+static int copy_allow(struct edge_service *s, const struct edge_spec *spec)
+{
+	if (spec->n_allow == 0)
+		return 0;
+	s->allow = malloc(spec->n_allow * sizeof(*s->allow));
+	if (!s->allow)
+		return -ERR_NOMEM;
+	memcpy(s->allow, spec->allow, spec->n_allow * sizeof(*s->allow));
+	s->n_allow = spec->n_allow;
+	return 0;
+}
+
 static int service_fill(struct edge_service *s, const struct edge_spec *spec, struct err *e)
 {
 	int r;
 
-	if (copy_texts(s, spec) < 0)
+	if (copy_texts(s, spec) < 0 || copy_allow(s, spec) < 0)
 		return err_set(e, ERR_NOMEM, "service %s", spec->id);
 	if (spec->kind != EDGE_FILES) {
 		sock_addr_format(s->to_text, &s->to);
@@ -134,6 +152,7 @@ void edge_service_free(struct edge_service *s)
 	edge_files_unref(s->files);
 	for (size_t i = 0; i < s->n_names; i++)
 		free(s->names[i]);
+	free(s->allow);
 	free(s->host_name);
 	free(s->path);
 	free(s->id);
@@ -205,6 +224,23 @@ static int open_made(struct edge_service *service, const struct edge_visitor *vi
 	return 0;
 }
 
+/* Who comes with requests gets a page that says so (web.c); for others there are no words. */
+static bool is_denied(struct edge_service *service, const struct edge_visitor *visitor)
+{
+	struct edge_request request = {
+		.visitor = visitor->addr,
+		.started_wall = ustime_wall(),
+		.note = EDGE_DENIED_NOTE,
+		.denied = true,
+	};
+
+	if (service->kind == EDGE_FILES || service->kind == EDGE_HTTP ||
+	    edge_service_allows(service, visitor))
+		return false;
+	edge_service_report(service, &request);
+	return true;
+}
+
 /* Whether both speak in streams, or both in datagrams. */
 static bool fits(const struct edge_service *service, const struct edge_visitor *visitor)
 {
@@ -223,6 +259,8 @@ int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 	if (!fits(service, visitor))
 		return err_set(e, ERR_REFUSED, "service %s is not for %s", service->id,
 			       visitor->proto);
+	if (is_denied(service, visitor))
+		return err_set(e, ERR_DENIED, EDGE_DENIED_NOTE);
 	opening = calloc(1, sizeof(*opening));
 	if (!opening)
 		return err_set(e, ERR_NOMEM, "visitor");
@@ -265,7 +303,7 @@ void edge_serve(struct edge_service *service, const struct edge_visitor *visitor
 	struct err e = {0};
 	int r;
 
-	if (service->retired || !fits(service, visitor)) {
+	if (service->retired || !fits(service, visitor) || is_denied(service, visitor)) {
 		stream_reset(stream);
 		return;
 	}

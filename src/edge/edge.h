@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "net/sock.h"
 
 enum edge_kind {
@@ -46,6 +47,10 @@ struct edge_spec {
 	const char *names[EDGE_NAMES_MAX]; /* host names of the service, lower case; "*.x.y"
 					      allowed; none: any Host */
 	size_t n_names;
+	/* Visitors from elsewhere are turned away, on every path; none: nobody is. One without an
+	 * address is from elsewhere. */
+	const struct cidr *allow;
+	size_t n_allow;
 };
 
 /* Who visits, as the gateway or the accepting socket tells. */
@@ -70,6 +75,7 @@ struct edge_request {
 	usec_t duration;
 	const char *note; /* what went wrong ("connect to 127.0.0.1:8000: Connection refused", "the
 			     visitor left" before the answer was complete), or NULL */
+	bool denied;	  /* he is not on the allow-list: nothing is wrong at home */
 };
 
 /* Called from the loop. Nothing of the edge may be freed inside. */
@@ -111,7 +117,8 @@ struct edge_opening;
  * A stream for a visitor who comes over the link. done is called once, later: r = 0 and a stream
  * (the callee's), or -ERR_REFUSED (the local server does not accept), -ERR_LIMIT, -ERR_FAILED,
  * -ERR_RESET (the service was freed) and e. edge_open_cancel before that ends it. -ERR_REFUSED at
- * once: the service is retired, or only one of both speaks UDP.
+ * once: the service is retired, or only one of both speaks UDP; -ERR_DENIED: he is not on its
+ * allow-list (but who comes with requests gets a stream, and a page that says so).
  */
 int edge_open(struct edge_service *service, const struct edge_visitor *visitor,
 	      void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,

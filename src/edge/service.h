@@ -25,6 +25,8 @@ struct edge_service {
 	char *host_name; /* EDGE_HOST_NAME; else what EDGE_HOST_LOCAL means */
 	char *names[EDGE_NAMES_MAX];
 	size_t n_names;
+	struct cidr *allow; /* owned */
+	size_t n_allow;
 	bool proxy_protocol; /* EDGE_TCP */
 	struct edge_events events;
 	void *arg;
@@ -38,6 +40,10 @@ void edge_visit_enter(struct edge_visit *visit, struct edge_service *service,
 		      void (*end)(struct edge_visit *visit),
 		      void (*retire)(struct edge_visit *visit));
 void edge_visit_leave(struct edge_visit *visit); /* once or more often */
+
+/* Whether the allow-list has him, or there is none. */
+bool edge_service_allows(const struct edge_service *service, const struct edge_visitor *visitor);
+#define EDGE_DENIED_NOTE "not on the allow-list"
 
 /* Fill in the service and report to the role. */
 void edge_service_report(struct edge_service *service, struct edge_request *request);

@@ -12,6 +12,7 @@ struct web {
 	struct edge_files_request *file; /* owned; of x */
 	struct edge_forward *forward;	 /* owned; EDGE_HTTP, from the first request on */
 	const char *note;		 /* borrowed; what went wrong right here */
+	bool denied;
 };
 
 /* ── the host ── */
@@ -59,7 +60,12 @@ static void on_request(void *arg, struct http_exchange *x)
 
 	w->x = x;
 	service = w->visit.service;
-	if (!edge_web_host_allowed(service, http_exchange_head(x)->host)) {
+	if (!edge_service_allows(service, &w->visitor)) {
+		w->denied = true;
+		w->note = EDGE_DENIED_NOTE;
+		http_exchange_close_after(x);
+		http_page_respond(x, 403, NULL, "Visitors from your address are not served here.");
+	} else if (!edge_web_host_allowed(service, http_exchange_head(x)->host)) {
 		http_exchange_close_after(x);
 		http_page_respond(x, 421, NULL, "This name is not served here.");
 	} else if (service->kind == EDGE_HTTP) {
@@ -99,6 +105,7 @@ static void report(struct web *w, const struct http_ending *ending)
 		.started_wall = ending->started_wall,
 		.duration = ending->duration,
 		.note = note_of(w),
+		.denied = w->denied,
 	};
 
 	if (head) {

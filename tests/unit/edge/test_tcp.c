@@ -276,6 +276,55 @@ static void tells_who_the_visitor_is(void **state)
 	}
 }
 
+/* ── allow-lists ── */
+
+static struct cidr network(const char *text)
+{
+	struct cidr cidr;
+
+	assert_int_equal(cidr_parse(str_of(text), &cidr, NULL), 0);
+	return cidr;
+}
+
+static void denies(struct world *w, const char *allowed)
+{
+	struct cidr list[] = {network("2001:db8::/32"), network(allowed)};
+	struct edge_spec spec = {.kind = EDGE_TCP, .allow = list, .n_allow = ARRAY_LEN(list)};
+	struct edge_visitor visitor = world_who();
+	struct edge_opening *opening;
+	struct err e = {0};
+
+	world_init(w);
+	world_serve(w, &spec);
+	assert_int_equal(edge_open(w->service, &visitor, world_on_open, w, &opening, &e),
+			 -ERR_DENIED);
+	assert_string_equal(e.text, "not on the allow-list");
+	assert_int_equal(w->requests, 1);
+	assert_true(w->denied);
+	serve(w);
+	peer_run(&w->visitor);
+	WAIT(visitor_reset);
+	assert_int_equal(w->requests, 2);
+	assert_int_equal(w->n_backends, 0);
+	world_done(w);
+}
+
+static void only_those_on_the_list_may_visit(void **state)
+{
+	struct cidr list[] = {network("2001:db8::/32"), network("192.0.2.0/24")};
+	struct edge_spec spec = {.kind = EDGE_TCP, .allow = list, .n_allow = ARRAY_LEN(list)};
+	struct world world, *w = &world;
+
+	denies(w, "192.0.2.8");
+	denies(w, "192.0.3.0/24");
+	world_init(w);
+	world_serve(w, &spec);
+	world_visit(w);
+	talk(w);
+	assert_false(w->denied);
+	world_done(w);
+}
+
 /* ── checks ── */
 
 static void on_checked(void *arg, int r, const struct err *e)
@@ -390,6 +439,7 @@ int main(void)
 		cmocka_unit_test(an_opening_may_be_cancelled),
 		cmocka_unit_test(a_retired_service_takes_nobody_new),
 		cmocka_unit_test(tells_who_the_visitor_is),
+		cmocka_unit_test(only_those_on_the_list_may_visit),
 		cmocka_unit_test(a_check_can_be_cancelled),
 		cmocka_unit_test(a_check_says_that_it_is_one),
 		cmocka_unit_test(checks_that_somebody_listens),

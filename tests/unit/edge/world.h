@@ -22,6 +22,7 @@ struct world {
 	unsigned requests, status;
 	uint64_t bytes_in, bytes_out;
 	char line[256], note[512];
+	bool denied;
 	/* waiting */
 	bool (*until)(struct world *w);
 	struct timer tick;
@@ -35,6 +36,7 @@ static inline void world_on_request(void *arg, const struct edge_request *r)
 	w->requests++;
 	w->status = r->status;
 	w->bytes_in = r->bytes_in;
+	w->denied = r->denied;
 	w->bytes_out = r->bytes_out;
 	snprintf(w->line, sizeof(w->line), "%.*s %.*s %.*s", STR_ARG(r->method), STR_ARG(r->target),
 		 STR_ARG(r->host));
