@@ -17,6 +17,8 @@ import struct
 import subprocess
 import threading
 
+import pytest
+
 from harness import DEADLINE_S, connect
 
 HELLO = "hello.localhost"
@@ -248,6 +250,18 @@ def deaf(s):
 
 def hearing(s):
     s.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+def _filters_missing():
+    """Why sockets cannot be made deaf here; None: they can."""
+    with socket.socket() as s:
+        try:
+            deaf(s)
+        except OSError as error:
+            return f"needs root here (socket filters: {error.strerror})"
+
+
+needs_filters = pytest.mark.skipif(_filters_missing() is not None, reason=str(_filters_missing()))
 
 
 class Line:

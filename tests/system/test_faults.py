@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import Agent, connect, visit, wait_until
-from peers import HELLO, Line, Visitor, sha256, up
+from peers import HELLO, Line, Visitor, needs_filters, sha256, up
 
 BIG = os.urandom(24 << 20)
 
@@ -263,6 +263,7 @@ def test_all_carriers_cut(gateway, agent, folder, line):
     process.stop()
 
 
+@needs_filters
 def test_a_dead_line(gateway, agent, folder, line):
     """Connections that stay as they are, and nothing passes: silence is noticed, a new one dialled,
     and who came in between gets his page after all."""
@@ -280,6 +281,7 @@ def test_a_dead_line(gateway, agent, folder, line):
     process.stop()
 
 
+@needs_filters
 def test_a_dead_line_that_stays_dead(gateway, agent, folder, line):
     """New connections get no answer for a while, either; then the line is back."""
     process = up_through(line, agent, folder)
@@ -293,6 +295,7 @@ def test_a_dead_line_that_stays_dead(gateway, agent, folder, line):
     process.stop()
 
 
+@needs_filters
 def test_one_dead_carrier(gateway, agent, folder, line):
     """Visitors go on over the other one."""
     process = up_through(line, agent, folder)
