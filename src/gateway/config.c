@@ -104,6 +104,13 @@ static const struct conf_row limits_rows[] = {
 	 .help = "Connections at once, of all sources, that have not said yet where they go."},
 	{"opening-per-source", CONF_INT, offsetof(struct limits_section, opening_per_source),
 	 .min = 1, .max = 1000000, .preset = "64", .help = "The same of one source."},
+	{"visitors-per-agent", CONF_INT, offsetof(struct limits_section, visitors_per_agent),
+	 .min = 1, .max = 1000000, .preset = "4096",
+	 .help = "Visitors at once of one agent, flows of UDP among them. More are told that it "
+		 "is busy."},
+	{"new-per-agent", CONF_INT, offsetof(struct limits_section, new_per_agent_s), .min = 1,
+	 .max = 1000000, .preset = "1000",
+	 .help = "New visitors a second of one agent; ten seconds' worth at once."},
 };
 
 static const struct conf_kind kinds[] = {

@@ -190,6 +190,8 @@ static void copy_agent(struct registry_agent *to, struct agent *agent)
 	to->stats.visitors = __atomic_load_n(&agent->stats.visitors, __ATOMIC_RELAXED);
 	to->stats.visitors_total = __atomic_load_n(&agent->stats.visitors_total, __ATOMIC_RELAXED);
 	to->stats.refused = __atomic_load_n(&agent->stats.refused, __ATOMIC_RELAXED);
+	to->stats.refused_full = __atomic_load_n(&agent->stats.refused_full, __ATOMIC_RELAXED);
+	to->stats.refused_fast = __atomic_load_n(&agent->stats.refused_fast, __ATOMIC_RELAXED);
 }
 
 /* ── the whole ── */

@@ -24,7 +24,10 @@ struct registry;
 struct registry_stats {
 	uint64_t visitors;	 /* there now */
 	uint64_t visitors_total; /* since the gateway started */
-	uint64_t refused;	 /* visitors turned away: offline, or too many */
+	uint64_t refused;	 /* visitors turned away: by the agent, or while it was away */
+	uint64_t refused_full;	 /* more than may be there at once (admission.h) */
+	uint64_t refused_fast;	 /* more new ones a second */
+	uint64_t new_full_at;	 /* admission.c's */
 };
 
 /* An agent as it is now: a copy. */

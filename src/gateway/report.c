@@ -93,12 +93,14 @@ static json_t *describe_agent(const struct registry_agent *agent, json_t *names)
 
 	if (agent->observed.family)
 		ipaddr_format(address, &agent->observed);
-	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "name", agent->name, "state",
-			   state_of(agent), "address", address, "key",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", agent->name,
+			   "state", state_of(agent), "address", address, "key",
 			   tls_key_hash_format(key, &agent->key), "visitors",
 			   (json_int_t)agent->stats.visitors, "visitors_total",
 			   (json_int_t)agent->stats.visitors_total, "refused",
-			   (json_int_t)agent->stats.refused);
+			   (json_int_t)agent->stats.refused, "refused_full",
+			   (json_int_t)agent->stats.refused_full, "refused_fast",
+			   (json_int_t)agent->stats.refused_fast);
 	add_times(object, agent);
 	json_object_set_new(object, "names", names ? json_incref(names) : json_array());
 	return object;

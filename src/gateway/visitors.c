@@ -5,7 +5,7 @@
  */
 #include "gateway/visitors.h"
 
-#include "gateway/registry.h"
+#include "gateway/admission.h"
 #include "gateway/worker.h"
 
 struct visitor {
@@ -23,7 +23,7 @@ static void count(uint64_t *counter, uint64_t n)
 static void visitor_free(struct visitor *v)
 {
 	if (v->stats)
-		count(&v->stats->visitors, (uint64_t)-1);
+		admission_leave(v->stats);
 	free(v->front);
 	free(v);
 }
@@ -120,7 +120,19 @@ static void arrive(void *arg)
 	open_at_agent(v);
 }
 
-static struct visitor *visitor_new(const struct front_visitor *front, struct worker *owner)
+/* He is not counted with the agent; his stream is still here. */
+static void turn_away(struct worker *here, const struct front_visitor *front)
+{
+	if (here->front) {
+		front_refuse(here->front, front, FRONT_REFUSE_BUSY);
+		return;
+	}
+	stream_close(front->stream);
+	worker_count_gone(here, &front->peer);
+}
+
+static struct visitor *visitor_new(const struct front_visitor *front, struct worker *owner,
+				   struct registry_stats *stats)
 {
 	struct visitor *v = malloc(sizeof(*v));
 	struct front_visitor *copy = malloc(sizeof(*copy));
@@ -131,12 +143,7 @@ static struct visitor *visitor_new(const struct front_visitor *front, struct wor
 		return NULL;
 	}
 	*copy = *front;
-	*v = (struct visitor){.owner = owner, .peer = front->peer, .front = copy};
-	v->stats = registry_stats(owner->shared->registry, front->route.owner);
-	if (v->stats) {
-		count(&v->stats->visitors, 1);
-		count(&v->stats->visitors_total, 1);
-	}
+	*v = (struct visitor){.owner = owner, .peer = front->peer, .stats = stats, .front = copy};
 	return v;
 }
 
@@ -144,9 +151,20 @@ void visitors_on_visitor(void *arg, const struct front_visitor *front)
 {
 	struct worker *here = arg;
 	struct worker *owner = worker_of(here->shared, front->route.owner);
-	struct visitor *v = visitor_new(front, owner);
+	struct registry_stats *stats = registry_stats(here->shared->registry, front->route.owner);
+	const struct limits_section *config = &here->shared->config->limits;
+	struct admission_limits limits = {(unsigned)config->visitors_per_agent,
+					  (unsigned)config->new_per_agent_s};
+	struct visitor *v;
 
+	if (stats && admission_enter(stats, &limits, loop_now(here->loop)) != ADMISSION_GRANTED) {
+		turn_away(here, front);
+		return;
+	}
+	v = visitor_new(front, owner, stats);
 	if (!v) {
+		if (stats)
+			admission_leave(stats);
 		stream_close(front->stream);
 		worker_count_gone(here, &front->peer);
 		return;

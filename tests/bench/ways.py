@@ -10,7 +10,7 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 CIPHER = "aes128-gcm@openssh.com"
 
 # What a crowd behind one address, which the load is, would run into; all else is as installed.
-RAISED = {"new-per-source": 1000000}
+RAISED = {"new-per-source": 1000000, "new-per-agent": 1000000}
 
 
 class Services:
