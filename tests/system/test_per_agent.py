@@ -21,7 +21,7 @@ def two_agents(run, limits):
 
 
 def counted(gateway, name):
-    agents = json.loads(gateway.command("agents", "--json").stdout)
+    agents = json.loads(gateway.command("agents", "--json").stdout)["agents"]
     return next(agent for agent in agents if agent["name"] == name)
 
 
