@@ -32,7 +32,7 @@ static int on_size(struct http_chunked *c, char byte, struct err *e)
 
 	if (value >= 0) {
 		if (c->left > HTTP_CHUNKED_SIZE_MAX >> 4)
-			return err_set(e, ERR_LIMIT, "chunk too large");
+			return err_set(e, ERR_INVALID, "chunk too large");
 		c->left = c->left << 4 | (uint64_t)value;
 		c->state = HTTP_CHUNKED_SIZE;
 		return 0;
@@ -87,7 +87,7 @@ static int step(struct http_chunked *c, char byte, struct err *e)
 	bool in_trailer = c->state >= HTTP_CHUNKED_TRAILER_FIRST;
 
 	if (++c->line > (in_trailer ? HTTP_CHUNKED_TRAILER_MAX : HTTP_CHUNKED_LINE_MAX))
-		return err_set(e, ERR_LIMIT, "chunk line or trailer too long");
+		return err_set(e, ERR_INVALID, "chunk line or trailer too long");
 	switch (c->state) {
 	case HTTP_CHUNKED_SIZE_FIRST:
 	case HTTP_CHUNKED_SIZE:

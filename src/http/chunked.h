@@ -42,8 +42,8 @@ struct http_chunked {
 /*
  * Take the coding off `len` bytes at `from`; the data goes to `to`, which may be the same memory.
  * The number of data bytes is returned, *ret_used gets how many bytes were looked at: all, unless
- * the body ended among them (http_chunked_ended). -ERR_INVALID: not the coding; -ERR_LIMIT: over a
- * limit above.
+ * the body ended among them (http_chunked_ended). -ERR_INVALID: not the coding, or over a limit
+ * above: who counts otherwise than we do is not to be told apart from who attacks.
  */
 ptrdiff_t http_chunked_decode(struct http_chunked *c, void *to, const void *from, size_t len,
 			      size_t *ret_used, struct err *e) MUST_CHECK;

@@ -229,7 +229,7 @@ ssize_t http_exchange_read(struct http_exchange *x, void *bytes, size_t len)
 	if (n == -ERR_AGAIN)
 		return n;
 	if (x->in->eof || n != -ERR_RESET)
-		refuse(x, n == -ERR_LIMIT ? 413 : 400);
+		refuse(x, 400);
 	else
 		x->aborted = true;
 	return -ERR_RESET;

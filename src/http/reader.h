@@ -38,7 +38,7 @@ void http_reader_wake(struct http_reader *r);
 
 /*
  * > 0: bytes of the body; read on until something else comes. 0: the body is complete. -ERR_AGAIN:
- * STREAM_READABLE follows. -ERR_INVALID, -ERR_LIMIT: bad framing; -ERR_RESET: the stream ended or
+ * STREAM_READABLE follows. -ERR_INVALID: bad framing; -ERR_RESET: the stream ended or
  * broke in the middle. len > 0.
  */
 ssize_t http_reader_read(struct http_reader *r, void *bytes, size_t len, struct err *e) MUST_CHECK;

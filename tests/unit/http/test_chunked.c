@@ -108,17 +108,17 @@ static void limits_sizes_lines_and_trailers(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(large); i++)
 		assert_int_equal(decode(large[i], strlen(large[i]), 5, out, &used, &ended),
-				 -ERR_LIMIT);
+				 -ERR_INVALID);
 	memset(text, '0', sizeof(text)); /* leading zeros without end */
-	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_LIMIT);
+	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_INVALID);
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "3;", 2);
-	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_LIMIT);
+	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_INVALID);
 	memcpy(text, "0\r\n", 3);
-	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_LIMIT);
+	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_INVALID);
 	for (size_t i = 3; i + 4 <= sizeof(text); i += 4) /* many small trailer fields */
 		memcpy(text + i, "a:\r\n", 4);
-	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_LIMIT);
+	assert_int_equal(decode(text, sizeof(text), 100, out, &used, &ended), -ERR_INVALID);
 }
 
 int main(void)

@@ -264,7 +264,9 @@ static void answers(void **state)
 
 static void refuses_bad_requests(void **state)
 {
-#define START "POST /count HTTP/1.1\r\nHost: a\r\n"
+#define START	 "POST /count HTTP/1.1\r\nHost: a\r\n"
+#define ZEROS64	 "0000000000000000000000000000000000000000000000000000000000000000"
+#define ZEROS256 ZEROS64 ZEROS64 ZEROS64 ZEROS64
 	static const struct {
 		const char *request;
 		unsigned status;
@@ -294,7 +296,9 @@ static void refuses_bad_requests(void **state)
 		{START "Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n", 400},
 		{START "Transfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n", 400},
 		{START "Transfer-Encoding: chunked\r\n\r\n1\r\nxyz0\r\n\r\n", 400},
-		{START "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nx", 413},
+		{START "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nx", 400},
+		{START "Transfer-Encoding: chunked\r\n\r\n1;" ZEROS256 "\r\nx\r\n0\r\n\r\n", 400},
+		{START "Transfer-Encoding: chunked\r\n\r\n" ZEROS256 "1\r\nx\r\n0\r\n\r\n", 400},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
