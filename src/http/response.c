@@ -126,6 +126,15 @@ bool http_response_connection_has(const struct http_response *r, struct str opti
 	return false;
 }
 
+static size_t count_fields(const struct http_response *r, struct str name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_fields; i++)
+		n += str_eq_nocase(r->fields[i].name, name);
+	return n;
+}
+
 /* The slices, now that the text stays where it is. */
 static int collect_fields(struct http_response_parser *p, struct err *e)
 {
@@ -154,7 +163,8 @@ static int decide_body(const struct http_response_parser *p, struct http_respons
 	r->length = HTTPHEAD_NO_LENGTH;
 	if (length.at && !str_to_u64(length, INT64_MAX, &r->length))
 		return err_set(e, ERR_INVALID, "bad Content-Length");
-	if (coding.at && (length.at || r->minor == 0 || !str_eq_nocase(coding, STR("chunked"))))
+	if (coding.at && (length.at || r->minor == 0 || !str_eq_nocase(coding, STR("chunked")) ||
+			  count_fields(r, STR("transfer-encoding")) > 1))
 		return err_set(e, ERR_INVALID, "bad Transfer-Encoding");
 	if (p->head_request || r->status < 200 || r->status == 204 || r->status == 304)
 		r->body = HTTP_BODY_NONE;
