@@ -473,7 +473,11 @@ static void answer_file(struct edge_files_request *r)
 	struct http_validators v;
 
 	format_etag(etag, &r->st);
-	v = (struct http_validators){str_of(etag), r->st.st_mtim.tv_sec};
+	v = (struct http_validators){
+		.etag = str_of(etag),
+		.modified_s = r->st.st_mtim.tv_sec,
+		.now_s = (int64_t)(r->x->started_wall / USEC_PER_S),
+	};
 	http_fields_add(&fields, STR("ETag"), v.etag);
 	http_fields_add(&fields, STR("Last-Modified"),
 			str_of(http_date_format(date, v.modified_s)));

@@ -79,7 +79,8 @@ enum http_verdict http_precondition(const struct httphead *head, const struct ht
 	return HTTP_SEND;
 }
 
-/* RFC 9110 §13.1.5: an entity tag compared strongly, or exactly the date we gave. */
+/* RFC 9110 §13.1.5: an entity tag compared strongly, or exactly the date we gave, if that is
+ * strong: what was changed just now may change again within the same second (§8.8.2.2). */
 static bool if_range_holds(const struct httphead *head, const struct http_validators *v)
 {
 	struct str value = httphead_field(head, STR("if-range"));
@@ -89,7 +90,8 @@ static bool if_range_holds(const struct httphead *head, const struct http_valida
 		return true;
 	if (value.len && (value.at[0] == '"' || value.at[0] == 'W'))
 		return str_eq(value, v->etag);
-	return http_date_parse(value, &date) && date == v->modified_s;
+	return http_date_parse(value, &date) && date == v->modified_s &&
+	       v->modified_s <= v->now_s - HTTP_RANGE_DATE_STRONG_S;
 }
 
 /* "first-last", "first-", "-suffix" behind "bytes=". False: bad syntax. first > last comes out for

@@ -7,10 +7,13 @@
 
 #include "proto/httphead.h"
 
+#define HTTP_RANGE_DATE_STRONG_S 60 /* so old a Last-Modified identifies one state */
+
 /* What identifies one state of a file. */
 struct http_validators {
 	struct str etag;    /* strong, with its quotes */
 	int64_t modified_s; /* Last-Modified, seconds since 1970 */
+	int64_t now_s;	    /* of the request */
 };
 
 enum http_verdict { HTTP_SEND, HTTP_NOT_MODIFIED, HTTP_PRECONDITION_FAILED };

@@ -12,7 +12,8 @@
 #define BEFORE	 "Sun, 06 Nov 1994 08:49:36 GMT"
 #define AFTER	 "Sun, 06 Nov 1994 08:49:38 GMT"
 
-static const struct http_validators validators = {{ETAG, sizeof(ETAG) - 1}, MODIFIED};
+static const struct http_validators validators = {
+	{ETAG, sizeof(ETAG) - 1}, MODIFIED, MODIFIED + 60};
 
 static void parse(const char *method, const char *fields, struct httphead *head, char *text)
 {
@@ -135,12 +136,33 @@ static void a_range_is_for_get(void **state)
 	assert_int_equal(http_range(&head, &validators, 100, &first, &last), HTTP_RANGE_WHOLE);
 }
 
+static void a_young_date_is_weak(void **state)
+{
+	struct http_validators young = validators;
+	struct httphead head;
+	uint64_t first, last;
+	char text[512];
+
+	parse("GET", "Range: bytes=0-0\r\nIf-Range: " AT "\r\n", &head, text);
+	for (int age = -1; age < 60; age++) {
+		young.now_s = MODIFIED + age;
+		assert_int_equal(http_range(&head, &young, 100, &first, &last), HTTP_RANGE_WHOLE);
+	}
+	young.now_s = MODIFIED + 60;
+	assert_int_equal(http_range(&head, &young, 100, &first, &last), HTTP_RANGE_PART);
+	/* an entity tag is strong at any age */
+	young.now_s = MODIFIED;
+	parse("GET", "Range: bytes=0-0\r\nIf-Range: " ETAG "\r\n", &head, text);
+	assert_int_equal(http_range(&head, &young, 100, &first, &last), HTTP_RANGE_PART);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(a_range_is_for_get),
+		cmocka_unit_test(a_young_date_is_weak),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
