@@ -88,7 +88,7 @@ struct link_visitor {
 
 	unsigned status; /* gateway: of the answer; 0: none yet */
 	bool answered;	 /* 2xx was received, or sent */
-	bool udp;	 /* agent: a flow; its bytes are capsules */
+	bool udp;	 /* a flow: its bytes are capsules */
 	bool tx_waiting; /* the data source is deferred */
 	bool tx_dry;	 /* local read short: nothing there until it says so */
 	bool tx_end;	 /* END_STREAM is on its way */

@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "link/carrier_private.h"
 
-#define RESET_BURST_S 30
+#define RESET_BURST_S	30
+#define WINDOW_GROW_UDP (50 * USEC_PER_MS) /* 1.3 MB/s in the first window */
 
 /* ── ending ── */
 
@@ -290,15 +291,23 @@ static unsigned fresh_rtt_us(struct carrier *c)
 	return c->rtt_us;
 }
 
-/* A stream whose window is used up in less than two round trips is held back by it: double it while
- * the budget lasts. */
+/* A stream whose window is used up in less than this is held back by it. A flow's bytes cannot wait:
+ * what its window has no room for is lost, also while this process waits for its turn. */
+static usec_t window_grow_within(struct link_visitor *v)
+{
+	usec_t trips = 2 * (usec_t)MAX(fresh_rtt_us(v->carrier), 1000u);
+
+	return v->udp ? MAX(trips, WINDOW_GROW_UDP) : trips;
+}
+
+/* Double it while the budget lasts. */
 static void window_grow(struct link_visitor *v)
 {
 	struct carrier *c = v->carrier;
 	usec_t now = loop_now(c->loop);
 	size_t more = MIN(v->window, CARRIER_WINDOW_MAX - v->window);
 
-	if (more && now - v->window_at <= 2 * (usec_t)MAX(fresh_rtt_us(c), 1000u) &&
+	if (more && now - v->window_at <= window_grow_within(v) &&
 	    budget_has(&c->budget, more) &&
 	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, v->id,
 						  (int32_t)(v->window + more)) == 0) {
@@ -615,6 +624,7 @@ int carrier_open(struct carrier *c, const char *service, const struct forwarded 
 	v->carrier = c;
 	v->id = id;
 	v->local = local;
+	v->udp = udp;
 	v->handler = handler;
 	v->arg = arg;
 	v->window = CARRIER_WINDOW_START;

@@ -76,7 +76,7 @@ static void attempt_end(void *arg)
 		a.done(a.done_arg, -ERR_REFUSED, NULL, NULL, &e);
 		return;
 	}
-	assert_int_equal(mem_pair_new(w->loop, 0, &agent_end, &gateway_end, NULL), 0);
+	assert_int_equal(mem_pair_new(w->loop, 1 << 20, &agent_end, &gateway_end, NULL), 0);
 	assert_true(w->n_lines < LINES_MAX);
 	w->lines[w->n_lines++] = agent_end;
 	assert_int_equal(link_hub_take(w->hub, gateway_end, tls_identity_hash(w->key), 1, "laptop",
@@ -450,6 +450,33 @@ static void test_a_closed_window(void **state)
 	free(bytes);
 }
 
+/* 12 MB/s there and back over a line of 20 ms: more than the first window carries, so it grows, and
+ * then nothing is lost any more. */
+static void test_windows_grow(void **state)
+{
+	uint8_t *bytes = noise(1200);
+	struct world *w = *state;
+	uint64_t lost = 0, sent = 0;
+
+	for (unsigned i = 0; i < w->n_lines; i++)
+		mem_pair_set_delay(w->lines[i], 10 * USEC_PER_MS);
+	for (int ms = 0; ms < 3000; ms++) {
+		for (int i = 0; i < 10; i++)
+			arrive(w, 1, bytes, 1200);
+		pass(w, USEC_PER_MS);
+		if (ms == 1000) {
+			lost = w->counters.dropped_full;
+			sent = w->n_sent;
+		}
+		buf_done(&w->got);
+		buf_done(&w->sent);
+	}
+	pass(w, 100 * USEC_PER_MS);
+	assert_int_equal(w->counters.dropped_full, lost);
+	assert_in_range(w->n_sent - sent, 20000, 21000);
+	free(bytes);
+}
+
 /* The network towards the visitor takes nothing: lost and counted, and nobody is held up. */
 static void test_a_full_network(void **state)
 {
@@ -553,9 +580,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_there_and_back), TEST(test_a_closed_window), TEST(test_a_full_network),
-		TEST(test_idle),	   TEST(test_home_ends_it),    TEST(test_a_lost_link),
-		TEST(test_nobody_there),
+		TEST(test_there_and_back), TEST(test_a_closed_window),
+		TEST(test_windows_grow),   TEST(test_a_full_network),
+		TEST(test_idle),	   TEST(test_home_ends_it),
+		TEST(test_a_lost_link),	   TEST(test_nobody_there),
 #undef TEST
 	};
 
