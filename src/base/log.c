@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,8 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The one mutable global of the program: where and how loudly it speaks. */
+#define LOG_LINE_MAX	2048
+#define LOG_PATIENCE_MS 100
+
+/* The mutable globals of the program: how loudly it speaks, and what nobody listened to. */
 static enum log_level log_level = LOG_LEVEL_INFO;
+static atomic_uint log_missed;
 
 void log_set_level(enum log_level level)
 {
@@ -44,9 +49,35 @@ static const char *log_prefix(enum log_level level)
 	return to_journal() ? journal[level] : plain[level];
 }
 
+/* Whether stderr takes a line without waiting for whoever reads it (PIPE_BUF, pipe(7)); who is slow
+ * gets a moment, once. */
+static bool writable(bool missed)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, missed ? 0 : LOG_PATIENCE_MS) != 0;
+}
+
+static void put(const char *line, size_t len)
+{
+	unsigned missed = atomic_load(&log_missed);
+	char text[LOG_LINE_MAX + 64];
+	int n = 0;
+
+	if (!writable(missed != 0)) {
+		atomic_fetch_add(&log_missed, 1);
+		return;
+	}
+	if (missed && (missed = atomic_exchange(&log_missed, 0)))
+		n = snprintf(text, sizeof(text), "(%u lines left out)\n", missed);
+	memcpy(text + n, line, len);
+	if (write(STDERR_FILENO, text, (size_t)n + len) < 0)
+		return; /* nowhere left to complain */
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	char line[2048];
+	char line[LOG_LINE_MAX];
 	va_list ap;
 	size_t len;
 	int n;
@@ -61,8 +92,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 		return;
 	len = MIN(len + (size_t)n, sizeof(line) - 2);
 	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* nowhere left to complain */
+	put(line, len);
 }
 
 /* Length of the valid UTF-8 sequence at p (RFC 3629 §4), or 0. */

@@ -19,7 +19,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-/* Thread-safe: a line is written with one write(2). */
+/* Thread-safe: a line is written with one write(2). Does not wait for whoever reads stderr: lines
+ * that find no room are left out and counted. */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 
 #define log_error(...)	 log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -7,54 +7,118 @@
 #include "base/log.h"
 #include "cli/qr.h"
 
-void live_start(struct live *live)
+static void left_out_json(char *line, size_t size, unsigned n)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(line, size, "{\"event\":\"left-out\",\"lines\":%u}\n", n);
 }
 
-void live_done(struct live *live)
+static void left_out_text(char *line, size_t size, unsigned n)
+{
+	snprintf(line, size, "(%u lines left out)\n", n);
+}
+
+int live_start(struct live *live, struct loop *loop, struct err *e)
+{
+	int r = outlet_new(loop, STDOUT_FILENO, live->json ? left_out_json : left_out_text,
+			   &live->out, e);
+
+	return r < 0 ? r : outlet_new(loop, STDERR_FILENO, left_out_text, &live->err, e);
+}
+
+static void forget_urls(struct live *live)
 {
 	wish_names_done(live->urls, live->n_urls);
 	live->urls = NULL;
 	live->n_urls = 0;
 }
 
-/* Takes the object. */
-static void print_json(json_t *object)
+void live_done(struct live *live)
 {
-	if (object && json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0)
-		putchar('\n');
-	json_decref(object);
+	outlet_free(TAKE(live->out));
+	outlet_free(TAKE(live->err));
+	forget_urls(live);
 }
 
-static void tell(const char *text)
+static void put(struct outlet *outlet, FILE *without, const char *text)
 {
-	fprintf(stderr, "%s\n", text);
+	if (outlet)
+		outlet_write(outlet, text, strlen(text));
+	else
+		fputs(text, without);
+}
+
+static void PRINTF(2, 3) say(const struct live *live, const char *fmt, ...)
+{
+	AUTO(freep) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text)
+		put(live->out, stdout, text);
+}
+
+/* On stderr. */
+static void PRINTF(2, 3) complain_of(const struct live *live, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	put(live->err, stderr, text);
+}
+
+/* Takes the object. */
+static void print_json(const struct live *live, json_t *object)
+{
+	AUTO(freep)
+	char *text = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+
+	json_decref(object);
+	if (text)
+		say(live, "%s\n", text);
 }
 
 /* ── addresses ── */
+
+static void say_qr(const struct live *live, const char *url)
+{
+	AUTO(freep) char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return;
+	qr_print(to, url);
+	if (fclose(to) == 0 && text)
+		say(live, "%s", text);
+}
 
 static void print_urls(const struct live *live)
 {
 	for (size_t i = 0; i < live->n_urls; i++) {
 		if (live->json)
-			print_json(json_pack("{s:s s:s s:s}", "event", "url", "service", live->id,
-					     "url", live->urls[i]));
+			print_json(live, json_pack("{s:s s:s s:s}", "event", "url", "service",
+						   live->id, "url", live->urls[i]));
 		else
-			printf("%s\n", live->urls[i]);
+			say(live, "%s\n", live->urls[i]);
 	}
 	if (live->json || !isatty(STDOUT_FILENO))
 		return;
 	if (live->n_urls)
-		qr_print(stdout, live->urls[0]);
-	printf("Visitors appear here. Ctrl-C ends it.\n");
+		say_qr(live, live->urls[0]);
+	say(live, "Visitors appear here. Ctrl-C ends it.\n");
 }
 
 bool live_urls(struct live *live, const char *const *urls, size_t n)
 {
 	if (wish_names_equal(live->urls, live->n_urls, (char *const *)urls, n))
 		return false;
-	live_done(live);
+	forget_urls(live);
 	if (wish_names_copy(&live->urls, &live->n_urls, (char *const *)urls, n) < 0)
 		return false;
 	print_urls(live);
@@ -90,10 +154,10 @@ void live_reach(struct live *live, enum origin_reach reach, const char *why)
 	live->reach = reach;
 	live->reached |= reach == ORIGIN_YES;
 	if (live->json)
-		print_json(json_pack("{s:s s:b s:s}", "event", "target", "reachable",
-				     reach == ORIGIN_YES, "text", text));
+		print_json(live, json_pack("{s:s s:b s:s}", "event", "target", "reachable",
+					   reach == ORIGIN_YES, "text", text));
 	else if (reach == ORIGIN_NO || before == ORIGIN_NO)
-		tell(text);
+		complain_of(live, "%s\n", text);
 }
 
 void live_link(struct live *live, const char *state, const char *why)
@@ -102,17 +166,17 @@ void live_link(struct live *live, const char *state, const char *why)
 	char text[1024];
 
 	if (live->json) {
-		print_json(
-			json_pack("{s:s s:s s:s}", "event", "state", "state", state, "text", why));
+		print_json(live, json_pack("{s:s s:s s:s}", "event", "state", "state", state,
+					   "text", why));
 		return;
 	}
 	if (down && *why && strcmp(why, live->link_why) != 0) {
 		snprintf(text, sizeof(text), "not connected to the gateway: %s", why);
-		tell(text);
+		complain_of(live, "%s\n", text);
 		live->link_down = true;
 	}
 	if (!down && live->link_down) {
-		tell("connected to the gateway again");
+		complain_of(live, "connected to the gateway again\n");
 		live->link_down = false;
 	}
 	snprintf(live->link_why, sizeof(live->link_why), "%s", down ? why : "");
@@ -121,16 +185,16 @@ void live_link(struct live *live, const char *state, const char *why)
 void live_warning(const struct live *live, const char *text)
 {
 	if (live->json)
-		print_json(json_pack("{s:s s:s}", "event", "warning", "text", text));
+		print_json(live, json_pack("{s:s s:s}", "event", "warning", "text", text));
 	else
-		fprintf(stderr, "warning: %s\n", text);
+		complain_of(live, "warning: %s\n", text);
 }
 
 void live_error(const struct live *live, const char *text)
 {
 	if (live->json)
-		print_json(json_pack("{s:s s:s}", "event", "error", "text", text));
-	fprintf(stderr, "homeport share: %s\n", text);
+		print_json(live, json_pack("{s:s s:s}", "event", "error", "text", text));
+	complain_of(live, "homeport share: %s\n", text);
 }
 
 /* ── requests ── */
@@ -164,24 +228,26 @@ static const char *format_duration(char text[static 16], usec_t span)
 	return text;
 }
 
-static void print_request(const struct edge_request *r)
+static void print_request(const struct live *live, const struct edge_request *r)
 {
 	time_t started = (time_t)(r->started_wall / USEC_PER_S);
 	char clock[16] = "", visitor[IPADDR_TEXT_MAX], in[16], out[16], span[16];
 	char method[LOG_TEXT_MAX], target[LOG_TEXT_MAX], note[LOG_TEXT_MAX];
+	char what[2 * LOG_TEXT_MAX + 64];
 	struct tm tm;
 
 	if (localtime_r(&started, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	printf("%s  %s  ", clock, ipaddr_format(visitor, &r->visitor));
 	if (r->method.len)
-		printf("%s %s  %u  %s", log_text(method, r->method), log_text(target, r->target),
-		       r->status, format_size(out, r->bytes_out));
+		snprintf(what, sizeof(what), "%s %s  %u  %s", log_text(method, r->method),
+			 log_text(target, r->target), r->status, format_size(out, r->bytes_out));
 	else
-		printf("%s  %s in, %s out", r->kind == EDGE_UDP ? "flow" : "connection",
-		       format_size(in, r->bytes_in), format_size(out, r->bytes_out));
-	printf("  %s%s%s\n", format_duration(span, r->duration), r->note ? "  " : "",
-	       r->note ? log_text(note, str_of(r->note)) : "");
+		snprintf(what, sizeof(what), "%s  %s in, %s out",
+			 r->kind == EDGE_UDP ? "flow" : "connection", format_size(in, r->bytes_in),
+			 format_size(out, r->bytes_out));
+	say(live, "%s  %s  %s  %s%s%s\n", clock, ipaddr_format(visitor, &r->visitor), what,
+	    format_duration(span, r->duration), r->note ? "  " : "",
+	    r->note ? log_text(note, str_of(r->note)) : "");
 }
 
 static json_t *request_json(const struct edge_request *r)
@@ -202,7 +268,7 @@ static json_t *request_json(const struct edge_request *r)
 void live_request(const struct live *live, const struct edge_request *request)
 {
 	if (live->json)
-		print_json(request_json(request));
+		print_json(live, request_json(request));
 	else
-		print_request(request);
+		print_request(live, request);
 }

@@ -7,13 +7,16 @@
  *	{"event":"target","reachable":BOOL,"text":SENTENCE}
  *	{"event":"request","time":RFC3339,"service":ID,"visitor":IP,"method":…,"target":…,"host":…,
  *	 "status":N,"bytes_in":N,"bytes_out":N,"duration_ms":N,"note":TEXT or null}
+ *	{"event":"left-out","lines":N}			here, because nobody read them in time
  *	{"event":"error","text":SENTENCE}		the last one
  */
 #pragma once
 
 #include "agent/origin.h"
+#include "cli/outlet.h"
 
 struct live {
+	struct outlet *out, *err; /* owned; NULL before live_start */
 	bool json;
 	const char *id;	    /* of the service; borrowed */
 	const char *target; /* as people know it; borrowed */
@@ -25,9 +28,9 @@ struct live {
 	char link_why[512];
 };
 
-/* Output goes out line by line from now on, also into a pipe. */
-void live_start(struct live *live);
-void live_done(struct live *live);
+/* Nothing of it waits for whoever reads: see outlet. */
+int live_start(struct live *live, struct loop *loop, struct err *e) MUST_CHECK;
+void live_done(struct live *live); /* also if it was not started */
 
 /* Where the service is. Whether that is news: it is told then. */
 bool live_urls(struct live *live, const char *const *urls, size_t n);

@@ -282,10 +282,8 @@ static int run_lan(struct share *share, struct err *e)
 	const struct share_options *o = share->options;
 	uint16_t port = o->port == OPTION_UNSET ? LAN_PORT_DEFAULT : (uint16_t)o->port;
 	const char *urls[LAN_URLS_MAX];
-	int r = make_loop(share, e);
+	int r;
 
-	if (r < 0)
-		return r;
 	strcpy(share->wish.id, "lan");
 	r = lan_new(share->loop, &share->wish, port, &lan_events, share, &share->lan, e);
 	if (r == -ERR_EXISTS && o->port == OPTION_UNSET)
@@ -310,10 +308,8 @@ static int run_sharing(struct share *share, const struct joined *joined,
 		.folder = share->places.folder,
 		.wish = &share->wish,
 	};
-	int r = make_loop(share, e);
+	int r = sharing_new(share->loop, &setup, &sharing_events, share, &share->sharing, e);
 
-	if (r == 0)
-		r = sharing_new(share->loop, &setup, &sharing_events, share, &share->sharing, e);
 	if (r == 0)
 		loop_run(share->loop);
 	return r;
@@ -359,9 +355,9 @@ static void share_done(struct share *share)
 {
 	sharing_free(share->sharing);
 	lan_free(share->lan);
+	live_done(&share->live);
 	loop_free(share->loop);
 	tls_identity_free(share->identity);
-	live_done(&share->live);
 	wish_done(&share->wish);
 	places_done(&share->places);
 }
@@ -378,7 +374,11 @@ static int share_it(struct share *share, const char *typed, struct err *e)
 	share->live = (struct live){.json = share->options->json,
 				    .id = share->wish.id,
 				    .target = share->wish.target.text};
-	live_start(&share->live);
+	r = make_loop(share, e);
+	if (r == 0)
+		r = live_start(&share->live, share->loop, e);
+	if (r < 0)
+		return r;
 	warning = target_warning(&share->wish.target);
 	if (warning)
 		live_warning(&share->live, warning);

@@ -1,11 +1,15 @@
 """homeport share --lan: a folder or a local server for the own network, without a gateway."""
 import contextlib
+import fcntl
+import http.client
 import http.server
 import json
+import os
 import re
 import signal
 import socket
 import socketserver
+import subprocess
 import threading
 import time
 
@@ -259,3 +263,67 @@ def test_garbage_is_survived(lone, site):
         exchange(port, garbage, half_close=True)
     assert visit(port, "x").status == 200
     share.stop()
+
+
+# ---- nobody reads what it tells
+
+def unread(lone, *args):
+    """A share whose stdout is a small pipe that nobody reads; and the pipe."""
+    there, here = os.pipe()
+    fcntl.fcntl(here, fcntl.F_SETPIPE_SZ, 4096)
+    process = subprocess.Popen([str(a) for a in lone.argv("share", *args)], env=lone.home.env,
+                               stdin=subprocess.DEVNULL, stdout=here, stderr=subprocess.PIPE)
+    os.close(here)
+    return process, open(there, "rb")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_output_that_nobody_reads(lone, site, number):
+    port = free_port()
+    share, pipe = unread(lone, site, "--lan", "--port", port, "--json")
+    with contextlib.closing(share.stderr), pipe:
+        def visits(n):
+            browser = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            with contextlib.closing(browser):
+                for _ in range(n):
+                    browser.request("GET", "/" + "x" * 240)
+                    browser.getresponse().read()
+
+        def answers():
+            with contextlib.suppress(OSError):
+                visits(1)
+                return True
+
+        wait_until(answers, "the share answers")
+        visits(1000)
+        share.send_signal(number)
+        first = pipe.readline()  # so that there is room again
+        lines = [first, *pipe.read().splitlines()]
+        assert share.wait(10) == 0, share.stderr.read()
+    assert len(lines) < 1000
+    assert all(json.loads(line) for line in lines)
+
+
+def test_lines_left_out_are_counted(lone, site):
+    port = free_port()
+    share, pipe = unread(lone, site, "--lan", "--port", port, "--json")
+    with contextlib.closing(share.stderr), pipe:
+        def answers():
+            with contextlib.suppress(OSError):
+                return visit(port, "x", "/0").status == 404
+
+        wait_until(answers, "the share answers")
+        browser = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.closing(browser):
+            for n in range(1000):
+                browser.request("GET", f"/{n}" + "x" * 240)
+                browser.getresponse().read()
+        told = 0
+        for line in pipe:
+            event = json.loads(line)
+            told += event["event"] == "request"
+            if event["event"] == "left-out":
+                assert told + event["lines"] == 1001
+                break
+        share.send_signal(signal.SIGTERM)
+        assert share.wait(10) == 0, share.stderr.read()

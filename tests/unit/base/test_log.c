@@ -131,12 +131,37 @@ static void test_lines(void **state)
 	assert_int_equal(got[strlen(got) - 1], '\n');
 }
 
+/* Into a pipe that blocks: a test that waits is ended by its time limit. */
+static void test_a_full_pipe_holds_nobody_up(void **state)
+{
+	int fds[2], old = dup(STDERR_FILENO);
+	char page[4096] = {0}, got[2 * sizeof(page)];
+	ssize_t n;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_true(fcntl(fds[1], F_SETPIPE_SZ, sizeof(page)) >= (int)sizeof(page));
+	assert_int_equal(write(fds[1], page, sizeof(page)), sizeof(page));
+	dup2(fds[1], STDERR_FILENO);
+	log_error("one");
+	log_error("two");
+	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(page));
+	log_error("three");
+	dup2(old, STDERR_FILENO);
+	n = read(fds[0], got, sizeof(got) - 1);
+	got[n > 0 ? n : 0] = '\0';
+	assert_string_equal(got, "(2 lines left out)\nerror: three\n");
+	close(old);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_of_strangers),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_long_text_is_cut),
+		cmocka_unit_test(test_a_full_pipe_holds_nobody_up),
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_lines),
 	};
