@@ -126,7 +126,7 @@ def machine():
 
 def versions():
     named = {
-        "homeport": version(r"(\S+)", "git", "-C", ROOT, "describe", "--always", "--dirty"),
+        "homeport": version(r"^(?!fatal)(\S+)", "git", "-C", ROOT, "describe", "--always", "--dirty"),
         "OpenSSL": version(r"(\S+)", "pkg-config", "--modversion", "openssl"),
         "nghttp2": version(r"(\S+)", "pkg-config", "--modversion", "libnghttp2"),
         "libuv": version(r"(\S+)", "pkg-config", "--modversion", "libuv"),
