@@ -35,9 +35,11 @@ uninstall:
 deb:
 	scripts/deb
 
-# Their installation, upgrade and purge in a fresh system; as root, a few minutes.
+# Their installation, upgrade and purge in a fresh system, and the units under a systemd of their own; as
+# root, a few minutes.
 deb-check: deb
 	tests/deb/test.sh
+	tests/deb/boot.sh
 
 format:
 	git ls-files '*.[ch]' | xargs clang-format -i
