@@ -291,8 +291,8 @@ static unsigned fresh_rtt_us(struct carrier *c)
 	return c->rtt_us;
 }
 
-/* A stream whose window is used up in less than this is held back by it. A flow's bytes cannot wait:
- * what its window has no room for is lost, also while this process waits for its turn. */
+/* A stream whose window is used up in less than this is held back by it. A flow's bytes cannot
+ * wait: what its window has no room for is lost, also while this process waits for its turn. */
 static usec_t window_grow_within(struct link_visitor *v)
 {
 	usec_t trips = 2 * (usec_t)MAX(fresh_rtt_us(v->carrier), 1000u);
@@ -307,8 +307,7 @@ static void window_grow(struct link_visitor *v)
 	usec_t now = loop_now(c->loop);
 	size_t more = MIN(v->window, CARRIER_WINDOW_MAX - v->window);
 
-	if (more && now - v->window_at <= window_grow_within(v) &&
-	    budget_has(&c->budget, more) &&
+	if (more && now - v->window_at <= window_grow_within(v) && budget_has(&c->budget, more) &&
 	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, v->id,
 						  (int32_t)(v->window + more)) == 0) {
 		budget_take(&c->budget, more);
