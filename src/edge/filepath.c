@@ -2,14 +2,6 @@
 
 #include "base/buf.h"
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = str_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The next byte of a segment, decoded. */
 static int next_byte(struct str *rest, char *ret, struct err *e)
 {
@@ -20,8 +12,8 @@ static int next_byte(struct str *rest, char *ret, struct err *e)
 		*rest = str_n(rest->at + 1, rest->len - 1);
 		return *ret ? 0 : err_set(e, ERR_INVALID, "NUL in the path");
 	}
-	high = rest->len >= 3 ? hex(rest->at[1]) : -1;
-	low = rest->len >= 3 ? hex(rest->at[2]) : -1;
+	high = rest->len >= 3 ? str_hex_digit(rest->at[1]) : -1;
+	low = rest->len >= 3 ? str_hex_digit(rest->at[2]) : -1;
 	if (high < 0 || low < 0)
 		return err_set(e, ERR_INVALID, "bad percent-encoding");
 	*ret = (char)(high << 4 | low);

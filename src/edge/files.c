@@ -368,17 +368,24 @@ static void answer_error(struct edge_files_request *r)
 	}
 }
 
+static struct str last_segment(const struct edge_files_request *r)
+{
+	struct str name = str_of(r->path->text);
+
+	while (str_find(name, '/') >= 0)
+		str_split(&name, '/');
+	return name;
+}
+
 /* "./name/": relative, so that it holds behind any port and name, and can name no other host. */
 static void answer_redirect(struct edge_files_request *r)
 {
 	AUTO(http_fields_donep) struct http_fields fields = {0};
 	AUTO(buf_donep) struct buf to = {.max = HTTPHEAD_MAX + 3 * EDGE_FILEPATH_MAX};
-	struct str rest = http_exchange_head(r->x)->path, name = str_of(r->path->text);
+	struct str rest = http_exchange_head(r->x)->path;
 
-	while (str_find(name, '/') >= 0)
-		str_split(&name, '/');
 	str_split(&rest, '?');
-	if (buf_append_str(&to, STR("./")) < 0 || edge_filepath_encode(&to, name) < 0 ||
+	if (buf_append_str(&to, STR("./")) < 0 || edge_filepath_encode(&to, last_segment(r)) < 0 ||
 	    buf_append_str(&to, STR("/")) < 0 ||
 	    (rest.len > 0 && buf_append_str(&to, STR("?")) < 0) || buf_append_str(&to, rest) < 0)
 		fields.failed = true;
@@ -412,13 +419,7 @@ static void format_etag(char text[static 32], const struct stat *st)
 
 static struct str last_name(const struct edge_files_request *r)
 {
-	struct str name = str_of(r->path->text);
-
-	if (r->path->folder)
-		return STR("index.html");
-	while (str_find(name, '/') >= 0)
-		str_split(&name, '/');
-	return name;
+	return r->path->folder ? STR("index.html") : last_segment(r);
 }
 
 /* A part, the whole, or that there is no such part. Yields the status. */

@@ -3,17 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/str.h"
 
 /* What may stand in an extension or a trailer field: no control character but the tab. */
 static bool is_text(char c)
@@ -28,7 +18,7 @@ static int invalid(struct err *e)
 
 static int on_size(struct http_chunked *c, char byte, struct err *e)
 {
-	int value = digit(byte);
+	int value = str_hex_digit(byte);
 
 	if (value >= 0) {
 		if (c->left > HTTP_CHUNKED_SIZE_MAX >> 4)

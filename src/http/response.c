@@ -114,15 +114,10 @@ struct str http_response_field(const struct http_response *r, struct str name)
 
 bool http_response_connection_has(const struct http_response *r, struct str option)
 {
-	for (size_t i = 0; i < r->n_fields; i++) {
-		struct str list = r->fields[i].value;
-
-		if (!str_eq_nocase(r->fields[i].name, STR("connection")))
-			continue;
-		while (list.len)
-			if (str_eq_nocase(str_trim(str_split(&list, ',')), option))
-				return true;
-	}
+	for (size_t i = 0; i < r->n_fields; i++)
+		if (str_eq_nocase(r->fields[i].name, STR("connection")) &&
+		    token_list_has(r->fields[i].value, option))
+			return true;
 	return false;
 }
 

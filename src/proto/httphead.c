@@ -318,20 +318,11 @@ struct str httphead_field(const struct httphead *head, struct str name)
 	return (struct str){0};
 }
 
-/* RFC 9110 §5.6.1: elements between commas, blanks around them, empty ones mean nothing. */
-static bool list_has(struct str list, struct str word)
-{
-	while (list.len)
-		if (str_eq_nocase(str_trim(str_split(&list, ',')), word))
-			return true;
-	return false;
-}
-
 bool httphead_connection_has(const struct httphead *head, struct str option)
 {
 	for (size_t i = 0; i < head->n_fields; i++)
 		if (str_eq_nocase(head->fields[i].name, STR("connection")) &&
-		    list_has(head->fields[i].value, option))
+		    token_list_has(head->fields[i].value, option))
 			return true;
 	return false;
 }

@@ -1,4 +1,5 @@
-/* The token of HTTP's grammar (RFC 9110 §5.6.2): names of methods, fields and parameters. */
+/* The token of HTTP's grammar (RFC 9110 §5.6.2): names of methods, fields and parameters; and lists
+ * of them (§5.6.1): elements between commas, blanks around them, empty ones mean nothing. */
 #pragma once
 
 #include "base/str.h"
@@ -18,4 +19,13 @@ static inline bool token_valid(struct str s)
 		if (!token_char(s.at[i]))
 			return false;
 	return s.len > 0;
+}
+
+/* Whether the list names `word` (compared without case). */
+static inline bool token_list_has(struct str list, struct str word)
+{
+	while (list.len)
+		if (str_eq_nocase(str_trim(str_split(&list, ',')), word))
+			return true;
+	return false;
 }

@@ -105,6 +105,20 @@ static void test_numbers(void **state)
 	assert_int_equal(n, 7);
 }
 
+static void test_hex_digits(void **state)
+{
+	static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(str_hex_digit(lower[i]), i);
+		assert_int_equal(str_hex_digit(upper[i]), i);
+	}
+	for (const char *c = "/:@G`g \xe1"; *c; c++)
+		assert_int_equal(str_hex_digit(*c), -1);
+	assert_int_equal(str_hex_digit(0), -1);
+}
+
 static void test_distance(void **state)
 {
 	char long_name[100];
@@ -126,7 +140,7 @@ int main(void)
 		cmocka_unit_test(test_compare),	      cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_trim_and_find), cmocka_unit_test(test_split),
 		cmocka_unit_test(test_copies),	      cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_hex_digits),    cmocka_unit_test(test_distance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
