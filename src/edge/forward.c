@@ -23,9 +23,11 @@
 #define FRESH_MAX	 USEC_PER_S	   /* idle for less, it is surely open still */
 #define EXPECT_MAX	 USEC_PER_S	   /* for a server that ignores "Expect: 100-continue" */
 #define TICK		 (60 * USEC_PER_S)
-#define ANSWER_TICKS_MAX 10 /* of silence, for an answer to begin */
-#define LEFT_TICKS_MAX	 2  /* of silence, when one side has ended its half */
-#define RAW_TICKS_MAX	 15 /* the same behind a 101 */
+#define ANSWER_TICKS_MAX 10	    /* of silence, for an answer to begin */
+#define HALF_TICKS_MAX	 2	    /* of silence, when one side has ended its half */
+#define RAW_TICKS_MAX	 15	    /* the same behind a 101 */
+#define LEFT_TICK	 USEC_PER_S /* while a browser may have closed */
+#define LEFT_TICKS_MAX	 5	    /* of silence, then it has */
 #define PIECES_PER_TURN	 8
 
 #define FORWARD_STATES(X) X(IDLE) X(CONNECTING) X(ASKING) X(ANSWERING)
@@ -55,9 +57,11 @@ struct edge_forward {
 	char *why;		      /* owned: how; may be missing */
 	struct defer run;
 	struct timer timer;
+	struct timer left; /* while he may have left */
 	usec_t idle_since;
-	uint64_t seen; /* progress at the last tick */
-	unsigned ticks;
+	uint64_t seen;	    /* progress at the last tick */
+	uint64_t left_seen; /* and at the last one of `left` */
+	unsigned ticks, left_ticks;
 	bool reused;	 /* the connection carried a request before */
 	bool repeatable; /* idempotent, without a body */
 	bool may_send;	 /* the body need not wait for a 100 */
@@ -306,9 +310,49 @@ static void on_tick(struct edge_forward *f)
 	f->seen = moved;
 	if (f->state == FORWARD_ASKING && f->ticks >= ANSWER_TICKS_MAX)
 		answer_trouble(f, 504, "the local service did not answer in time");
-	else if (half && f->ticks >= (x->upgraded ? RAW_TICKS_MAX : LEFT_TICKS_MAX))
+	else if (half && f->ticks >= (x->upgraded ? RAW_TICKS_MAX : HALF_TICKS_MAX))
 		http_exchange_abort(f->x);
 	timer_start(&f->timer, TICK);
+}
+
+/*
+ * A browser that closes a page sends a FIN, the same as a visitor who ends his half on purpose and
+ * waits. The latter says that he will not ask again (HTTP/1.0, Connection: close) or has a body to
+ * end; who kept the connection for more and ended it has left, unless there is something to give
+ * him: a local server that serves one at a time must not be held by a page that was reloaded.
+ */
+static bool may_have_left(const struct edge_forward *f)
+{
+	const struct httphead *head;
+
+	if (!f->x || f->x->upgraded || f->received)
+		return false;
+	head = http_exchange_head(f->x);
+	return f->x->in->eof && head->keep_alive && head->minor == 1 && !httphead_has_body(head);
+}
+
+static void watch_for_leaving(struct edge_forward *f)
+{
+	if (!may_have_left(f) || timer_running(&f->left))
+		return;
+	f->left_ticks = 0;
+	timer_start(&f->left, LEFT_TICK);
+}
+
+static void on_left(void *arg)
+{
+	struct edge_forward *f = arg;
+	/* What is still under way to him has a deadline of its own. */
+	bool silent = f->x->out->sent == f->left_seen && !f->x->out->blocked;
+
+	f->left_ticks = silent ? f->left_ticks + 1 : 0;
+	f->left_seen = f->x->out->sent;
+	if (!may_have_left(f))
+		return;
+	if (f->left_ticks >= LEFT_TICKS_MAX)
+		http_exchange_abort(f->x);
+	else
+		timer_start(&f->left, LEFT_TICK);
 }
 
 static void on_timer(void *arg)
@@ -362,6 +406,8 @@ void edge_forward_start(struct edge_forward *f, struct http_exchange *x)
 
 	f->x = x;
 	f->seen = 0;
+	f->left_seen = x->out->sent;
+	f->received = false;
 	f->repeatable = is_repeatable(head);
 	if (make_head(f, head) < 0) {
 		answer_trouble(f, 502, "request head too large, or out of memory");
@@ -374,16 +420,19 @@ void edge_forward_start(struct edge_forward *f, struct http_exchange *x)
 	} else {
 		connect_to(f);
 	}
+	watch_for_leaving(f);
 }
 
 void edge_forward_ready(struct edge_forward *f)
 {
+	watch_for_leaving(f);
 	defer_call(&f->run);
 }
 
 void edge_forward_end(struct edge_forward *f)
 {
 	f->x = NULL;
+	timer_stop(&f->left);
 	sock_connect_cancel(TAKE(f->connect));
 	buf_done(&f->head);
 	free(TAKE(f->note));
@@ -413,6 +462,7 @@ struct edge_forward *edge_forward_new(struct edge_service *service,
 	f->visitor = visitor;
 	defer_init(&f->run, service->loop, forward_run, f);
 	timer_init(&f->timer, service->loop, on_timer, f);
+	timer_init(&f->left, service->loop, on_left, f);
 	return f;
 }
 
@@ -421,6 +471,7 @@ void edge_forward_free(struct edge_forward *f)
 	if (!f)
 		return;
 	timer_stop(&f->timer);
+	timer_stop(&f->left);
 	defer_cancel(&f->run);
 	sock_connect_cancel(f->connect);
 	drop_client(f);

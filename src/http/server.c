@@ -415,8 +415,10 @@ static void server_on_defer(void *arg)
 
 static void on_readable(struct http_server *s)
 {
+	bool eof = s->in.eof;
+
 	look_ahead(s);
-	if (!s->exchange->want_read)
+	if (!s->exchange->want_read && (s->in.eof == eof || s->exchange->finished))
 		return;
 	s->exchange->want_read = false;
 	s->handler->on_ready(s->arg, STREAM_READABLE);

@@ -36,7 +36,8 @@ struct http_ending {
 struct http_handler {
 	/* A request. Its exchange stays valid until on_end. */
 	void (*on_request)(void *arg, struct http_exchange *x);
-	/* What the handler waits for (enum stream_event): reading or writing is worth trying. */
+	/* What the handler waits for (enum stream_event): reading or writing is worth trying. Also
+	 * once when the visitor has ended his half (x->in->eof) before the answer was finished. */
 	void (*on_ready)(void *arg, unsigned events);
 	/* The exchange is over, or a head was refused by the server itself. */
 	void (*on_end)(void *arg, const struct http_ending *ending);

@@ -670,6 +670,59 @@ static void anyone_may_leave_at_any_byte(void **state)
 			}
 }
 
+#define SSE "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+static const struct half {
+	const char *request, *answer, *rest; /* the rest: when the others have been seen off */
+	const char *last;		     /* what he gets; NULL: he is seen off */
+} halves[] = {
+	{GET("/"), "", "", NULL},
+	{GET("/"), SSE "data: 1\n\n", "", NULL},
+	{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "", OK("abc", "3"), "abc"},
+	{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+	 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", "b", "ab"},
+	{"GET / HTTP/1.0\r\nHost: a\r\n\r\n", "", OK("abc", "3"), "abc"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "", OK("abc", "3"), "abc"},
+};
+
+/* A browser that closes a page, and a visitor who ends his half and waits, both send a FIN. */
+static void a_page_that_was_closed_holds_no_server(void **state)
+{
+	struct peer visitors[ARRAY_LEN(halves)];
+	struct world world, *w = &world;
+	usec_t began;
+
+	world_init(w);
+	world_serve(w, &(struct edge_spec){.kind = EDGE_HTTP});
+	for (unsigned i = 0; i < ARRAY_LEN(halves); i++) {
+		world_visit(w);
+		visitors[i] = w->visitor;
+		stream_set_handler(visitors[i].s, peer_on_ready, &visitors[i]);
+		visitors[i].ends = true;
+		peer_send(&visitors[i], halves[i].request);
+		peer_send(backend_gets(w, i + 1, "\r\n\r\n"), halves[i].answer);
+	}
+	w->visitor = (struct peer){0};
+	began = loop_now(w->loop);
+	reports(w, 2);
+	assert_string_equal(w->note, "the visitor left");
+	assert_true(loop_now(w->loop) - began < 8 * USEC_PER_S);
+	for (unsigned i = 0; i < ARRAY_LEN(halves); i++) {
+		assert_int_equal(visitors[i].reset, !halves[i].last);
+		peer_send(&w->backends[i], halves[i].rest);
+	}
+	reports(w, ARRAY_LEN(halves));
+	WAIT(a_moment);
+	for (unsigned i = 0; i < ARRAY_LEN(halves); i++) {
+		const char *got = peer_got(&visitors[i]);
+
+		if (halves[i].last)
+			assert_true(str_ends_nocase(str_of(got), str_of(halves[i].last)));
+		peer_done(&visitors[i]);
+	}
+	world_done(w);
+}
+
 static void may_leave_while_connecting(void **state)
 {
 	struct world world, *w = &world;
@@ -726,6 +779,7 @@ int main(void)
 		cmocka_unit_test(streams_large_answers),
 		cmocka_unit_test(streams_large_bodies),
 		cmocka_unit_test(anyone_may_leave_at_any_byte),
+		cmocka_unit_test(a_page_that_was_closed_holds_no_server),
 		cmocka_unit_test(may_leave_while_connecting),
 		cmocka_unit_test(retires),
 	};
