@@ -15,6 +15,7 @@ struct pass {
 	uint16_t default_port;
 	struct str host; /* the Host field; `at` NULL: none yet */
 	bool expect_100;
+	unsigned options; /* of all Connection fields */
 };
 
 /* Find the blank line: 0 and the length of the head with it. */
@@ -203,6 +204,17 @@ static int take_expect(struct pass *pass, struct str value, struct err *e)
 	return 0;
 }
 
+static int take_connection(struct pass *pass, struct str value, struct err *e)
+{
+	do {
+		str_split(&value, ',');
+		if (++pass->options > HTTPHEAD_OPTIONS_MAX)
+			return err_set(e, ERR_INVALID, "Connection names more than %d options",
+				       HTTPHEAD_OPTIONS_MAX);
+	} while (value.len);
+	return 0;
+}
+
 static const struct deciding {
 	struct str name;
 	int (*take)(struct pass *pass, struct str value, struct err *e);
@@ -211,6 +223,7 @@ static const struct deciding {
 	{{"content-length", 14}, take_content_length},
 	{{"transfer-encoding", 17}, take_transfer_encoding},
 	{{"expect", 6}, take_expect},
+	{{"connection", 10}, take_connection},
 };
 
 static int read_field(struct pass *pass, struct str line, struct err *e)

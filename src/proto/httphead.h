@@ -20,6 +20,7 @@
  *  - no bytes from 0x80 in the target: some servers take 0x85 and 0xa0 for white space;
  *  - Content-Length given twice is refused even when both agree;
  *  - Transfer-Encoding is "chunked" or the request is refused;
+ *  - Connection names at most 32 options: each is compared with every field;
  *  - Host is a host name, an IPv4 address or an IPv6 address in brackets, and a port is a number;
  *  - absolute-form is for http and https and names the same host and port as Host.
  */
@@ -33,10 +34,11 @@
 #include "base/ipaddr.h"
 #include "base/str.h"
 
-#define HTTPHEAD_MAX	    (32 * 1024) /* bytes, the blank line included */
-#define HTTPHEAD_FIELDS_MAX 100
-#define HTTPHEAD_METHOD_MAX 32
-#define HTTPHEAD_NO_LENGTH  UINT64_MAX
+#define HTTPHEAD_MAX	     (32 * 1024) /* bytes, the blank line included */
+#define HTTPHEAD_FIELDS_MAX  100
+#define HTTPHEAD_METHOD_MAX  32
+#define HTTPHEAD_OPTIONS_MAX 32 /* that Connection names, all such fields together */
+#define HTTPHEAD_NO_LENGTH   UINT64_MAX
 
 enum httphead_form {
 	HTTPHEAD_ORIGIN,   /* /path?query */

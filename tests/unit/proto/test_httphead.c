@@ -369,12 +369,44 @@ static void has_limits(void **state)
 	assert_int_equal(httphead_parse(text, HTTPHEAD_MAX + 10, &head, &e), -ERR_LIMIT);
 }
 
+static void limits_what_connection_names(void **state)
+{
+	static const struct {
+		const char *option, *between, *end;
+		unsigned most; /* that fit */
+	} table[] = {
+		{"x,", "", "y\r\n", HTTPHEAD_OPTIONS_MAX - 1},
+		{",", "", "y\r\n", HTTPHEAD_OPTIONS_MAX - 1},
+		{"x", "\r\nconnection: ", "\r\n", HTTPHEAD_OPTIONS_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		for (unsigned more = 0; more < 2; more++) {
+			char text[2048] = "GET / HTTP/1.1\r\n" HOST "Connection: ";
+			struct httphead head;
+			struct err e = {0};
+
+			for (unsigned n = 0; n < table[i].most + more; n++) {
+				strcat(text, n ? table[i].between : "");
+				strcat(text, table[i].option);
+			}
+			strcat(text, table[i].end);
+			strcat(text, "\r\n");
+			assert_int_equal(httphead_parse(text, strlen(text), &head, &e),
+					 more ? -ERR_INVALID : 0);
+			if (more)
+				assert_string_equal(e.text,
+						    "Connection names more than 32 options");
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_request), cmocka_unit_test(understands),
 		cmocka_unit_test(refuses),	   cmocka_unit_test(waits_byte_by_byte),
-		cmocka_unit_test(has_limits),
+		cmocka_unit_test(has_limits),	   cmocka_unit_test(limits_what_connection_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
