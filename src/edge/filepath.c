@@ -25,6 +25,26 @@ static int next_byte(struct str *rest, char *ret, struct err *e)
 	return 0;
 }
 
+/* top: right below the shared folder. */
+static bool not_shown(struct str name, bool top)
+{
+	return edge_filepath_hidden(name) && !(top && str_eq(name, STR(".well-known")));
+}
+
+bool edge_filepath_below_hidden(struct str path)
+{
+	bool top = true;
+
+	while (path.len > 0) {
+		struct str name = str_split(&path, '/');
+
+		if (not_shown(name, top))
+			return true;
+		top = top && name.len == 0;
+	}
+	return false;
+}
+
 /* One segment behind what is there. */
 static int add_segment(struct edge_filepath *path, struct str segment, struct err *e)
 {
@@ -45,7 +65,7 @@ static int add_segment(struct edge_filepath *path, struct str segment, struct er
 		path->len++;
 	}
 	name = str_n(path->text + start, path->len - start);
-	if (edge_filepath_hidden(name) && !(start == 0 && str_eq(name, STR(".well-known"))))
+	if (not_shown(name, start == 0))
 		return err_set(e, ERR_NOT_FOUND, "hidden name");
 	return 0;
 }

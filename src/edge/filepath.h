@@ -30,6 +30,9 @@ struct edge_filepath {
  */
 int edge_filepath_decode(struct str path, struct edge_filepath *ret, struct err *e) MUST_CHECK;
 
+/* Whether a name in "/a/b", as seen from the shared folder, is hidden; by the same rule. */
+bool edge_filepath_below_hidden(struct str path);
+
 /* Append one name as a segment of a URL: all but letters, digits and "-._~" percent-encoded, so
  * that it can be neither a scheme nor a path. -ERR_LIMIT, -ERR_NOMEM as buf_append. */
 struct buf;

@@ -209,6 +209,11 @@ static void nothing_leads_out(void **state)
 		"/%2ehidden",
 		"/.git/config",
 		"/.git/",
+		"/in-hidden",
+		"/in-git/",
+		"/in-git/config",
+		"/folder/in-config",
+		"/not-known.txt",
 		"/folder/.../x",
 		"/fifo",
 		"/hello.txt/",
@@ -288,7 +293,8 @@ static void lists_folders(void **state)
 	a = ask(&w, "GET", "/", "");
 	assert_true(has(a, "<h1>/</h1>"));
 	assert_false(has(a, "href=\"../\"") || has(a, ".git") || has(a, "out-folder") ||
-		     has(a, "absolute") || has(a, "fifo"));
+		     has(a, "absolute") || has(a, "fifo") || has(a, "in-git") ||
+		     has(a, "in-hidden"));
 	assert_true(has(a, "href=\"in\"") && has(a, "href=\"in-folder/\""));
 	edge_files_set_walk(w.service->files, true);
 	assert_false(has(ask(&w, "GET", "/", ""), "href=\"in\""));

@@ -28,6 +28,8 @@ static void opens_what_is_inside(void **state)
 	assert_int_equal(try_open(&t, "in", 0), 0);
 	assert_int_equal(try_open(&t, "in-folder/inner.html", 0), 0);
 	assert_int_equal(try_open(&t, "folder/up/hello.txt", 0), 0);
+	assert_int_equal(try_open(&t, "through", 0), 0);
+	assert_int_equal(try_open(&t, "known.txt", 0), 0);
 	/* without the kernel's help no link is followed */
 	assert_int_equal(try_open(&t, "in", EDGE_FOLDER_WALK), -ERR_NOT_FOUND);
 	assert_int_equal(try_open(&t, "in-folder/inner.html", EDGE_FOLDER_WALK), -ERR_NOT_FOUND);
@@ -51,6 +53,13 @@ static void nothing_leads_out(void **state)
 		"folder/../../private/secret.txt",
 		"folder/up/../private/secret.txt",
 		"/etc/passwd",
+		"in-hidden",
+		"in-git",
+		"in-git/config",
+		"folder/in-config",
+		"folder/up/in-git/config",
+		"in-twice",
+		"not-known.txt",
 	};
 	struct tree t;
 

@@ -82,5 +82,16 @@ static inline void tree_init(struct tree *t)
 	tree_link(t, "proc", "/proc/self/root/etc/passwd");
 	tree_link(t, "dangling", "nothing");
 	tree_link(t, "folder/up", "..");
+	tree_link(t, "in-hidden", ".hidden");
+	tree_link(t, "in-git", ".git");
+	tree_link(t, "folder/in-config", "../.git/config");
+	tree_link(t, "in-twice", "in-hidden");
+	tree_link(t, "through", ".git/../hello.txt");
+	tree_folder(t, ".well-known");
+	tree_text(t, ".well-known/security.txt", "known");
+	tree_link(t, "known.txt", ".well-known/security.txt");
+	tree_folder(t, "folder/.well-known");
+	tree_text(t, "folder/.well-known/inner", "hidden");
+	tree_link(t, "not-known.txt", "folder/.well-known/inner");
 	assert_int_equal(mkfifo(tree_path(t, "fifo"), 0644), 0);
 }
