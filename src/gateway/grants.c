@@ -153,6 +153,9 @@ static void decide_port(const struct link_service *service, const struct grants_
 		grants_refuse(grant, GRANTS_PORT_TAKEN,
 			      "port %u is used by another service; wish for another, or for none",
 			      service->port);
+	else if (r < 0 && r != -ERR_LIMIT)
+		grants_refuse(grant, GRANTS_NO_PORTS,
+			      "the gateway is too busy to open a port now; try again later");
 	else if (r < 0)
 		grants_refuse(grant, GRANTS_NO_PORTS,
 			      "all ports of the gateway are taken (%u-%u); its owner can widen "

@@ -44,7 +44,8 @@ struct grants_policy {
 	int (*may_use)(void *arg, const char *name, struct err *e);
 
 	/* A raw port for this service: 0; -ERR_EXISTS: the wished one is another's; -ERR_LIMIT: all
-	 * are taken. service->port is 0 (the callee's choice) or within the range. */
+	 * are taken; others: none can be opened now. service->port is 0 (the callee's choice) or
+	 * within the range. */
 	int (*take_port)(void *arg, const struct link_service *service, uint16_t *ret_port);
 };
 

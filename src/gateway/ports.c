@@ -11,6 +11,7 @@ struct slot {
 	uint64_t agent;
 	char service[PORTS_SERVICE_MAX];
 	uint64_t released; /* RESERVED: a count, the smallest is the longest ago */
+	usec_t blocked_until;
 };
 
 struct ports {
@@ -61,14 +62,33 @@ static bool is_of(const struct slot *slot, uint64_t agent, const char *service)
 	       strcmp(slot->service, service) == 0;
 }
 
+static bool is_before(const struct slot *a, const struct slot *b)
+{
+	if (a->state != b->state)
+		return a->state == SLOT_USED;
+	return a->released < b->released;
+}
+
+/* The one a service has. Two, when the first was blocked for a time: the one in use, else the
+ * first. */
+static struct slot *own(struct ports *ports, uint64_t agent, const char *service)
+{
+	struct slot *own = NULL;
+
+	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
+		if (is_of(slot, agent, service) && (!own || is_before(slot, own)))
+			own = slot;
+	return own;
+}
+
 /* The one it has, else a free one, else the one that was not used for the longest time. */
 static struct slot *choose(struct ports *ports, uint64_t agent, const char *service)
 {
-	struct slot *free_one = NULL, *oldest = NULL;
+	struct slot *free_one = NULL, *oldest = NULL, *has = own(ports, agent, service);
 
+	if (has)
+		return has;
 	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++) {
-		if (is_of(slot, agent, service))
-			return slot;
 		if (slot->state == SLOT_FREE && !free_one)
 			free_one = slot;
 		if (slot->state == SLOT_RESERVED && (!oldest || slot->released < oldest->released))
@@ -86,38 +106,56 @@ static struct slot *choose_wished(struct ports *ports, uint64_t agent, const cha
 
 	if (!slot)
 		return NULL;
-	if (slot->state == SLOT_FREE || slot->state == SLOT_BLOCKED || is_of(slot, agent, service))
-		return slot; /* a blocked one: perhaps the other program is gone */
+	if (slot->state == SLOT_FREE || is_of(slot, agent, service))
+		return slot;
+	if (slot->state == SLOT_BLOCKED && (slot->agent == 0 || slot->agent == agent))
+		return slot; /* perhaps the other program is gone */
 	return slot->state == SLOT_RESERVED && slot->agent == agent ? slot : NULL;
 }
 
-static void free_others(struct ports *ports, const struct slot *keep)
+/* Whether there were any. */
+static bool free_others(struct ports *ports, const struct slot *keep)
 {
+	bool freed = false;
+
 	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
-		if (slot != keep && is_of(slot, keep->agent, keep->service))
+		if (slot != keep && is_of(slot, keep->agent, keep->service)) {
 			*slot = (struct slot){0};
+			freed = true;
+		}
+	return freed;
 }
 
-static void use(struct ports *ports, struct slot *slot, uint64_t agent, const char *service)
+/* Whether the service had another one, which is free now. */
+static bool use(struct ports *ports, struct slot *slot, uint64_t agent, const char *service)
 {
 	slot->state = SLOT_USED;
 	slot->agent = agent;
 	snprintf(slot->service, sizeof(slot->service), "%s", service);
-	free_others(ports, slot);
+	return free_others(ports, slot);
+}
+
+/* Those that were blocked for long enough are what they were before. */
+static void unblock(struct ports *ports, usec_t now)
+{
+	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
+		if (slot->state == SLOT_BLOCKED && slot->blocked_until <= now)
+			slot->state = slot->agent ? SLOT_RESERVED : SLOT_FREE;
 }
 
 int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
-	       uint16_t *ret_port, bool *ret_new)
+	       usec_t now, uint16_t *ret_port, bool *ret_new)
 {
 	struct slot *slot;
 
 	pthread_mutex_lock(&ports->lock);
+	unblock(ports, now);
 	slot = wished ? choose_wished(ports, agent, service, wished)
 		      : choose(ports, agent, service);
 	if (slot) {
 		*ret_new = !is_of(slot, agent, service);
 		*ret_port = port_of(ports, slot);
-		use(ports, slot, agent, service);
+		*ret_new |= use(ports, slot, agent, service);
 	}
 	pthread_mutex_unlock(&ports->lock);
 	if (slot)
@@ -141,10 +179,12 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
 
 void ports_claim(struct ports *ports, uint64_t agent, const char *service)
 {
+	struct slot *slot;
+
 	pthread_mutex_lock(&ports->lock);
-	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
-		if (is_of(slot, agent, service))
-			slot->state = SLOT_USED;
+	slot = own(ports, agent, service);
+	if (slot)
+		slot->state = SLOT_USED;
 	pthread_mutex_unlock(&ports->lock);
 }
 
@@ -161,14 +201,18 @@ void ports_release(struct ports *ports, uint64_t agent, uint16_t port)
 	pthread_mutex_unlock(&ports->lock);
 }
 
-void ports_block(struct ports *ports, uint16_t port)
+void ports_block(struct ports *ports, uint16_t port, bool keep, usec_t now)
 {
 	struct slot *slot;
 
 	pthread_mutex_lock(&ports->lock);
 	slot = slot_of(ports, port);
-	if (slot)
-		*slot = (struct slot){.state = SLOT_BLOCKED};
+	if (slot && !keep)
+		*slot = (struct slot){0};
+	if (slot) {
+		slot->state = SLOT_BLOCKED;
+		slot->blocked_until = now + PORTS_BLOCKED;
+	}
 	pthread_mutex_unlock(&ports->lock);
 }
 
@@ -176,7 +220,9 @@ void ports_forget(struct ports *ports, uint64_t agent)
 {
 	pthread_mutex_lock(&ports->lock);
 	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
-		if (slot->state != SLOT_FREE && slot->state != SLOT_BLOCKED && slot->agent == agent)
+		if (slot->state == SLOT_BLOCKED && slot->agent == agent)
+			slot->agent = 0;
+		else if (slot->state != SLOT_FREE && slot->agent == agent)
 			*slot = (struct slot){0};
 	pthread_mutex_unlock(&ports->lock);
 }

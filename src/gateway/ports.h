@@ -6,6 +6,9 @@
  *
  *	FREE ──▶ USED ──▶ RESERVED ──▶ USED (the same service, or, with no other left, a newcomer)
  *
+ * A port that another program on this machine has is left out for some minutes and then tried
+ * again, by the service that had it, if one had.
+ *
  * Safe from any thread.
  */
 #pragma once
@@ -14,8 +17,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/ustime.h"
 
 #define PORTS_SERVICE_MAX 64
+#define PORTS_BLOCKED	  (5 * 60 * USEC_PER_S)
 
 struct ports;
 
@@ -30,12 +35,13 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
  * A port for that service; from now on it is in use.
  *
  * wished   0: the one it had, else any
- * ret_new  true: it did not have this one before
+ * now      of any loop
+ * ret_new  true: it did not have this one before, or it had two
  *
  * -ERR_EXISTS: the wished one is used by, or reserved for, another service; -ERR_LIMIT: none left.
  */
 int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
-	       uint16_t *ret_port, bool *ret_new) MUST_CHECK;
+	       usec_t now, uint16_t *ret_port, bool *ret_new) MUST_CHECK;
 
 /* What the service has reserved, if anything, is in use from now on: before newcomers of the same
  * list look for one. */
@@ -44,8 +50,9 @@ void ports_claim(struct ports *ports, uint64_t agent, const char *service);
 /* The service does not use it now; it stays reserved. */
 void ports_release(struct ports *ports, uint64_t agent, uint16_t port);
 
-/* Another program on this machine has it: given only to who wishes for it, as another try. */
-void ports_block(struct ports *ports, uint16_t port);
+/* Another program on this machine has it: until PORTS_BLOCKED is over it is given only to who
+ * wishes for it, as another try. keep: it stays the service's that took it. */
+void ports_block(struct ports *ports, uint16_t port, bool keep, usec_t now);
 
 /* The agent is revoked: all its ports are free. */
 void ports_forget(struct ports *ports, uint64_t agent);

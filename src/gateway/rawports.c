@@ -91,20 +91,25 @@ static int take(struct rawports *raw, const struct link_service *service, uint16
 		bool *ret_new)
 {
 	struct ports *ports = raw->worker->shared->ports;
+	usec_t now = loop_now(raw->worker->loop);
 	struct err e = {0};
 	uint16_t port;
 	bool new;
 	int r;
 
 	for (;;) { /* every round but the last blocks a port */
-		r = ports_take(ports, raw->agent, service->id, service->port, &port, &new);
+		r = ports_take(ports, raw->agent, service->id, service->port, now, &port, &new);
 		if (r < 0)
 			return r;
 		r = listen_on(raw, service, port, &e);
 		if (r == 0)
 			break;
 		log_warning("port %u: %s", port, e.text);
-		ports_block(ports, port);
+		if (r != -ERR_EXISTS && r != -ERR_DENIED) { /* a shortage is not the port's fault */
+			ports_release(ports, raw->agent, port);
+			return -ERR_FAILED;
+		}
+		ports_block(ports, port, !new, now);
 		if (service->port)
 			return -ERR_EXISTS;
 	}

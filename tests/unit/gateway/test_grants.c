@@ -9,7 +9,7 @@
  * else's. */
 struct world {
 	uint16_t next_port;
-	bool full, takes_udp;
+	bool full, busy, takes_udp;
 };
 
 static int may_use(void *arg, const char *name, struct err *e)
@@ -31,6 +31,8 @@ static int take_port(void *arg, const struct link_service *service, uint16_t *re
 
 	if (wished == 20001)
 		return -ERR_EXISTS;
+	if (world->busy)
+		return -ERR_FAILED;
 	if (world->full)
 		return -ERR_LIMIT;
 	*ret_port = wished ? wished : world->next_port++;
@@ -163,6 +165,12 @@ static void test_no_ports(void **state)
 	assert_string_equal(grants.list[0].reason, "no-ports");
 	link_grants_done(&grants);
 
+	world.busy = true;
+	grants = decide(&services, &world);
+	assert_string_equal(grants.list[0].reason, "no-ports");
+	assert_non_null(strstr(grants.list[0].text, "try again"));
+	link_grants_done(&grants);
+
 	policy.first_port = policy.last_port = 0;
 	assert_int_equal(grants_decide(&services, &policy, &grants, NULL), 0);
 	assert_string_equal(grants.list[0].reason, "no-ports");
@@ -247,11 +255,10 @@ static void test_long_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	       cmocka_unit_test(test_names_refused),
-		cmocka_unit_test(test_ports),	       cmocka_unit_test(test_no_ports),
-		cmocka_unit_test(test_no_udp),
-		cmocka_unit_test(test_each_by_itself), cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_names_refused),
+		cmocka_unit_test(test_ports),  cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_no_udp), cmocka_unit_test(test_each_by_itself),
+		cmocka_unit_test(test_limit),  cmocka_unit_test(test_long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include "gateway/ports.h"
 
+#define NOW (1000 * USEC_PER_S)
+
 enum { LAPTOP = 1, NAS = 2 };
 
 static struct ports *ports_of_three(void)
@@ -18,7 +20,7 @@ static uint16_t take(struct ports *ports, uint64_t agent, const char *service, u
 	uint16_t port;
 	bool new;
 
-	assert_int_equal(ports_take(ports, agent, service, wished, &port, &new), 0);
+	assert_int_equal(ports_take(ports, agent, service, wished, NOW, &port, &new), 0);
 	return port;
 }
 
@@ -26,7 +28,7 @@ static int try(struct ports *ports, uint64_t agent, const char *service, uint16_
 {
 	uint16_t port = 7;
 	bool new;
-	int r = ports_take(ports, agent, service, wished, &port, &new);
+	int r = ports_take(ports, agent, service, wished, NOW, &port, &new);
 
 	if (r < 0)
 		assert_int_equal(port, 7);
@@ -43,7 +45,7 @@ static void test_stable(void **state)
 	assert_int_equal(take(ports, NAS, "ssh", 0), 20001);
 	ports_release(ports, LAPTOP, 20000);
 	assert_int_equal(take(ports, NAS, "git", 0), 20002);
-	assert_int_equal(ports_take(ports, LAPTOP, "ssh", 0, &port, &new), 0);
+	assert_int_equal(ports_take(ports, LAPTOP, "ssh", 0, NOW, &port, &new), 0);
 	assert_int_equal(port, 20000);
 	assert_false(new);
 	ports_free(ports);
@@ -101,13 +103,52 @@ static void test_blocked_and_forgotten(void **state)
 	struct ports *ports = ports_of_three();
 
 	take(ports, LAPTOP, "ssh", 0);
-	ports_block(ports, 20000);
+	ports_block(ports, 20000, false, NOW);
 	assert_int_equal(take(ports, LAPTOP, "ssh", 0), 20001);
 	assert_int_equal(take(ports, LAPTOP, "git", 0), 20002);
 	assert_int_equal(try(ports, NAS, "ssh", 0), -ERR_LIMIT);
 	ports_forget(ports, LAPTOP);
 	assert_int_equal(take(ports, NAS, "ssh", 0), 20001);
 	assert_int_equal(take(ports, NAS, "git", 20000), 20000); /* a wish tries it again */
+	ports_free(ports);
+}
+
+static void test_blocked_one_comes_back(void **state)
+{
+	struct ports *ports = ports_of_three();
+	usec_t later = NOW + PORTS_BLOCKED;
+	uint16_t port;
+	bool new;
+
+	take(ports, LAPTOP, "ssh", 0);
+	ports_block(ports, 20000, true, NOW);
+	assert_int_equal(take(ports, LAPTOP, "ssh", 0), 20001); /* meanwhile another */
+	assert_int_equal(try(ports, NAS, "ssh", 20000), -ERR_EXISTS);
+	ports_release(ports, LAPTOP, 20001);
+	assert_int_equal(ports_take(ports, NAS, "x", 0, later, &port, &new), 0);
+	assert_int_equal(port, 20002);
+	ports_claim(ports, LAPTOP, "ssh");
+	assert_int_equal(ports_take(ports, LAPTOP, "ssh", 0, later, &port, &new), 0);
+	assert_int_equal(port, 20000);
+	assert_true(new); /* the store knows the other one */
+	assert_int_equal(take(ports, NAS, "y", 0), 20001);
+	ports_free(ports);
+}
+
+static void test_blocked_is_free_again(void **state)
+{
+	struct ports *ports = ports_of_three();
+	uint16_t port;
+	bool new;
+
+	for (uint16_t i = 20000; i <= 20002; i++)
+		ports_block(ports, i, false, NOW);
+	assert_int_equal(try(ports, LAPTOP, "ssh", 0), -ERR_LIMIT);
+	assert_int_equal(ports_take(ports, LAPTOP, "ssh", 0, NOW + PORTS_BLOCKED, &port, &new), 0);
+	assert_int_equal(port, 20000);
+	ports_block(ports, 20000, true, NOW);
+	ports_forget(ports, LAPTOP);
+	assert_int_equal(ports_take(ports, NAS, "ssh", 20000, NOW + PORTS_BLOCKED, &port, &new), 0);
 	ports_free(ports);
 }
 
@@ -144,6 +185,8 @@ int main(void)
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_blocked_and_forgotten),
+		cmocka_unit_test(test_blocked_one_comes_back),
+		cmocka_unit_test(test_blocked_is_free_again),
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_none),
 	};
