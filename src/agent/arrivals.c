@@ -46,7 +46,7 @@ static void arrival_on_timeout(void *arg)
 static int serve(struct arrival *a, struct str line, struct err *e)
 {
 	struct edge_service *edge = origin_edge(a->arrivals->origin);
-	struct edge_visitor visitor = {0};
+	struct edge_visitor visitor;
 	struct forwarded who;
 	int r = forwarded_parse(line, &who, e);
 
@@ -54,9 +54,7 @@ static int serve(struct arrival *a, struct str line, struct err *e)
 		return r;
 	if (!edge)
 		return err_set(e, ERR_REFUSED, "%s", origin_why(a->arrivals->origin));
-	visitor.addr = who.addr;
-	str_copy(visitor.host, sizeof(visitor.host), str_of(who.host));
-	str_copy(visitor.proto, sizeof(visitor.proto), str_of(who.proto));
+	visit_describe(&who, &visitor);
 	edge_serve(edge, &visitor, TAKE(a->stream));
 	return 0;
 }
@@ -103,9 +101,8 @@ static void arrival_on_ready(void *arg, unsigned events)
 static bool allowed(const struct arrivals *arrivals, int fd)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (!sock_peer(fd, &peer))
 		return false;
 	return peer.uid == 0 || peer.uid == geteuid() || peer.uid == arrivals->agent;
 }

@@ -67,10 +67,8 @@ static void on_opened(void *arg, int r, struct stream *s, const struct err *e)
 static bool is_lender(struct stream *s, uid_t uid)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	return getsockopt(sock_stream_fd(s), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       peer.uid == uid;
+	return sock_peer(sock_stream_fd(s), &peer) && peer.uid == uid;
 }
 
 static void on_connected(void *arg, int r, struct stream *s, const struct err *e)
@@ -100,7 +98,7 @@ static void on_connected(void *arg, int r, struct stream *s, const struct err *e
 
 /* ── both ── */
 
-static void describe(const struct forwarded *who, struct edge_visitor *ret)
+void visit_describe(const struct forwarded *who, struct edge_visitor *ret)
 {
 	*ret = (struct edge_visitor){.addr = who->addr};
 	str_copy(ret->host, sizeof(ret->host), str_of(who->host));
@@ -116,7 +114,7 @@ static int connect_edge(struct visit *visit, const struct forwarded *who, struct
 	if (!edge)
 		return err_set(e, ERR_REFUSED, "%s",
 			       *origin_why(origin) ? origin_why(origin) : "not ready yet");
-	describe(who, &visitor);
+	visit_describe(who, &visitor);
 	return edge_open(edge, &visitor, on_opened, visit, &visit->opening, e);
 }
 

@@ -15,5 +15,8 @@
 /* Takes charge of v until it is gone. */
 void visit_start(struct service *service, struct link_visitor *v, const struct forwarded *who);
 
+/* The same visitor, for the edge. */
+void visit_describe(const struct forwarded *who, struct edge_visitor *ret);
+
 /* End all visitors of the service. */
 void visits_end(struct service *service);

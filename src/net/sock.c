@@ -37,6 +37,13 @@ static socklen_t sock_addr_to_sockaddr(const struct sock_addr *a, struct sockadd
 	return sizeof(*un);
 }
 
+bool sock_peer(int fd, struct ucred *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &len) == 0;
+}
+
 void sock_local_addr(int fd, struct ipaddr *ret)
 {
 	struct sockaddr_storage ss = {0};

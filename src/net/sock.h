@@ -92,5 +92,8 @@ int sock_listen_fd(struct loop *loop, int fd,
 const struct sock_addr *sock_listener_addr(const struct sock_listener *l);
 void sock_listener_free(struct sock_listener *l); /* NULL is fine; removes a Unix socket's path */
 
+/* Who is at the other end of a Unix socket (SO_PEERCRED). */
+bool sock_peer(int fd, struct ucred *ret);
+
 /* The local address of a connected socket; family 0 for Unix sockets. */
 void sock_local_addr(int fd, struct ipaddr *ret);
