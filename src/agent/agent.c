@@ -10,7 +10,8 @@ struct agent {
 	struct loop *loop;		   /* borrowed */
 	const struct agent_events *events; /* borrowed */
 	void *arg;
-	char *state; /* owned */
+	char *state;	    /* owned */
+	const char *source; /* borrowed */
 	struct joined joined;
 	char host[HOSTNAME_MAX];
 	uint16_t port;
@@ -53,6 +54,10 @@ static int announce(struct agent *agent, struct err *e)
 	if (r == 0)
 		r = link_dial_set_services(agent->dial, &services);
 	link_services_done(&services);
+	if (r == -ERR_LIMIT)
+		return err_set(e, ERR_LIMIT,
+			       "the names of all services are too long to tell the gateway of them "
+			       "(64 KiB in all): leave some out");
 	return r < 0 ? err_set(e, -r, "no memory to tell the gateway of the services") : 0;
 }
 
@@ -263,14 +268,15 @@ static void drop(struct agent *agent, struct service *s)
 	service_free(s);
 }
 
-static void end_loan(struct agent *agent, struct service *s, const char *why)
+static void end_loan(struct agent *agent, struct service *s, const char *why,
+		     enum service_after after)
 {
 	struct service_lender lender = s->lender;
 
 	log_warning("service %s, on loan, is withdrawn: %s", s->wish.id, why);
 	drop(agent, s);
 	if (lender.on_ended)
-		lender.on_ended(lender.arg, why);
+		lender.on_ended(lender.arg, why, after);
 }
 
 static const struct wish *find_wish(const struct wish *wishes, size_t n, const char *id)
@@ -313,7 +319,7 @@ static void drop_unwished(struct agent *agent, const struct wish *wishes, size_t
 		const char *why = service_on_loan(s) ? why_not_on_loan(s, wishes, n) : NULL;
 
 		if (why) {
-			end_loan(agent, s, why);
+			end_loan(agent, s, why, SERVICE_AFTER_NOTHING);
 		} else if (!service_on_loan(s) && !find_wish(wishes, n, s->wish.id)) {
 			log_info("service %s is withdrawn", s->wish.id);
 			drop(agent, s);
@@ -359,8 +365,7 @@ int agent_borrow(struct agent *agent, const struct wish *wish, const struct serv
 	if (agent->n_services >= LINK_SERVICES_MAX)
 		return err_set(e, ERR_LIMIT, "there are %d services already", LINK_SERVICES_MAX);
 	list_for_each (s, &agent->services, node) {
-		const char *whose = service_on_loan(s) ? "another homeport share"
-						       : "the configuration of homeport up";
+		const char *whose = service_on_loan(s) ? "another homeport share" : agent->source;
 
 		if (strcmp(s->wish.id, wish->id) == 0)
 			return err_set(e, ERR_EXISTS,
@@ -384,6 +389,15 @@ int agent_borrow(struct agent *agent, const struct wish *wish, const struct serv
 	log_info("service %s is on loan from process %d", wish->id, (int)lender->pid);
 	*ret_service = s;
 	return 0;
+}
+
+void agent_end_loans(struct agent *agent, const char *why, enum service_after after)
+{
+	struct service *s, *next;
+
+	list_for_each_safe (s, next, &agent->services, node)
+		if (service_on_loan(s))
+			end_loan(agent, s, why, after);
 }
 
 void agent_return(struct agent *agent, struct service *service)
@@ -472,6 +486,7 @@ int agent_new(struct loop *loop, const struct agent_setup *setup, const struct a
 	agent->loop = loop;
 	agent->events = events;
 	agent->arg = arg;
+	agent->source = setup->source;
 	take_setup(agent, setup);
 	list_init(&agent->services);
 	agent->state = strdup(setup->state);

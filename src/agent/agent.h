@@ -20,6 +20,7 @@ struct agent_setup {
 	const char *state;		     /* folder; copied */
 	const struct joined *joined;	     /* copied */
 	const struct tls_identity *identity; /* borrowed */
+	const char *source;		     /* whose services it has, for people; borrowed */
 	const char *host;		     /* where to dial; NULL: as joined; copied */
 	uint16_t port;			     /* with host */
 	unsigned carriers;
@@ -55,6 +56,9 @@ int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct er
 /* Take a service on loan. -ERR_EXISTS: its id or one of its names is in use here; -ERR_LIMIT. */
 int agent_borrow(struct agent *agent, const struct wish *wish, const struct service_lender *lender,
 		 struct service **ret_service, struct err *e) MUST_CHECK;
+
+/* The agent is about to go: what is on loan goes back, to lenders who are told what comes next. */
+void agent_end_loans(struct agent *agent, const char *why, enum service_after after);
 
 /* The lender wants it back: it is withdrawn at once. */
 void agent_return(struct agent *agent, struct service *service);

@@ -9,8 +9,7 @@
 struct control {
 	struct agent *agent;	   /* borrowed */
 	struct ctl_server *server; /* owned */
-	int (*reload)(void *arg, struct err *e);
-	void *arg;
+	struct control_owner owner;
 };
 
 /* What a client is about; both are his, and go with him. */
@@ -23,13 +22,23 @@ static void answer_reload(struct control *control, struct ctl_client *client)
 {
 	struct err e = {0};
 
-	if (!control->reload)
+	if (!control->owner.reload)
 		ctl_reply_error(client,
 				"a homeport share without homeport up has no configuration");
-	else if (control->reload(control->arg, &e) < 0)
+	else if (control->owner.reload(control->owner.arg, &e) < 0)
 		ctl_reply_error(client, "%s", e.text);
 	else
 		ctl_reply(client, json_pack("{s:b}", "ok", 1));
+}
+
+static void answer_yield(struct control *control, struct ctl_client *client)
+{
+	if (!control->owner.yield) {
+		ctl_reply_error(client, "it is a homeport up");
+		return;
+	}
+	ctl_reply(client, json_pack("{s:b}", "ok", 1));
+	control->owner.yield(control->owner.arg);
 }
 
 static void answer_share(struct control *control, struct ctl_client *client,
@@ -37,7 +46,8 @@ static void answer_share(struct control *control, struct ctl_client *client,
 {
 	if (session->loan)
 		ctl_reply_error(client, "this connection lends a service already");
-	else if (loan_new(control->agent, client, request, &session->loan) < 0)
+	else if (loan_new(control->agent, control->owner.yield ? "share" : "up", client, request,
+			  &session->loan) < 0)
 		ctl_close(client);
 }
 
@@ -74,9 +84,11 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 		answer_reload(control, client);
 	else if (strcmp(command, "share") == 0)
 		answer_share(control, client, session, request);
+	else if (strcmp(command, "yield") == 0)
+		answer_yield(control, client);
 	else
-		ctl_reply_error(client,
-				"this homeport knows the commands status, reload and share");
+		ctl_reply_error(client, "this homeport knows the commands status, reload, share "
+					"and yield");
 }
 
 static void on_gone(void *arg, struct ctl_client *client)
@@ -92,8 +104,8 @@ static void on_gone(void *arg, struct ctl_client *client)
 
 static const struct ctl_handler handler = {.on_request = on_request, .on_gone = on_gone};
 
-int control_new(struct agent *agent, const char *path, int (*reload)(void *arg, struct err *e),
-		void *arg, struct control **ret_control, struct err *e)
+int control_new(struct agent *agent, const char *path, const struct control_owner *owner,
+		struct control **ret_control, struct err *e)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int r;
@@ -101,8 +113,7 @@ int control_new(struct agent *agent, const char *path, int (*reload)(void *arg, 
 	if (!control)
 		return err_set(e, ERR_NOMEM, "control socket");
 	control->agent = agent;
-	control->reload = reload;
-	control->arg = arg;
+	control->owner = *owner;
 	r = ctl_server_new(agent_loop(agent), path, &handler, control, &control->server, e);
 	if (r < 0) {
 		free(control);
@@ -110,6 +121,14 @@ int control_new(struct agent *agent, const char *path, int (*reload)(void *arg, 
 	}
 	*ret_control = control;
 	return 0;
+}
+
+void control_leave(struct control *control, const char *why, enum service_after after)
+{
+	if (!control)
+		return;
+	ctl_server_stop_listening(control->server);
+	agent_end_loans(control->agent, why, after);
 }
 
 void control_free(struct control *control)

@@ -4,6 +4,7 @@
  *	status	the link and the services (agent/status)
  *	reload	read the configuration again: {"ok":true}, or why not; then all is as before
  *	share	a service on loan, for as long as the connection is open (agent/loan)
+ *	yield	of a homeport up that starts: a homeport share gives it the link
  */
 #pragma once
 
@@ -11,10 +12,22 @@
 
 struct control;
 
-/* reload: 0, or < 0 and the sentence in e; NULL: this agent has no configuration. Errors as
- * ctl_server_new. */
-int control_new(struct agent *agent, const char *path, int (*reload)(void *arg, struct err *e),
-		void *arg, struct control **ret_control, struct err *e) MUST_CHECK;
+/* The command whose agent it is: one of both. */
+struct control_owner {
+	/* homeport up; 0, or < 0 and the sentence in e */
+	int (*reload)(void *arg, struct err *e);
+	/* homeport share; called from the loop: later, it goes */
+	void (*yield)(void *arg);
+	void *arg;
+};
+
+/* owner: copied. Errors as ctl_server_new. */
+int control_new(struct agent *agent, const char *path, const struct control_owner *owner,
+		struct control **ret_control, struct err *e) MUST_CHECK;
+
+/* The agent is about to go: nobody new, and services on loan go back to lenders who are told what
+ * comes next. NULL is fine. */
+void control_leave(struct control *control, const char *why, enum service_after after);
 
 /* Before the agent goes. NULL is fine. */
 void control_free(struct control *control);

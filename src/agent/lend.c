@@ -7,6 +7,7 @@
 #include "net/ndjson.h"
 
 #define LEND_CONNECT_TIMEOUT (5 * USEC_PER_S)
+#define LEND_ANSWER_MAX	     (10 * USEC_PER_S)
 
 struct lend {
 	struct loop *loop;	 /* borrowed */
@@ -18,14 +19,17 @@ struct lend {
 	struct sock_connect *connect; /* owned; CONNECTING */
 	struct ndjson_conn *conn;     /* owned; from then on */
 	struct arrivals *arrivals;    /* owned; likewise */
+	struct timer silence;	      /* ASKED */
+	pid_t agent;
 	bool lent, ended;
-	struct err why; /* of an end that the agent announced */
+	bool wait; /* when the agent goes: for the next homeport up */
 };
 
 void lend_free(struct lend *lend)
 {
 	if (!lend)
 		return;
+	timer_stop(&lend->silence);
 	sock_connect_cancel(lend->connect);
 	ndjson_conn_free(lend->conn);
 	arrivals_free(lend->arrivals);
@@ -37,7 +41,7 @@ static void end(struct lend *lend, int r, const struct err *e)
 	if (lend->ended)
 		return;
 	lend->ended = true;
-	lend->events->on_end(lend->arg, r, e);
+	lend->events->on_end(lend->arg, r, lend->wait, e);
 }
 
 /* ── what the agent says ── */
@@ -85,9 +89,19 @@ static int on_answer(struct lend *lend, const json_t *object, struct err *e)
 {
 	if (!json_is_true(json_object_get(object, "ok")))
 		return err_set(e, ERR_FAILED, "%s", text_of(object, "error"));
+	timer_stop(&lend->silence);
 	lend->lent = true;
+	lend->wait = strcmp(text_of(object, "owner"), "up") == 0;
 	lend->events->on_lent(lend->arg, text_of(object, "agent"), text_of(object, "domain"));
 	return 0;
+}
+
+static int on_ended(struct lend *lend, const json_t *object, struct err *e)
+{
+	bool go_on = json_is_true(json_object_get(object, "go_on"));
+
+	lend->wait = json_is_true(json_object_get(object, "wait"));
+	return err_set(e, go_on ? ERR_RESET : ERR_FAILED, "%s", text_of(object, "text"));
 }
 
 static int on_object(void *arg, json_t *object, struct err *e)
@@ -102,7 +116,7 @@ static int on_object(void *arg, json_t *object, struct err *e)
 	if (strcmp(event, "link") == 0)
 		lend->events->on_link(lend->arg, text_of(object, "state"), text_of(object, "text"));
 	else if (strcmp(event, "ended") == 0)
-		return err_set(e, ERR_FAILED, "%s", text_of(object, "text"));
+		return on_ended(lend, object, e);
 	return 0;
 }
 
@@ -110,6 +124,16 @@ static void on_closed(void *arg, const struct err *why)
 {
 	struct lend *lend = arg;
 	end(lend, why->code == ERR_FAILED ? -ERR_FAILED : -ERR_RESET, why);
+}
+
+static void on_silence(void *arg)
+{
+	struct lend *lend = arg;
+	struct err e = {0};
+
+	err_set(&e, ERR_FAILED, "the homeport that runs here (process %d) does not answer",
+		(int)lend->agent);
+	end(lend, -ERR_FAILED, &e);
 }
 
 static const struct ndjson_conn_handler conn_handler = {
@@ -132,12 +156,13 @@ static json_t *request(const struct lend *lend)
 /* Takes the stream. */
 static int ask(struct lend *lend, struct stream *s, struct err *e)
 {
-	struct ucred peer = {.uid = (uid_t)-1};
-	socklen_t len = sizeof(peer);
+	struct ucred peer;
 	json_t *object;
 	int r;
 
-	getsockopt(sock_stream_fd(s), SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	if (!sock_peer(sock_stream_fd(s), &peer))
+		peer = (struct ucred){.uid = (uid_t)-1};
+	lend->agent = peer.pid;
 	r = ndjson_conn_new(s, &conn_handler, lend, &lend->conn, e);
 	if (r == 0)
 		r = arrivals_new(lend->loop, lend->folder, peer.uid, lend->origin, &lend->arrivals,
@@ -147,6 +172,7 @@ static int ask(struct lend *lend, struct stream *s, struct err *e)
 	object = request(lend);
 	r = object ? ndjson_conn_send(lend->conn, object) : -ERR_NOMEM;
 	json_decref(object);
+	timer_start(&lend->silence, LEND_ANSWER_MAX);
 	return r < 0 ? err_set(e, -r, "no memory to ask the agent") : 0;
 }
 
@@ -181,6 +207,7 @@ int lend_new(struct loop *loop, const char *agent_socket, const char *folder,
 	lend->origin = origin;
 	lend->events = events;
 	lend->arg = arg;
+	timer_init(&lend->silence, loop, on_silence, lend);
 	r = str_copy(at.path, sizeof(at.path), str_of(agent_socket))
 		    ? sock_connect_start(loop, &at, LEND_CONNECT_TIMEOUT, on_connected, lend,
 					 &lend->connect, e)

@@ -6,6 +6,7 @@
  *	CONNECTING ───────────────────▶ ASKED ─────────────────▶ LENT
  *	    │ nobody there                 │ {"ok":false}          │ connection closed, "ended"
  *	    └──────────────────────────────┴───────────────────────┴──▶ on_end, once
+ *					10 s
  */
 #pragma once
 
@@ -20,9 +21,10 @@ struct lend_events {
 	void (*on_grant)(void *arg, const struct link_grant *grant);
 	/* The agent's link: link_dial_state_name, and what is wrong. */
 	void (*on_link)(void *arg, const char *state, const char *text);
-	/* -ERR_REFUSED: no agent there; -ERR_FAILED: the agent does not want it, e has its
-	 * sentence; -ERR_RESET: it was lent, and the agent is gone; others: e. Free it then. */
-	void (*on_end)(void *arg, int r, const struct err *e);
+	/* -ERR_REFUSED: no agent there; -ERR_FAILED: the agent does not want it or does not answer,
+	 * e has the sentence; -ERR_RESET: it was lent, and the agent is gone; others: e. wait: a
+	 * homeport up will be there soon. Free it then. */
+	void (*on_end)(void *arg, int r, bool wait, const struct err *e);
 };
 
 /*

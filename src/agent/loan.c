@@ -33,12 +33,14 @@ static void tell_link(void *arg, const struct service *s)
 					  link_dial_state_name(info.state), "text", info.why));
 }
 
-static void tell_ended(void *arg, const char *why)
+static void tell_ended(void *arg, const char *why, enum service_after after)
 {
 	struct loan *loan = arg;
 
 	loan->service = NULL;
-	ctl_reply(loan->client, json_pack("{s:s s:s}", "event", "ended", "text", why));
+	ctl_reply(loan->client,
+		  json_pack("{s:s s:s s:b s:b}", "event", "ended", "text", why, "go_on",
+			    after != SERVICE_AFTER_NOTHING, "wait", after == SERVICE_AFTER_WAIT));
 	ctl_close(loan->client);
 }
 
@@ -120,8 +122,8 @@ static int borrow(struct loan *loan, const json_t *request, struct err *e)
 	return agent_borrow(loan->agent, &wish, &lender, &loan->service, e);
 }
 
-int loan_new(struct agent *agent, struct ctl_client *client, const json_t *request,
-	     struct loan **ret_loan)
+int loan_new(struct agent *agent, const char *owner, struct ctl_client *client,
+	     const json_t *request, struct loan **ret_loan)
 {
 	struct loan *loan = calloc(1, sizeof(*loan));
 	const struct joined *joined = agent_joined(agent);
@@ -138,8 +140,8 @@ int loan_new(struct agent *agent, struct ctl_client *client, const json_t *reque
 		ctl_reply_error(client, "%s", e.text);
 		return r;
 	}
-	ctl_reply(client, json_pack("{s:b s:s s:s}", "ok", 1, "agent", joined->agent, "domain",
-				    joined->domain));
+	ctl_reply(client, json_pack("{s:b s:s s:s s:s}", "ok", 1, "agent", joined->agent, "domain",
+				    joined->domain, "owner", owner));
 	tell_link(loan, loan->service);
 	*ret_loan = loan;
 	return 0;

@@ -20,6 +20,13 @@ enum grant_state {
 struct agent;
 struct service;
 
+/* What a lender can do when the agent gives his service back. */
+enum service_after {
+	SERVICE_AFTER_NOTHING, /* this agent does not want it */
+	SERVICE_AFTER_GO_ON,   /* the agent goes: whoever comes first takes its place */
+	SERVICE_AFTER_WAIT,    /* the agent goes, and a homeport up takes its place soon */
+};
+
 /* Whoever a service is on loan from. */
 struct service_lender {
 	struct sock_addr at; /* where it takes visitors */
@@ -28,7 +35,7 @@ struct service_lender {
 	void (*on_grant)(void *arg, const struct service *service);
 	void (*on_link)(void *arg, const struct service *service);
 	/* Taken back by the agent; the service is gone. */
-	void (*on_ended)(void *arg, const char *why);
+	void (*on_ended)(void *arg, const char *why, enum service_after after);
 	void *arg;
 };
 

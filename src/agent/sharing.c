@@ -8,7 +8,7 @@
 #define LOOK_AGAIN    (300 * USEC_PER_MS)
 #define LOOK_PATIENCE (5 * USEC_PER_S) /* for an agent that restarts */
 
-#define SHARING_STATES(X)   X(LOOKING) X(LENT) X(OWN) X(ENDED)
+#define SHARING_STATES(X)   X(LOOKING) X(LENT) X(OWN) X(YIELDING) X(ENDED)
 #define SHARING_STATE(name) SHARING_##name,
 enum sharing_state { SHARING_STATES(SHARING_STATE) };
 
@@ -19,9 +19,10 @@ struct sharing {
 	void *arg;
 
 	enum sharing_state state;
-	usec_t patience; /* until when an agent that was there is waited for; 0: not */
+	usec_t patience;   /* until when a homeport up that was there is waited for; 0: not */
+	usec_t lock_until; /* until when somebody may hold the lock and not answer; 0: not */
 	struct timer again;
-	struct defer stopped;
+	struct defer stopped, yielding;
 	void (*on_stopped)(void *arg);
 	void *stop_arg;
 	struct err why; /* of the last failure */
@@ -29,7 +30,7 @@ struct sharing {
 	struct origin *origin; /* owned; LOOKING, LENT */
 	struct lend *lend;     /* owned; likewise */
 
-	int lock;		 /* owned; OWN, else -1 */
+	int lock;		 /* owned; OWN, YIELDING; else -1 */
 	struct agent *agent;	 /* owned; likewise */
 	struct control *control; /* owned; likewise */
 };
@@ -71,9 +72,9 @@ static void give_up(struct sharing *sh, const struct err *why)
 	sh->events->on_end(sh->arg, why);
 }
 
-static void look_again(struct sharing *sh)
+static void look_again(struct sharing *sh, usec_t span)
 {
-	timer_start(&sh->again, LOOK_AGAIN);
+	timer_start(&sh->again, span);
 }
 
 static void on_again(void *arg)
@@ -103,7 +104,7 @@ static void on_lent(void *arg, const char *agent, const char *domain)
 {
 	struct sharing *sh = arg;
 
-	sh->patience = 0;
+	sh->patience = sh->lock_until = 0;
 	set_state(sh, SHARING_LENT);
 }
 
@@ -129,7 +130,13 @@ static void on_lend_link(void *arg, const char *state, const char *text)
 	sh->events->on_link(sh->arg, state, text);
 }
 
-static void on_lend_end(void *arg, int r, const struct err *e)
+static void wait_for_up(struct sharing *sh, const char *why)
+{
+	sh->patience = loop_now(sh->loop) + LOOK_PATIENCE;
+	sh->events->on_link(sh->arg, "connecting", why);
+}
+
+static void on_lend_end(void *arg, int r, bool wait, const struct err *e)
 {
 	struct sharing *sh = arg;
 	bool was_lent = sh->state == SHARING_LENT;
@@ -141,15 +148,13 @@ static void on_lend_end(void *arg, int r, const struct err *e)
 		give_up(sh, &why);
 		return;
 	}
-	if (was_lent) {
-		sh->patience = loop_now(sh->loop) + LOOK_PATIENCE;
-		sh->events->on_link(sh->arg, "connecting", "homeport up has ended; waiting for it");
-	}
+	if (was_lent && wait)
+		wait_for_up(sh, "homeport up has ended; waiting for it");
 	set_state(sh, SHARING_LOOKING);
 	if (r == -ERR_REFUSED && loop_now(sh->loop) >= sh->patience)
 		be_the_agent(sh);
 	else
-		look_again(sh);
+		look_again(sh, was_lent && !wait ? 0 : LOOK_AGAIN);
 }
 
 static const struct lend_events lend_events = {
@@ -201,14 +206,47 @@ static const struct agent_events agent_events = {
 	.on_request = on_request,
 };
 
+static void on_yielded(void *arg)
+{
+	struct sharing *sh = arg;
+
+	if (sh->on_stopped) {
+		sh->on_stopped(sh->stop_arg);
+		return;
+	}
+	drop_own(sh);
+	wait_for_up(sh, "homeport up takes over");
+	set_state(sh, SHARING_LOOKING);
+	look_again(sh, LOOK_AGAIN);
+}
+
+static void on_yielding(void *arg)
+{
+	struct sharing *sh = arg;
+
+	control_leave(sh->control, "homeport up takes over", SERVICE_AFTER_WAIT);
+	agent_stop(sh->agent, 0, on_yielded, sh);
+}
+
+static void yield(void *arg)
+{
+	struct sharing *sh = arg;
+
+	if (sh->state != SHARING_OWN)
+		return;
+	set_state(sh, SHARING_YIELDING);
+	defer_call(&sh->yielding);
+}
+
 static int start_agent(struct sharing *sh, struct err *e)
 {
+	const struct control_owner owner = {.yield = yield, .arg = sh};
 	int r = state_lock(sh->setup.agent.state, &sh->lock, e);
 
 	if (r == 0)
 		r = agent_new(sh->loop, &sh->setup.agent, &agent_events, sh, &sh->agent, e);
 	if (r == 0)
-		r = control_new(sh->agent, sh->setup.socket, NULL, NULL, &sh->control, e);
+		r = control_new(sh->agent, sh->setup.socket, &owner, &sh->control, e);
 	return r < 0 ? r : agent_set_wishes(sh->agent, sh->setup.wish, 1, e);
 }
 
@@ -220,16 +258,16 @@ static void be_the_agent(struct sharing *sh)
 	drop_lend(sh);
 	r = start_agent(sh, &e);
 	if (r == 0) {
-		sh->patience = 0;
+		sh->patience = sh->lock_until = 0;
 		set_state(sh, SHARING_OWN);
 		return;
 	}
 	drop_own(sh);
-	/* Somebody was faster, and will answer soon. */
-	if (sh->patience == 0)
-		sh->patience = loop_now(sh->loop) + LOOK_PATIENCE;
-	if (r == -ERR_EXISTS && loop_now(sh->loop) < sh->patience)
-		look_again(sh);
+	/* Somebody was faster, and will answer soon; or is about to go. */
+	if (sh->lock_until == 0)
+		sh->lock_until = loop_now(sh->loop) + LOOK_PATIENCE;
+	if (r == -ERR_EXISTS && loop_now(sh->loop) < sh->lock_until)
+		look_again(sh, LOOK_AGAIN);
 	else
 		give_up(sh, &e);
 }
@@ -246,10 +284,12 @@ int sharing_new(struct loop *loop, const struct sharing_setup *setup,
 		return err_set(e, ERR_NOMEM, "share");
 	sh->loop = loop;
 	sh->setup = *setup;
+	sh->setup.agent.source = "another homeport share";
 	sh->events = events;
 	sh->arg = arg;
 	sh->lock = -1;
 	timer_init(&sh->again, loop, on_again, sh);
+	defer_init(&sh->yielding, loop, on_yielding, sh);
 	timer_start(&sh->again, 0);
 	*ret_sharing = sh;
 	return 0;
@@ -274,8 +314,11 @@ void sharing_stop(struct sharing *sh, void (*done)(void *arg), void *arg)
 	sh->stop_arg = arg;
 	timer_stop(&sh->again);
 	drop_lend(sh);
-	control_free(TAKE(sh->control));
+	if (sh->state == SHARING_YIELDING)
+		return; /* on_yielded goes on from there */
 	if (sh->agent) {
+		control_leave(sh->control, "the homeport share that had the link has ended",
+			      SERVICE_AFTER_GO_ON);
 		agent_stop(sh->agent, 0, on_stopped, sh);
 		return;
 	}
@@ -289,6 +332,7 @@ void sharing_free(struct sharing *sh)
 		return;
 	timer_stop(&sh->again);
 	defer_cancel(&sh->stopped);
+	defer_cancel(&sh->yielding);
 	drop_lend(sh);
 	drop_own(sh);
 	free(sh);

@@ -3,9 +3,11 @@
  * agent that runs on this state folder, or, when there is none, by being that agent.
  *
  *	          an agent answers              the agent is gone
- *	LOOKING ───────────────────▶ LENT ────────────────────────▶ LOOKING, for 5 s
- *	   │ nobody there, and patience is over
- *	   └──▶ OWN      lock and control socket are ours: others lend to us
+ *	LOOKING ───────────────────▶ LENT ────────────────────────▶ LOOKING, if it was a homeport up
+ *	   │  ▲ links closed							for 5 s
+ *	   │  └──── YIELDING ◀── OWN    a homeport up starts, and asks for the link
+ *	   │ nobody there                ▲ lock and control socket are ours: others lend to us
+ *	   └─────────────────────────────┘
  *
  * The agent that dials holds the lock of the state folder, so that two never take the link from
  * each other.

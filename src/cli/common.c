@@ -133,6 +133,7 @@ struct agent_setup common_setup(const struct places *places, const struct joined
 		.state = places->state,
 		.joined = joined,
 		.identity = identity,
+		.source = "the configuration of homeport up",
 		.host = address->set ? address->host : NULL,
 		.port = address->port,
 		.carriers = (unsigned)config->gateway.carriers,

@@ -6,11 +6,14 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "net/fdlimit.h"
+#include "net/ctl.h"
 #include "net/notify.h"
 #include "state/identity.h"
 #include "state/lock.h"
 
-#define UP_GRACE (30 * USEC_PER_S) /* visitors' time to finish when it stops */
+#define UP_GRACE	   (30 * USEC_PER_S) /* visitors' time to finish when it stops */
+#define UP_TAKE_OVER_PAUSE (20 * USEC_PER_MS)
+#define UP_TAKE_OVER_TRIES 100 /* 2 s for a share to give up the link */
 
 struct up_options {
 	struct common common;
@@ -219,6 +222,7 @@ static int handle_signals(struct up *up, struct err *e)
 
 static int start_agent(struct up *up, struct err *e)
 {
+	const struct control_owner owner = {.reload = reload, .arg = up};
 	struct agent_setup setup;
 	int r = identity_load(up->places.state, JOINED_KEY_FILE, &up->identity, NULL, e);
 
@@ -231,8 +235,28 @@ static int start_agent(struct up *up, struct err *e)
 	if (r == 0)
 		r = handle_signals(up, e);
 	if (r == 0)
-		r = control_new(up->agent, up->places.socket, reload, up, &up->control, e);
+		r = control_new(up->agent, up->places.socket, &owner, &up->control, e);
 	return r < 0 ? r : agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
+}
+
+/* Who has the link may be a homeport share, which then lends its service to us. */
+static int take_over(struct up *up, struct err *e)
+{
+	json_t *answer = NULL, *request = json_pack("{s:s}", "command", "yield");
+	struct err held = *e, why = {0};
+	int r = request ? ctl_ask(up->places.socket, request, &answer, &why) : -ERR_NOMEM;
+
+	json_decref(answer);
+	json_decref(request);
+	if (r < 0)
+		return err_set(e, ERR_EXISTS, "%s: %s", held.text, why.text);
+	for (int i = 0; i < UP_TAKE_OVER_TRIES; i++) {
+		r = state_lock(up->places.state, &up->lock, e);
+		if (r != -ERR_EXISTS)
+			break;
+		usleep(UP_TAKE_OVER_PAUSE);
+	}
+	return r;
 }
 
 static int prepare(struct up *up, struct err *e)
@@ -246,6 +270,8 @@ static int prepare(struct up *up, struct err *e)
 	if (r < 0)
 		return r;
 	r = state_lock(up->places.state, &up->lock, e);
+	if (r == -ERR_EXISTS)
+		r = take_over(up, e);
 	if (r == -ERR_EXISTS)
 		return err_wrap(e, r, "homeport runs already");
 	return r;

@@ -90,9 +90,8 @@ static bool peer_in_group(int fd, const struct ucred *peer, gid_t group)
 static bool peer_allowed(const struct ctl_server *server, int fd, struct ucred *ret_peer)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (!sock_peer(fd, &peer))
 		return false;
 	if (peer.uid != 0 && peer.uid != geteuid() && !peer_in_group(fd, &peer, server->group))
 		return false;
@@ -188,6 +187,11 @@ int ctl_server_new(struct loop *loop, const char *path, const struct ctl_handler
 	}
 	*ret_server = server;
 	return 0;
+}
+
+void ctl_server_stop_listening(struct ctl_server *server)
+{
+	sock_listener_free(TAKE(server->listener));
 }
 
 void ctl_server_free(struct ctl_server *server)

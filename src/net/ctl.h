@@ -30,6 +30,8 @@ struct ctl_handler {
  */
 int ctl_server_new(struct loop *loop, const char *path, const struct ctl_handler *handler,
 		   void *arg, struct ctl_server **ret_server, struct err *e) MUST_CHECK;
+/* Nobody new from now on: the socket is gone. Who is connected stays. */
+void ctl_server_stop_listening(struct ctl_server *server);
 void ctl_server_free(struct ctl_server *server); /* NULL is fine; on_gone for each client */
 
 uid_t ctl_client_uid(const struct ctl_client *client);

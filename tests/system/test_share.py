@@ -205,10 +205,65 @@ def test_two_shares(gateway, agent, site):
 def test_the_second_share_goes_on_alone(gateway, agent, site):
     first = agent.share(site, "--name", HELLO)
     second = agent.share(site, "--name", "second")
+    third = agent.share(site, "--name", "third")
     first.stop()
-    wait_until(lambda: not gone(gateway, "second.laptop.localhost"), "served again", 15)
+    for name in ("second", "third"):
+        wait_until(lambda: not gone(gateway, f"{name}.laptop.localhost"), "served again", 2)
     assert gone(gateway, HELLO)
+    assert "homeport up" not in second.text() + third.text()
     second.stop()
+    third.stop()
+
+
+def test_a_share_that_was_killed_leaves_the_link_to_the_next(gateway, agent, site):
+    first = agent.share(site, "--name", HELLO)
+    second = agent.share(site, "--name", "second")
+    first.kill()
+    wait_until(lambda: not gone(gateway, "second.laptop.localhost"), "served again", 2)
+    second.stop()
+
+
+def test_a_name_of_another_share(gateway, agent, site):
+    first = agent.share(site, "--name", HELLO)
+    done = agent.command("share", site, "--name", HELLO, expect=1)
+    assert "from another homeport share" in done.stderr
+    first.stop()
+
+
+def test_up_takes_the_link_over(gateway, agent, site):
+    first = agent.share(site, "--name", HELLO)
+    second = agent.share(site, "--name", "second")
+    start = time.monotonic()
+    up = agent.up("", ready="connected to the gateway")
+    assert time.monotonic() - start < 2
+    for name in (HELLO, "second.laptop.localhost"):
+        wait_until(lambda: not gone(gateway, name), "served again", 2)
+    answer = json.loads(agent.command("status", "--json").stdout)
+    assert answer["pid"] == up.pid
+    assert sorted((s["id"], s["on_loan"]) for s in answer["services"]) == [
+        ("hello", True), ("second", True)]
+    for process in (first, second, up):
+        process.stop()
+
+
+def test_up_beside_a_share_that_hangs(gateway, agent, site):
+    share = agent.share(site, "--name", HELLO)
+    share.send_signal(signal.SIGSTOP)
+    agent.config.write_text("")
+    done = agent.command("up", expect=1, seconds=20)
+    share.send_signal(signal.SIGCONT)
+    assert f"process {share.pid}" in done.stderr
+    assert "no answer" in done.stderr
+    share.stop()
+
+
+def test_a_share_beside_an_up_that_hangs(gateway, agent, site):
+    up = agent.up("", ready="connected to the gateway")
+    up.send_signal(signal.SIGSTOP)
+    done = agent.command("share", site, "--name", HELLO, expect=1, seconds=20)
+    up.send_signal(signal.SIGCONT)
+    assert f"(process {up.pid}) does not answer" in done.stderr
+    up.stop()
 
 
 def test_beside_up(gateway, agent, site):
