@@ -19,6 +19,7 @@ struct agent {
 	/* internal state */
 	struct link_dial *dial;	   /* owned */
 	struct netwatch *netwatch; /* owned; NULL: not to be had */
+	struct shaper *shaper;	   /* owned; of all services */
 	struct list services;	   /* owned */
 	size_t n_services;
 	bool stopping;
@@ -490,7 +491,10 @@ int agent_new(struct loop *loop, const struct agent_setup *setup, const struct a
 	take_setup(agent, setup);
 	list_init(&agent->services);
 	agent->state = strdup(setup->state);
-	r = agent->state ? dial_new(agent, setup, e) : err_set(e, ERR_NOMEM, "agent");
+	r = agent->state ? shaper_new(loop, setup->rate, NULL, &agent->shaper, e)
+			 : err_set(e, ERR_NOMEM, "agent");
+	if (r == 0)
+		r = dial_new(agent, setup, e);
 	if (r < 0) {
 		agent_free(agent);
 		return r;
@@ -525,6 +529,7 @@ void agent_free(struct agent *agent)
 	link_dial_free(agent->dial); /* first: it ends the visits */
 	list_for_each_safe (s, next, &agent->services, node)
 		service_free(s);
+	shaper_free(agent->shaper);
 	free(agent->state);
 	free(agent);
 }
@@ -544,6 +549,17 @@ struct service *agent_find(const struct agent *agent, const char *id)
 		if (strcmp(s->wish.id, id) == 0)
 			return s;
 	return NULL;
+}
+
+void agent_set_rate(struct agent *agent, uint64_t rate)
+{
+	if (rate != shaper_rate(agent->shaper))
+		shaper_set_rate(agent->shaper, rate);
+}
+
+struct shaper *agent_shaper(const struct agent *agent)
+{
+	return agent->shaper;
 }
 
 struct loop *agent_loop(const struct agent *agent)

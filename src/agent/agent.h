@@ -24,6 +24,7 @@ struct agent_setup {
 	const char *host;		     /* where to dial; NULL: as joined; copied */
 	uint16_t port;			     /* with host */
 	unsigned carriers;
+	uint64_t rate; /* bytes a second of all services, in each direction; 0: no cap */
 	const struct link_connector *connector; /* for tests; NULL: the network */
 };
 
@@ -53,6 +54,9 @@ int agent_set_wishes(struct agent *agent, const struct wish *wishes, size_t n,
  */
 int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct err *e) MUST_CHECK;
 
+/* As in the setup, from now on. */
+void agent_set_rate(struct agent *agent, uint64_t rate);
+
 /* Take a service on loan. -ERR_EXISTS: its id or one of its names is in use here; -ERR_LIMIT. */
 int agent_borrow(struct agent *agent, const struct wish *wish, const struct service_lender *lender,
 		 struct service **ret_service, struct err *e) MUST_CHECK;
@@ -75,6 +79,7 @@ struct service *agent_next_service(const struct agent *agent, const struct servi
 struct service *agent_find(const struct agent *agent, const char *id); /* or NULL */
 
 struct loop *agent_loop(const struct agent *agent);
+struct shaper *agent_shaper(const struct agent *agent); /* of all services */
 const struct joined *agent_joined(const struct agent *agent);
 void agent_link(const struct agent *agent, struct link_dial_info *ret);
 void agent_address(const struct agent *agent, char ret[static HOSTNAME_MAX + 8]); /* HOST:PORT */

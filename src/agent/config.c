@@ -44,6 +44,10 @@ static const struct conf_row gateway_rows[] = {
 	 .max = LINK_CARRIERS_MAX, .preset = "2",
 	 .help = "TLS connections kept to the gateway. A second one takes over when one is full or "
 		 "breaks."},
+	{"rate", CONF_RATE, offsetof(struct agent_gateway_section, rate), .min = AGENT_RATE_MIN,
+	 .help = "How fast all services together may send to their visitors, and how fast these "
+		 "may send to them, so that something is left of the line for who is at home. "
+		 "Every visitor gets an equal share. The default is as fast as it goes."},
 };
 
 static const struct conf_row service_rows[] = {
@@ -71,6 +75,9 @@ static const struct conf_row service_rows[] = {
 		 "or 2001:db8::/32. Others get the status 403, or a reset, and their datagrams are "
 		 "dropped. It is decided at home; the gateway is not told. The default is "
 		 "everybody."},
+	{"rate", CONF_RATE, offsetof(struct agent_service_section, rate), .min = AGENT_RATE_MIN,
+	 .help = "The same of this service alone: how fast it may send to its visitors, and they "
+		 "to it, on the way through the gateway."},
 	{"proxy-protocol", CONF_BOOL, offsetof(struct agent_service_section, proxy_protocol),
 	 .preset = "no",
 	 .help = "Whether a tcp:// or https:// server is told who the visitor is: by a header of "
@@ -203,6 +210,7 @@ static int fill_wish(const struct agent_config *config, const struct agent_servi
 	if (s->port != CONF_UNSET)
 		wish->port = (uint16_t)s->port;
 	wish->proxy_protocol = s->proxy_protocol;
+	wish->rate = s->rate == CONF_UNSET ? 0 : (uint64_t)s->rate;
 	r = target_parse(str_of(s->to), &wish->target, e);
 	if (r < 0)
 		return r;

@@ -10,10 +10,13 @@
 #include "agent/wish.h"
 #include "conf/conf.h"
 
+#define AGENT_RATE_MIN 1024 /* bytes a second */
+
 struct agent_gateway_section {
 	struct conf_head head;
 	struct conf_address address;
 	int64_t carriers;
+	int64_t rate;
 };
 
 struct agent_service_section {
@@ -23,6 +26,7 @@ struct agent_service_section {
 	char *host;
 	int64_t port;
 	bool proxy_protocol;
+	int64_t rate;
 	struct conf_words allow;
 };
 

@@ -13,6 +13,11 @@ static int service_alloc(struct agent *agent, const struct wish *wish, struct se
 		free(s);
 		return err_set(e, ERR_NOMEM, "service %s", wish->id);
 	}
+	if (shaper_new(agent_loop(agent), wish->rate, agent_shaper(agent), &s->shaper, e) < 0) {
+		wish_done(&s->wish);
+		free(s);
+		return -ERR_NOMEM;
+	}
 	s->agent = agent;
 	list_init(&s->node);
 	list_init(&s->visits);
@@ -62,6 +67,7 @@ void service_free(struct service *s)
 	list_remove(&s->node);
 	visits_end(s);
 	origin_free(s->origin);
+	shaper_free(s->shaper);
 	grant_done(&s->grant);
 	wish_done(&s->wish);
 	free(s);
@@ -95,6 +101,8 @@ int service_update(struct service *s, const struct wish *wish)
 		return r;
 	}
 	wish_done(&before);
+	if (wish->rate != shaper_rate(s->shaper))
+		shaper_set_rate(s->shaper, wish->rate);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent/origin.h"
 #include "link/visitor.h"
+#include "net/shaper.h"
 #include "proto/forwarded.h"
 
 enum grant_state {
@@ -48,6 +49,7 @@ struct service {
 	enum grant_state granted;
 	struct link_grant grant; /* owned; nothing in it while waiting */
 	struct list visits;	 /* of struct visit */
+	struct shaper *shaper;	 /* owned; below that of the agent */
 	bool missed;		 /* it was said that the origin does not answer */
 	unsigned n_visits;
 	uint64_t n_visitors; /* in all */

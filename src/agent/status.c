@@ -49,17 +49,19 @@ static json_t *service_json(const struct service *s)
 	bool loan = service_on_loan(s);
 	const struct link_grant *g = &s->grant;
 
-	return json_pack("{s:s s:s s:s s:b s:o s:s s:o s:s s:s s:o s:o s:i s:i s:I s:I s:o s:I}",
-			 "id", s->wish.id, "to", s->wish.target.text, "kind",
-			 link_kind_name(s->wish.target.link), "on_loan", loan, "reachable",
-			 reach_json(s), "why", loan ? "" : origin_why(s->origin), "granted",
-			 grant_json(s), "reason", g->reason, "text", g->text, "names",
-			 wish_names_json(g->names, g->n_names), "urls",
-			 wish_names_json(g->urls, g->n_urls), "port", (int)g->port, "visitors",
-			 (int)s->n_visits, "visitors_total", (json_int_t)s->n_visitors, "requests",
-			 (json_int_t)(loan ? s->n_visitors : origin_requests(s->origin)), "allow",
-			 wish_allow_json(&s->wish), "denied",
-			 (json_int_t)(loan ? 0 : origin_denied(s->origin)));
+	return json_pack(
+		"{s:s s:s s:s s:b s:o s:s s:o s:s s:s s:o s:o s:i s:i s:I s:I s:o s:I s:I s:I}",
+		"id", s->wish.id, "to", s->wish.target.text, "kind",
+		link_kind_name(s->wish.target.link), "on_loan", loan, "reachable", reach_json(s),
+		"why", loan ? "" : origin_why(s->origin), "granted", grant_json(s), "reason",
+		g->reason, "text", g->text, "names", wish_names_json(g->names, g->n_names), "urls",
+		wish_names_json(g->urls, g->n_urls), "port", (int)g->port, "visitors",
+		(int)s->n_visits, "visitors_total", (json_int_t)s->n_visitors, "requests",
+		(json_int_t)(loan ? s->n_visitors : origin_requests(s->origin)), "allow",
+		wish_allow_json(&s->wish), "denied",
+		(json_int_t)(loan ? 0 : origin_denied(s->origin)), "rate",
+		(json_int_t)shaper_rate(s->shaper), "rate_waits",
+		(json_int_t)shaper_waits(s->shaper));
 }
 
 static json_t *answer(const struct agent *agent)
@@ -69,9 +71,11 @@ static json_t *answer(const struct agent *agent)
 
 	while ((s = agent_next_service(agent, s)))
 		json_array_append_new(services, service_json(s));
-	return json_pack("{s:b s:i s:s s:s s:o s:o}", "ok", 1, "pid", (int)getpid(), "agent",
-			 agent_joined(agent)->agent, "domain", agent_joined(agent)->domain, "link",
-			 link_json(agent), "services", services);
+	return json_pack("{s:b s:i s:s s:s s:o s:o s:I s:I}", "ok", 1, "pid", (int)getpid(),
+			 "agent", agent_joined(agent)->agent, "domain", agent_joined(agent)->domain,
+			 "link", link_json(agent), "services", services, "rate",
+			 (json_int_t)shaper_rate(agent_shaper(agent)), "rate_waits",
+			 (json_int_t)shaper_waits(agent_shaper(agent)));
 }
 
 /* ── when all were looked at ── */

@@ -50,6 +50,19 @@ static unsigned status_of(int r)
 	return r == -ERR_DENIED ? 403 : r == -ERR_LIMIT ? 503 : 502;
 }
 
+/* Join him to his stream, which is wrapped only where a cap is set. */
+static void accept_visitor(struct visit *visit, struct stream *s)
+{
+	struct shaper *shaper = visit->service->shaper;
+	struct stream *shaped = s;
+	struct err e = {0};
+
+	if (shaper_is_capped(shaper) && shaper_stream_new(shaper, s, &shaped, &e) < 0)
+		turn_away(visit, 503, e.text);
+	else
+		link_visitor_accept(visit->v, shaped);
+}
+
 static void on_opened(void *arg, int r, struct stream *s, const struct err *e)
 {
 	struct visit *visit = arg;
@@ -58,7 +71,7 @@ static void on_opened(void *arg, int r, struct stream *s, const struct err *e)
 	if (r < 0)
 		turn_away(visit, status_of(r), e->text);
 	else
-		link_visitor_accept(visit->v, s);
+		accept_visitor(visit, s);
 }
 
 /* ── on loan ── */
@@ -93,7 +106,7 @@ static void on_connected(void *arg, int r, struct stream *s, const struct err *e
 		turn_away(visit, 502, why.text);
 		return;
 	}
-	link_visitor_accept(visit->v, s);
+	accept_visitor(visit, s);
 }
 
 /* ── both ── */

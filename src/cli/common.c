@@ -137,6 +137,7 @@ struct agent_setup common_setup(const struct places *places, const struct joined
 		.host = address->set ? address->host : NULL,
 		.port = address->port,
 		.carriers = (unsigned)config->gateway.carriers,
+		.rate = config->gateway.rate == CONF_UNSET ? 0 : (uint64_t)config->gateway.rate,
 	};
 }
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "conf/value.h"
 #include "net/ctl.h"
 
 struct status_options {
@@ -68,6 +69,16 @@ static void print_allowed(const json_t *s)
 	printf("; %lld others turned away\n", json_number(s, "denied"));
 }
 
+static void print_rate(const char *before, const json_t *of)
+{
+	char text[VALUE_NUMBER_MAX];
+
+	if (json_number(of, "rate"))
+		printf("%s%s at most; a visitor's bytes waited %lld times\n", before,
+		       value_number(text, CONF_RATE, json_number(of, "rate")),
+		       json_number(of, "rate_waits"));
+}
+
 static void print_service(const json_t *s)
 {
 	const json_t *reachable = json_object_get(s, "reachable");
@@ -82,6 +93,7 @@ static void print_service(const json_t *s)
 		printf("  at home  yes\n");
 	print_public(s);
 	print_allowed(s);
+	print_rate("  rate     ", s);
 	if (strcmp(json_text(s, "kind"), "udp") == 0)
 		printf("  flows    %lld now, %lld since the start\n", json_number(s, "visitors"),
 		       json_number(s, "visitors_total"));
@@ -97,6 +109,7 @@ static void print_answer(const json_t *answer)
 	size_t i;
 
 	print_link(answer);
+	print_rate("rate       ", answer);
 	if (json_array_size(services) == 0)
 		printf("\nno services\n");
 	json_array_foreach(services, i, s) print_service(s);

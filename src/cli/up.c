@@ -123,6 +123,8 @@ static int apply(struct up *up, const struct agent_config *config, const struct 
 
 	if (must_rejoin(up, config, joined))
 		r = agent_rejoin(up->agent, &setup, e);
+	if (r == 0)
+		agent_set_rate(up->agent, setup.rate);
 	return r < 0 ? r : agent_set_wishes(up->agent, config->wishes, config->n_wishes, e);
 }
 

@@ -99,6 +99,7 @@ enum conf_type {
 	CONF_INT,	  /* int64_t: min..max */
 	CONF_SIZE,	  /* int64_t, bytes: "4096", "64 KiB", "1MiB", "2 GiB" */
 	CONF_DURATION,	  /* int64_t, microseconds: "250ms", "30s", "5m", "2h", "1d" */
+	CONF_RATE,	  /* int64_t, bytes a second: "2MiB/s", "500 KiB/s", "10 Mbit/s" */
 	CONF_WORD,	  /* int64_t: index into words */
 	CONF_WORDS,	  /* struct conf_words: between blanks */
 	CONF_ADDRESS,	  /* struct conf_address */

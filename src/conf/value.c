@@ -142,6 +142,12 @@ static const struct unit {
 	{CONF_SIZE, "MiB", " MiB", 1 << 20},
 	{CONF_SIZE, "KiB", " KiB", 1 << 10},
 	{CONF_SIZE, "", "", 1},
+	{CONF_RATE, "GiB/s", " GiB/s", 1 << 30},
+	{CONF_RATE, "MiB/s", " MiB/s", 1 << 20},
+	{CONF_RATE, "KiB/s", " KiB/s", 1 << 10},
+	{CONF_RATE, "Mbit/s", " Mbit/s", 125000},
+	{CONF_RATE, "kbit/s", " kbit/s", 125},
+	{CONF_RATE, "B/s", " B/s", 1},
 	{CONF_INT, "", "", 1},
 };
 
@@ -184,9 +190,11 @@ static int number_refuse(const struct conf_row *row, struct err *e)
 {
 	const char *what = row->type == CONF_INT    ? "a number"
 			   : row->type == CONF_SIZE ? "a size"
+			   : row->type == CONF_RATE ? "a rate"
 						    : "a time";
 	const char *such = row->type == CONF_INT    ? ""
 			   : row->type == CONF_SIZE ? ", such as 64 KiB"
+			   : row->type == CONF_RATE ? ", such as 2 MiB/s or 10 Mbit/s"
 						    : ", such as 250ms, 30s, 5m or 2h";
 	char min[VALUE_NUMBER_MAX], max[VALUE_NUMBER_MAX];
 
@@ -533,6 +541,7 @@ static const struct ops all_ops[] = {
 	[CONF_INT] = NUMBER_OPS(number_parse, number_format, "NUMBER"),
 	[CONF_SIZE] = NUMBER_OPS(number_parse, number_format, "SIZE"),
 	[CONF_DURATION] = NUMBER_OPS(number_parse, number_format, "TIME"),
+	[CONF_RATE] = NUMBER_OPS(number_parse, number_format, "RATE"),
 	[CONF_WORD] = NUMBER_OPS(word_parse, word_format, NULL),
 	[CONF_WORDS] = {words_parse, words_format, words_count, words_equal, words_init, words_done,
 			"WORD ..."},

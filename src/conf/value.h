@@ -1,6 +1,6 @@
 /*
  * One value of the configuration: between its text and the field that its row names. For conf.c and
- * text.c; roles include conf/conf.h.
+ * text.c, and for who shows a number as one would write it; roles include conf/conf.h.
  */
 #pragma once
 

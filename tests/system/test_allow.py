@@ -1,6 +1,5 @@
 """Allow-lists: who may visit, on every path; and what is said of the others."""
 import json
-
 import socket
 
 import pytest
