@@ -27,7 +27,7 @@ static const char *carrier_state_name(enum carrier_state state)
 /* The one place where the state changes; sets the deadline that belongs to it. */
 static void set_state(struct carrier *c, enum carrier_state to, const char *why)
 {
-	if (c->state == to || c->state == CARRIER_DEAD)
+	if (to <= c->state) /* it only goes on: a late GOAWAY does not open what is closing */
 		return;
 	log_debug("carrier: %s -> %s (%s)", carrier_state_name(c->state), carrier_state_name(to),
 		  why);
@@ -145,11 +145,17 @@ static nghttp2_nv header(const char *name, const char *value)
 
 int carrier_send(struct carrier *c, json_t *object)
 {
+	size_t before = buf_len(&c->control_out);
 	int r = object ? ndjson_append(&c->control_out, object) : -ERR_NOMEM;
 
 	json_decref(object);
 	if (r < 0)
 		return r;
+	if (c->side == CARRIER_AGENT &&
+	    buf_len(&c->control_out) - before > CARRIER_LINE_FROM_AGENT + 1) {
+		c->control_out.tail = c->control_out.head + before;
+		return -ERR_LIMIT;
+	}
 	if (c->control_waiting && c->session) {
 		c->control_waiting = false;
 		nghttp2_session_resume_data(c->session, c->control_id);
@@ -756,7 +762,8 @@ int carrier_new(struct loop *loop, enum carrier_side side, struct stream *transp
 	list_init(&c->ended);
 	buf_init(&c->control_out, CONTROL_OUT_MAX);
 	buf_init(&c->control_in, CONTROL_OUT_MAX);
-	ndjson_init(&c->control_lines, NDJSON_LINE_MAX);
+	ndjson_init(&c->control_lines,
+		    side == CARRIER_GATEWAY ? CARRIER_LINE_FROM_AGENT : NDJSON_LINE_MAX);
 	defer_init(&c->work, loop, on_work, c);
 	timer_init(&c->deadline, loop, on_deadline, c);
 	liveness_init(&c->liveness, loop, &live_handler, c);
@@ -839,6 +846,17 @@ void carrier_set_resets(struct carrier *c, unsigned per_s)
 {
 	c->resets_per_s = per_s;
 	c->reset_tokens = (double)per_s * 30;
+}
+
+bool carrier_is_doubtful(const struct carrier *c)
+{
+	return liveness_is_doubtful(&c->liveness);
+}
+
+bool carrier_has_room(const struct carrier *c)
+{
+	return c->n_visitors + 1 < nghttp2_session_get_remote_settings(
+					   c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 bool carrier_takes_visitors(const struct carrier *c)

@@ -28,12 +28,14 @@ enum carrier_side { CARRIER_GATEWAY, CARRIER_AGENT };
 #define CARRIER_WINDOW_START ((size_t)64 * 1024) /* of a stream */
 #define CARRIER_WINDOW_MAX   ((size_t)4 * 1024 * 1024)
 /* Of the connection; given back on receipt. */
-#define CARRIER_WINDOW_ALL  ((size_t)16 * 1024 * 1024)
-#define CARRIER_FRAME_MAX   ((size_t)256 * 1024)
-#define CARRIER_BATCH_MIN   ((size_t)16 * 1024)
-#define CARRIER_BATCH_MAX   ((size_t)256 * 1024)
-#define CARRIER_REPLAY_MAX  ((size_t)16 * 1024) /* a visitor's bytes before the agent's answer */
-#define CARRIER_HEADER_MAX  4096
+#define CARRIER_WINDOW_ALL ((size_t)16 * 1024 * 1024)
+#define CARRIER_FRAME_MAX  ((size_t)256 * 1024)
+#define CARRIER_BATCH_MIN  ((size_t)16 * 1024)
+#define CARRIER_BATCH_MAX  ((size_t)256 * 1024)
+#define CARRIER_REPLAY_MAX ((size_t)16 * 1024) /* a visitor's bytes before the agent's answer */
+#define CARRIER_HEADER_MAX 4096
+#define CARRIER_LINE_FROM_AGENT                                                                    \
+	((size_t)64 * 1024) /* of the control channel; answers may be NDJSON_LINE_MAX */
 #define CARRIER_DRAIN_MAX   (30 * USEC_PER_S)
 #define CARRIER_BUDGET_LINK ((size_t)8 * 1024 * 1024)
 
@@ -93,6 +95,16 @@ int carrier_open(struct carrier *c, const char *service, const struct forwarded 
 		 struct stream *local, const struct link_visitor_handler *handler, void *arg,
 		 struct link_visitor **ret_visitor, struct err *e) MUST_CHECK;
 
+/*
+ * Gateway: take a visitor back whom the agent has not answered for, or all of them: on_returned(r)
+ * follows. Nothing once it has answered.
+ */
+void carrier_withdraw(struct link_visitor *v, int r);
+void carrier_withdraw_all(struct carrier *c, int r);
+
+/* carrier_ask for the one that has this visitor. */
+void carrier_ask_for(struct link_visitor *v);
+
 /* Agent: no more visitors on this one (GOAWAY); those who are there finish, CARRIER_DRAIN_MAX at
  * most, then on_dead. */
 void carrier_drain(struct carrier *c);
@@ -104,6 +116,9 @@ void carrier_close(struct carrier *c);
 void carrier_ask(struct carrier *c);
 
 bool carrier_takes_visitors(const struct carrier *c);
+/* An urgent question was missed, and nothing has come since. */
+bool carrier_is_doubtful(const struct carrier *c);
+bool carrier_has_room(const struct carrier *c);	 /* fewer visitors than the agent takes at once */
 bool carrier_takes_udp(const struct carrier *c); /* gateway, from on_open on */
 unsigned carrier_visitors(const struct carrier *c);
 size_t carrier_unsent(struct carrier *c); /* here and in the kernel; asked once a turn */

@@ -125,4 +125,4 @@ void visitor_stream_closed(struct link_visitor *v, uint32_t error);
 void visitor_lost(struct link_visitor *v);   /* the connection is gone */
 void visitor_finish(struct link_visitor *v); /* call the owner back the last time, and free */
 void visitor_announce(struct link_visitor *v);
-void visitor_forget(struct link_visitor *v);  /* agent: it is the control channel, no visitor */
+void visitor_forget(struct link_visitor *v); /* agent: it is the control channel, no visitor */

@@ -173,11 +173,16 @@ static void on_connected(void *arg, int r, struct stream *tcp, const struct err 
 static void try_next(void *arg)
 {
 	struct attempt *a = arg;
-	struct try *try = &a->tries[a->next];
-	struct sock_addr to = {.ip = a->addrs[a->next]};
+	struct sock_addr to = {0};
 	struct err why = {0};
+	struct try *try;
 	int r;
 
+	timer_stop(&a->timer); /* a failed address brings the next one forward */
+	if (a->next >= a->n_addrs)
+		return;
+	try = &a->tries[a->next];
+	to.ip = a->addrs[a->next];
 	a->next++;
 	r = sock_connect_start(a->loop, &to, CONNECT_MAX, on_connected, try, &try->connect, &why);
 	if (a->next < a->n_addrs)

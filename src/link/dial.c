@@ -265,6 +265,12 @@ static void on_refused(struct conn *conn, json_t *object)
 		err_set(&why, ERR_DENIED,
 			"the gateway has revoked this machine's key; its owner can invite it "
 			"again, then \"homeport join\"");
+	else if (strcmp(refused.reason, "version") == 0)
+		err_set(&why, ERR_DENIED,
+			"the gateway speaks another version of the link protocol (%s): update "
+			"homeport here, or "
+			"homeport-gateway there, whichever is older. Trying again in 10 min",
+			refused.text);
 	else
 		err_set(&why, ERR_DENIED, "the gateway refuses the link: %s",
 			refused.text[0] ? refused.text : refused.reason);
@@ -478,6 +484,8 @@ static void conn_on_dead(void *arg, int r, const struct err *why)
 	if (was == CONN_OLD || !active(d))
 		return;
 	if (was == CONN_UP) {
+		backoff_reset(
+			&slot->backoff); /* it may have grown while a successor was looked for */
 		slot->fast_until = r == -ERR_TIMEOUT ? loop_now(d->loop) + REDIAL_FAST_FOR : 0;
 		if (slot_under_way(slot) == 0)
 			slot_redial_after(slot,
@@ -685,6 +693,17 @@ int link_dial_new(struct loop *loop, const struct link_dial_config *config,
 	return 0;
 }
 
+/* hello is the longest message that carries them. */
+static bool fits_a_line(const struct link_services *services)
+{
+	struct link_hello hello = {.version = LINK_VERSION, .services = *services}; /* borrowed */
+	json_t *object = link_hello_encode(&hello);
+	size_t len = json_dumpb(object, NULL, 0, JSON_COMPACT);
+
+	json_decref(object);
+	return len + 128 <= CARRIER_LINE_FROM_AGENT; /* the instance and larger numbers */
+}
+
 int link_dial_set_services(struct link_dial *d, const struct link_services *services)
 {
 	struct link_services copy;
@@ -694,6 +713,10 @@ int link_dial_set_services(struct link_dial *d, const struct link_services *serv
 	if (r < 0)
 		return r;
 	copy.revision = d->services.revision + 1;
+	if (!fits_a_line(&copy)) {
+		link_services_done(&copy);
+		return -ERR_LIMIT;
+	}
 	link_services_done(&d->services);
 	d->services = copy;
 	if (!d->started) {

@@ -73,7 +73,7 @@ int link_dial_new(struct loop *loop, const struct link_dial_config *config,
 		  struct err *e) MUST_CHECK;
 
 /* All services from now on (copied; the revision is counted here). Before the first call nothing is
- * dialled. */
+ * dialled. -ERR_LIMIT: more than fit a control message (64 KiB); the old ones stay. */
 int link_dial_set_services(struct link_dial *dial, const struct link_services *services) MUST_CHECK;
 
 /* The machine's network changed, or time jumped: ask the links if they live, dial now if there are

@@ -24,7 +24,10 @@
 #define TRIES_MAX	    8
 #define TAKEOVERS	    3 /* within TAKEOVER_WINDOW: two machines */
 #define TAKEOVER_WINDOW	    (600 * USEC_PER_S)
-#define OLD_CONNECTIONS_MAX 8 /* of one agent, besides the current ones */
+#define OLD_CONNECTIONS_MAX 8		      /* of one agent, besides the current ones */
+#define ANSWER_MAX	    (60 * USEC_PER_S) /* an agent connects to its service, or says no */
+#define ANSWER_ASK	    (2 * USEC_PER_S)  /* no answer for so long: does the carrier live? */
+#define REPLACED_FOR	    (10 * USEC_PER_S) /* how long the loser of a takeover cannot take it back */
 
 #define CONN_STATES(X) X(FRESH) X(JOINING) X(GREETED) X(UP) X(OLD)
 enum conn_state {
@@ -55,6 +58,8 @@ struct agent {
 	uint64_t id;
 	char name[LINK_SERVICE_ID_MAX + 1];
 	char instance[LINK_INSTANCE_LEN + 1];
+	char replaced[LINK_INSTANCE_LEN + 1]; /* the one before it */
+	usec_t replaced_at;
 	struct list conns;
 	struct list waiting; /* requests without a carrier */
 	unsigned n_waiting;
@@ -75,7 +80,9 @@ struct request {
 	struct link_hub *hub;
 	unsigned tries;
 	uint64_t agent_id;
-	struct stream *local; /* owned while waiting */
+	struct stream *local;	      /* owned while waiting */
+	struct link_visitor *visitor; /* borrowed; on a carrier */
+	bool asked;		      /* whether that carrier still lives */
 	const struct link_visitor_handler *handler;
 	void *arg;
 	struct timer timer;
@@ -181,21 +188,34 @@ static struct agent *agent_get(struct link_hub *hub, uint64_t id)
 	return agent;
 }
 
-/* The connection that takes a visitor best: the fewest unsent bytes. */
+static bool takes_visitors(const struct conn *conn)
+{
+	return conn->state == CONN_UP && carrier_takes_visitors(conn->carrier);
+}
+
+static bool is_good(const struct conn *conn)
+{
+	return carrier_has_room(conn->carrier) && !carrier_is_doubtful(conn->carrier);
+}
+
+/* The connection that takes a visitor best: of those with room the one with the fewest unsent
+ * bytes. */
 static struct conn *agent_best(const struct agent *agent)
 {
 	struct conn *conn, *best = NULL;
 	size_t best_unsent = 0;
-	unsigned candidates = 0;
+	unsigned candidates = 0, good = 0;
 
-	list_for_each (conn, &agent->conns, in_agent)
-		candidates += conn->state == CONN_UP && carrier_takes_visitors(conn->carrier);
+	list_for_each (conn, &agent->conns, in_agent) {
+		candidates += takes_visitors(conn);
+		good += takes_visitors(conn) && is_good(conn);
+	}
 	list_for_each (conn, &agent->conns, in_agent) {
 		size_t unsent;
 
-		if (conn->state != CONN_UP || !carrier_takes_visitors(conn->carrier))
+		if (!takes_visitors(conn) || (good && !is_good(conn)))
 			continue;
-		if (candidates == 1)
+		if (candidates == 1 || good == 1)
 			return conn;
 		unsent = carrier_unsent(conn->carrier);
 		if (!best || unsent < best_unsent ||
@@ -282,6 +302,25 @@ static void count_takeover(struct agent *agent, const struct conn *winner, const
 		hub->handler->on_conflict(hub->arg, agent->id, &winner->observed, &loser->observed);
 }
 
+static void conn_replaced(struct conn *conn, bool conflict)
+{
+	conn->state = CONN_OLD;
+	timer_stop(&conn->timer);
+	if (carrier_send(conn->carrier,
+			 link_text_encode("replaced", "another process uses this key now",
+					  conflict)) < 0)
+		log_debug("link: `replaced` could not be sent");
+	carrier_close(conn->carrier);
+}
+
+/* A connection that the loser had under way already does not take the agent back. */
+static bool was_just_replaced(const struct agent *agent, const char *instance)
+{
+	return agent->replaced_at && strcmp(agent->replaced, instance) == 0 &&
+	       strcmp(agent->instance, instance) != 0 &&
+	       loop_now(agent->hub->loop) - agent->replaced_at < REPLACED_FOR;
+}
+
 /* Another process start with the same key: it wins at once. */
 static void take_over(struct agent *agent, struct conn *winner, const char *instance)
 {
@@ -296,16 +335,13 @@ static void take_over(struct agent *agent, struct conn *winner, const char *inst
 		if (!counted)
 			count_takeover(agent, winner, conn);
 		counted = true;
-		conn->state = CONN_OLD;
-		if (carrier_send(conn->carrier,
-				 link_text_encode("replaced", "another process uses this key now",
-						  agent->conflict)) < 0)
-			log_debug("link: `replaced` could not be sent");
-		carrier_close(conn->carrier);
+		conn_replaced(conn, agent->conflict);
 	}
 	link_services_done(&agent->services);
 	link_grants_done(&agent->grants);
 	agent->asked = agent->granted = false;
+	memcpy(agent->replaced, agent->instance, sizeof(agent->replaced));
+	agent->replaced_at = loop_now(agent->hub->loop);
 	memcpy(agent->instance, instance, sizeof(agent->instance));
 }
 
@@ -400,6 +436,11 @@ static int on_hello(struct conn *conn, json_t *object, struct err *e)
 		conn_refuse(conn, "busy", "out of memory");
 		return 0;
 	}
+	if (was_just_replaced(agent, hello.instance)) {
+		link_hello_done(&hello);
+		conn_replaced(conn, agent->conflict);
+		return 0;
+	}
 	memcpy(agent->name, conn->agent_name, sizeof(agent->name));
 	conn->agent = agent;
 	conn->slot = hello.carrier;
@@ -479,11 +520,7 @@ static int conn_on_object(void *arg, json_t *object, struct err *e)
 	}
 	if (type == LINK_MESSAGE_SERVICES)
 		return on_services(conn, object, e);
-	if (type == LINK_MESSAGE_DRAIN && conn->state == CONN_UP && conn->agent) {
-		conn->state = CONN_OLD;
-		agent_update_online(conn->agent, &conn->observed);
-	}
-	return 0;
+	return 0; /* `drain` too: the old connection serves until its successor is welcome */
 }
 
 static void conn_on_going(void *arg)
@@ -506,7 +543,17 @@ static void conn_on_dead(void *arg, int r, const struct err *why)
 	conn_free(conn);
 }
 
+/* Visitors who wait for an answer on it go to another carrier; it gets no more until it is heard
+ * again. */
+static void conn_on_missed(void *arg)
+{
+	struct conn *conn = arg;
+
+	carrier_withdraw_all(conn->carrier, -ERR_AGAIN);
+}
+
 static const struct carrier_handler conn_handler = {
+	.on_missed = conn_on_missed,
 	.on_open = conn_on_open,
 	.on_object = conn_on_object,
 	.on_going = conn_on_going,
@@ -690,15 +737,27 @@ static void request_give_back(struct request *request, int r, unsigned status, c
 	request_free(request);
 }
 
+/* Nobody came to open him, or the agent does not answer for him. */
 static void request_on_timeout(void *arg)
 {
-	request_give_back(arg, -ERR_TIMEOUT, 0, "the agent is not there");
+	struct request *request = arg;
+
+	if (request->visitor &&
+	    !request->asked) { /* perhaps the carrier is dead and nobody knows yet */
+		request->asked = true;
+		carrier_ask_for(request->visitor);
+		timer_start(&request->timer, ANSWER_MAX - ANSWER_ASK);
+	} else if (request->visitor)
+		carrier_withdraw(request->visitor, -ERR_TIMEOUT); /* request_on_returned follows */
+	else
+		request_give_back(request, -ERR_TIMEOUT, 0, "the agent is not there");
 }
 
 static void request_on_opened(void *arg)
 {
 	struct request *request = arg;
 
+	timer_stop(&request->timer);
 	free(TAKE(request->opening));
 	if (request->handler->on_opened)
 		request->handler->on_opened(request->arg);
@@ -710,6 +769,8 @@ static void request_on_returned(void *arg, struct stream *local, int r, unsigned
 	struct request *request = arg;
 
 	request->local = local;
+	request->visitor = NULL;
+	timer_stop(&request->timer);
 	if (r == -ERR_AGAIN && !request->hub->closing && ++request->tries < TRIES_MAX)
 		request_place(request);
 	else
@@ -756,10 +817,11 @@ static void request_place(struct request *request)
 		return;
 	}
 	r = carrier_open(conn->carrier, request->opening->service, &request->opening->who, local,
-			 &request_handler, request, NULL, &e);
+			 &request_handler, request, &request->visitor, &e);
 	if (r == 0) {
 		request->local = NULL;
-		timer_stop(&request->timer);
+		request->asked = false;
+		timer_start(&request->timer, ANSWER_ASK);
 		return;
 	}
 	if (r == -ERR_AGAIN)

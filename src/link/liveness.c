@@ -145,6 +145,11 @@ void liveness_stop(struct liveness *l)
 		set_state(l, LIVENESS_STATE_STOPPED, "stopped");
 }
 
+bool liveness_is_doubtful(const struct liveness *l)
+{
+	return l->missed && l->state != LIVENESS_STATE_QUIET && l->signs == l->asked_signs;
+}
+
 void liveness_ask(struct liveness *l)
 {
 	if (l->state == LIVENESS_STATE_STOPPED || l->state == LIVENESS_STATE_URGENT)

@@ -67,4 +67,7 @@ static inline void liveness_heard(struct liveness *l)
 /* Ask now, and tell within LIVENESS_URGENT if there is no answer. */
 void liveness_ask(struct liveness *l);
 
+/* An urgent question was missed, and no sign has come since. */
+bool liveness_is_doubtful(const struct liveness *l);
+
 const char *liveness_state_name(enum liveness_state state);

@@ -225,7 +225,7 @@ static int get_texts(const json_t *object, const char *key, bool host_names, cha
 			       LINK_NAMES_MAX);
 	json_array_foreach(array, i, value)
 	{
-		char text[LINK_TEXT_MAX];
+		char text[2 * LINK_TEXT_MAX]; /* a URL is a name of 253 bytes and more */
 
 		if (!json_is_string(value) || !str_copy(text, sizeof(text), json_str(value)) ||
 		    (host_names && !hostname_valid(str_of(text))))

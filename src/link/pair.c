@@ -89,6 +89,12 @@ static void on_refused(struct link_pair *p, const json_t *object)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(known[i].reason, refused.reason) == 0)
 			err_set(&why, ERR_DENIED, "%s", known[i].text);
+	if (strcmp(refused.reason, "version") == 0)
+		err_set(&why, ERR_DENIED,
+			"the gateway speaks another version of the link protocol (%s): update "
+			"homeport here, or "
+			"homeport-gateway there, whichever is older",
+			refused.text);
 	finish(p, -ERR_DENIED, &why);
 }
 

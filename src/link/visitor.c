@@ -426,8 +426,9 @@ void visitor_stream_closed(struct link_visitor *v, uint32_t error)
 		visitor_forget(v);
 		return;
 	}
-	if (error == NGHTTP2_NO_ERROR && (v->answered || v->carrier->side == CARRIER_AGENT)) {
-		v->rx_end = true;
+	/* A reset with "no error" before the end is a reset: what came is not all there is. */
+	if (error == NGHTTP2_NO_ERROR && v->rx_end &&
+	    (v->answered || v->carrier->side == CARRIER_AGENT)) {
 		if (buf_len(&v->rx) && v->local) { /* the local side has not taken everything yet */
 			nghttp2_session_set_stream_user_data(v->carrier->session, v->id, NULL);
 			v->id = 0;
@@ -603,8 +604,7 @@ int carrier_open(struct carrier *c, const char *service, const struct forwarded 
 
 	if (!carrier_takes_visitors(c))
 		return err_set(e, ERR_AGAIN, "this connection is closing");
-	if (c->n_visitors + 1 >= nghttp2_session_get_remote_settings(
-					 c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+	if (!carrier_has_room(c))
 		return err_set(e, ERR_LIMIT, "the agent takes no more visitors at once");
 	if (udp && !carrier_takes_udp(c))
 		return err_set(e, ERR_REFUSED, "the agent takes no UDP");
@@ -637,6 +637,27 @@ int carrier_open(struct carrier *c, const char *service, const struct forwarded 
 	if (ret_visitor)
 		*ret_visitor = v;
 	return 0;
+}
+
+void carrier_withdraw(struct link_visitor *v, int r)
+{
+	if (v->answered || v->ended || v->id == 0 || !v->carrier->session)
+		return;
+	stream_abort(v);
+	visitor_return(v, r);
+}
+
+void carrier_withdraw_all(struct carrier *c, int r)
+{
+	struct link_visitor *v, *next;
+
+	list_for_each_safe (v, next, &c->visitors, node)
+		carrier_withdraw(v, r);
+}
+
+void carrier_ask_for(struct link_visitor *v)
+{
+	carrier_ask(v->carrier);
 }
 
 void link_visitor_set_handler(struct link_visitor *v, const struct link_visitor_handler *handler,

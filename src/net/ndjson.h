@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "net/stream.h"
 
-#define NDJSON_LINE_MAX	 ((size_t)64 * 1024) /* without its '\n' */
-#define NDJSON_DEPTH_MAX 16		     /* objects and arrays inside each other */
+#define NDJSON_LINE_MAX	 ((size_t)256 * 1024) /* without its '\n' */
+#define NDJSON_DEPTH_MAX 16		      /* objects and arrays inside each other */
 
 /* ── bytes -> objects ── */
 

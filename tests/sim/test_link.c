@@ -745,6 +745,45 @@ static void test_visitor_is_opened_again(void **state)
 	expect(w->local_end, "POST / HTTP/1.1\r\n\r\nbody");
 }
 
+/* One of two carriers is dead and nobody knows yet: who is put on it is asked about after 2 s and
+ * moved after 4. */
+static void test_visitor_on_a_dead_carrier(void **state)
+{
+	struct world *w = *state;
+	usec_t longest = 0;
+
+	up(w, 2);
+	mem_pair_cut(w->lines[0].agent_end);
+	for (unsigned i = 0; i < 6; i++) {
+		usec_t took;
+
+		visit(w);
+		took = PASS_UNTIL(w, 6 * USEC_PER_S, w->opened == i + 1);
+		longest = MAX(longest, took);
+	}
+	print_message("longest wait beside a dead carrier: %llu ms\n",
+		      (unsigned long long)(longest / USEC_PER_MS));
+	assert_true(longest <= 4500 * USEC_PER_MS);
+	assert_int_equal(w->returned, 0);
+}
+
+/* An agent that takes a visitor and never answers for him: he is given back in the end. */
+static void test_visitor_without_an_answer(void **state)
+{
+	struct world *w = *state;
+	usec_t took;
+
+	up(w, 2);
+	w->echo_off = true;
+	visit(w);
+	put(w->visitor_end, "GET / HTTP/1.1\r\n\r\n");
+	took = PASS_UNTIL(w, 120 * USEC_PER_S, w->returned == 1);
+	assert_int_equal(w->returned_r, -ERR_TIMEOUT);
+	assert_in_range(took, 59 * USEC_PER_S, 61 * USEC_PER_S);
+	assert_int_equal(w->state[0], LINK_DIAL_UP);
+	expect(w->given_back, "GET / HTTP/1.1\r\n\r\n");
+}
+
 static void test_visitor_waits_two_seconds(void **state)
 {
 	struct world *w = *state;
@@ -863,6 +902,8 @@ int main(void)
 		T(wrong_gateway_key),
 		T(expelled),
 		T(visitor_is_opened_again),
+		T(visitor_on_a_dead_carrier),
+		T(visitor_without_an_answer),
 		T(visitor_waits_two_seconds),
 		T(silent_role),
 		T(stop),

@@ -212,7 +212,6 @@ def test_joining_a_gateway_of_the_future(run, tmp_path):
         says(Agent(run).join(gateway.code, expect=1).stderr, "versions 7 and 8")
 
 
-@pytest.mark.xfail(strict=True, reason="src/link/dial.c and pair.c pass on the gateway's words alone")
 def test_what_to_do_about_a_gateway_of_the_future(run, site, tmp_path):
     with ForeignGateway(tmp_path, join=JOINED, hello=FUTURE) as gateway:
         agent = Agent(run)

@@ -147,8 +147,6 @@ def test_gateway_stops_after_its_visitors(gateway, agent, folder):
     process.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="while the gateway drains, the agent's tries to reach a "
-                   "successor double its delay, and it is not reset when the old link goes")
 def test_a_planned_restart_of_the_gateway(gateway, agent, folder):
     """Is over as soon as one by kill -9, however long the last visitors took."""
     process = up(agent, hello(folder))

@@ -1,5 +1,6 @@
 /* The connection: goodbye, silence, the control channel, a gateway that breaks the rules. */
 #include "pair.h"
+#include "net/ndjson.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -376,27 +377,27 @@ static void test_control_lines_that_break_the_rules(void **state)
 	}
 }
 
-static void test_a_control_line_over_64_kib(void **state)
+static void test_a_control_line_over_256_kib(void **state)
 {
-	char *line = malloc(70000);
+	char *line = malloc(NDJSON_LINE_MAX + 1);
 	struct world w;
 	struct raw raw;
 
-	memset(line, ' ', 70000);
+	memset(line, ' ', NDJSON_LINE_MAX + 1);
 	memcpy(line, "{\"type\":\"ok\"", 12);
-	line[65535] = '}';
-	line[65536] = '\n';
+	line[NDJSON_LINE_MAX - 1] = '}';
+	line[NDJSON_LINE_MAX] = '\n';
 	raw_init(&raw, &w);
-	raw_says(&raw, &w, line, 65537); /* as long as can be */
+	raw_says(&raw, &w, line, NDJSON_LINE_MAX + 1); /* as long as can be */
 	assert_int_equal(w.agent.objects, 1);
 	assert_int_equal(w.agent.dead, 0);
-	line[65535] = ' ';
-	raw_says(&raw, &w, line, 65536);
+	line[NDJSON_LINE_MAX - 1] = ' ';
+	raw_says(&raw, &w, line, NDJSON_LINE_MAX);
 	raw_says(&raw, &w, "}\n", 2);
 	assert_int_equal(w.agent.objects, 1);
 	assert_int_equal(w.agent.dead, 1);
 	assert_int_equal(w.agent.dead_r, -ERR_LIMIT);
-	assert_string_equal(w.agent.why.text, "control channel: a line over 65536 bytes");
+	assert_string_equal(w.agent.why.text, "control channel: a line over 262144 bytes");
 	raw_done(&raw, &w);
 	free(line);
 }
@@ -561,7 +562,7 @@ int main(void)
 		cmocka_unit_test(test_an_owner_who_finds_an_error),
 		cmocka_unit_test(test_an_owner_who_frees_at_once),
 		cmocka_unit_test(test_control_lines_that_break_the_rules),
-		cmocka_unit_test(test_a_control_line_over_64_kib),
+		cmocka_unit_test(test_a_control_line_over_256_kib),
 		cmocka_unit_test(test_the_bytes_of_an_unknown_key),
 		cmocka_unit_test(test_the_control_channel_ends),
 		cmocka_unit_test(test_no_http2_at_all),

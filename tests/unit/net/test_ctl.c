@@ -112,7 +112,7 @@ static void passes_the_daemons_sentence_on(void **state)
 	assert_int_equal(ask(w, "{\"what\":1}"), -ERR_FAILED);
 	assert_string_equal(w->e.text, "a request needs a \"command\"");
 	assert_int_equal(ask(w, "{\"command\":\"long\"}"), -ERR_FAILED);
-	assert_string_equal(w->e.text, "the answer is longer than 65536 bytes");
+	assert_string_equal(w->e.text, "the answer is longer than 262144 bytes");
 }
 
 static void a_daemon_that_hangs_up_is_an_error(void **state)

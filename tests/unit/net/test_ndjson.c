@@ -391,7 +391,7 @@ static void test_conn_close_is_not_waited_for_for_ever(void **state)
 
 static void test_conn_slow_peer(void **state)
 {
-	static char long_text[NDJSON_LINE_MAX / 2];
+	static char long_text[NDJSON_LINE_MAX / 8];
 	struct world w;
 	json_t *object;
 	size_t sent = 0, got = 0;
