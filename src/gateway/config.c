@@ -111,6 +111,10 @@ static const struct conf_row limits_rows[] = {
 	{"new-per-agent", CONF_INT, offsetof(struct limits_section, new_per_agent_s), .min = 1,
 	 .max = 1000000, .preset = "1000",
 	 .help = "New visitors a second of one agent; ten seconds' worth at once."},
+	{"ports-per-agent", CONF_INT, offsetof(struct limits_section, ports_per_agent), .min = 1,
+	 .max = 65535, .preset = "32",
+	 .help = "Raw ports of one agent, in use or kept for it. A further one costs it the one it "
+		 "has not used for the longest time."},
 };
 
 static const struct conf_kind kinds[] = {

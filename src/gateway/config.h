@@ -34,7 +34,7 @@ struct limits_section {
 	struct conf_head head;
 	int64_t connections_per_source, new_per_source_s;
 	int64_t opening, opening_per_source;
-	int64_t visitors_per_agent, new_per_agent_s;
+	int64_t visitors_per_agent, new_per_agent_s, ports_per_agent;
 };
 
 struct gateway_config {

@@ -242,7 +242,8 @@ static int make_tables(struct gateway *gateway, struct err *e)
 	if (r == 0)
 		r = front_sources_new(&limits, &gateway->sources, e);
 	if (r == 0)
-		r = ports_new(config->first_port, config->last_port, &gateway->ports, e);
+		r = ports_new(config->first_port, config->last_port,
+			      (size_t)config->limits.ports_per_agent, &gateway->ports, e);
 	return r;
 }
 

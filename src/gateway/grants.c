@@ -153,6 +153,11 @@ static void decide_port(const struct link_service *service, const struct grants_
 		grants_refuse(grant, GRANTS_PORT_TAKEN,
 			      "port %u is used by another service; wish for another, or for none",
 			      service->port);
+	else if (r == -ERR_DENIED)
+		grants_refuse(grant, GRANTS_LIMIT,
+			      "an agent can have at most %u ports; the gateway's owner can raise "
+			      "[limits] ports-per-agent",
+			      policy->ports_max);
 	else if (r < 0 && r != -ERR_LIMIT)
 		grants_refuse(grant, GRANTS_NO_PORTS,
 			      "the gateway is too busy to open a port now; try again later");

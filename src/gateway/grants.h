@@ -36,6 +36,7 @@ struct grants_policy {
 	uint16_t http_port;		/* public ports, for URLs; 0: no such listener */
 	uint16_t https_port;		/* the same */
 	uint16_t first_port, last_port; /* raw ports; both 0: none */
+	unsigned ports_max;		/* for the sentence */
 	bool takes_udp;			/* its link can carry flows */
 	void *arg;
 
@@ -44,8 +45,8 @@ struct grants_policy {
 	int (*may_use)(void *arg, const char *name, struct err *e);
 
 	/* A raw port for this service: 0; -ERR_EXISTS: the wished one is another's; -ERR_LIMIT: all
-	 * are taken; others: none can be opened now. service->port is 0 (the callee's choice) or
-	 * within the range. */
+	 * are taken; -ERR_DENIED: the agent has ports_max of them; others: none can be opened now.
+	 * service->port is 0 (the callee's choice) or within the range. */
 	int (*take_port)(void *arg, const struct link_service *service, uint16_t *ret_port);
 };
 

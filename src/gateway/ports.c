@@ -16,13 +16,14 @@ struct slot {
 
 struct ports {
 	uint16_t first;
-	size_t n;
+	size_t n, per_agent_max;
 	pthread_mutex_t lock; /* guards all below */
 	uint64_t releases;
 	struct slot slots[];
 };
 
-int ports_new(uint16_t first, uint16_t last, struct ports **ret_ports, struct err *e)
+int ports_new(uint16_t first, uint16_t last, size_t per_agent_max, struct ports **ret_ports,
+	      struct err *e)
 {
 	size_t n = first ? (size_t)(last - first) + 1 : 0;
 	struct ports *ports = calloc(1, sizeof(*ports) + n * sizeof(struct slot));
@@ -31,6 +32,7 @@ int ports_new(uint16_t first, uint16_t last, struct ports **ret_ports, struct er
 		return err_set(e, ERR_NOMEM, "table of ports");
 	ports->first = first;
 	ports->n = n;
+	ports->per_agent_max = per_agent_max;
 	pthread_mutex_init(&ports->lock, NULL);
 	*ret_ports = ports;
 	return 0;
@@ -79,6 +81,27 @@ static struct slot *own(struct ports *ports, uint64_t agent, const char *service
 		if (is_of(slot, agent, service) && (!own || is_before(slot, own)))
 			own = slot;
 	return own;
+}
+
+static bool has_all(const struct ports *ports, uint64_t agent)
+{
+	size_t n = 0;
+
+	for (const struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
+		n += slot->state != SLOT_FREE && slot->agent == agent;
+	return n >= ports->per_agent_max;
+}
+
+/* Of its own, the one that was not used for the longest time. */
+static struct slot *oldest_of(struct ports *ports, uint64_t agent)
+{
+	struct slot *oldest = NULL;
+
+	for (struct slot *slot = ports->slots; slot < ports->slots + ports->n; slot++)
+		if (slot->state == SLOT_RESERVED && slot->agent == agent &&
+		    (!oldest || slot->released < oldest->released))
+			oldest = slot;
+	return oldest;
 }
 
 /* The one it has, else a free one, else the one that was not used for the longest time. */
@@ -143,24 +166,45 @@ static void unblock(struct ports *ports, usec_t now)
 			slot->state = slot->agent ? SLOT_RESERVED : SLOT_FREE;
 }
 
+/* One that makes an agent's too many goes in place of its oldest. */
+static int take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
+		struct slot **ret)
+{
+	struct slot *slot = wished ? choose_wished(ports, agent, service, wished)
+				   : choose(ports, agent, service);
+	struct slot *oldest;
+
+	if (!slot)
+		return wished ? -ERR_EXISTS : -ERR_LIMIT;
+	if (slot->agent != agent && !own(ports, agent, service) && has_all(ports, agent)) {
+		oldest = oldest_of(ports, agent);
+		if (!oldest)
+			return -ERR_DENIED;
+		if (wished)
+			*oldest = (struct slot){0};
+		else
+			slot = oldest;
+	}
+	*ret = slot;
+	return 0;
+}
+
 int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
 	       usec_t now, uint16_t *ret_port, bool *ret_new)
 {
 	struct slot *slot;
+	int r;
 
 	pthread_mutex_lock(&ports->lock);
 	unblock(ports, now);
-	slot = wished ? choose_wished(ports, agent, service, wished)
-		      : choose(ports, agent, service);
-	if (slot) {
+	r = take(ports, agent, service, wished, &slot);
+	if (r == 0) {
 		*ret_new = !is_of(slot, agent, service);
 		*ret_port = port_of(ports, slot);
 		*ret_new |= use(ports, slot, agent, service);
 	}
 	pthread_mutex_unlock(&ports->lock);
-	if (slot)
-		return 0;
-	return wished ? -ERR_EXISTS : -ERR_LIMIT;
+	return r;
 }
 
 void ports_restore(struct ports *ports, uint64_t agent, const char *service, uint16_t port)
@@ -169,7 +213,7 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
 
 	pthread_mutex_lock(&ports->lock);
 	slot = slot_of(ports, port);
-	if (slot && slot->state == SLOT_FREE) {
+	if (slot && slot->state == SLOT_FREE && !has_all(ports, agent)) {
 		use(ports, slot, agent, service);
 		slot->state = SLOT_RESERVED;
 		slot->released = ports->releases++;

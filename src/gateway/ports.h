@@ -6,6 +6,9 @@
  *
  *	FREE ──▶ USED ──▶ RESERVED ──▶ USED (the same service, or, with no other left, a newcomer)
  *
+ * An agent has so many ports at most, used and reserved: its next one costs it its own oldest
+ * reserved one, so that nobody takes what is kept for the others.
+ *
  * A port that another program on this machine has is left out for some minutes and then tried
  * again, by the service that had it, if one had.
  *
@@ -25,10 +28,12 @@
 struct ports;
 
 /* first..last; both 0: none. -ERR_NOMEM. */
-int ports_new(uint16_t first, uint16_t last, struct ports **ret_ports, struct err *e) MUST_CHECK;
+int ports_new(uint16_t first, uint16_t last, size_t per_agent_max, struct ports **ret_ports,
+	      struct err *e) MUST_CHECK;
 void ports_free(struct ports *ports); /* NULL is fine */
 
-/* At start-up: what was reserved before. A port outside of the range is no longer. */
+/* At start-up: what was reserved before. A port outside of the range is no longer,
+ * nor is one more than the agent may have. */
 void ports_restore(struct ports *ports, uint64_t agent, const char *service, uint16_t port);
 
 /*
@@ -38,7 +43,8 @@ void ports_restore(struct ports *ports, uint64_t agent, const char *service, uin
  * now      of any loop
  * ret_new  true: it did not have this one before, or it had two
  *
- * -ERR_EXISTS: the wished one is used by, or reserved for, another service; -ERR_LIMIT: none left.
+ * -ERR_EXISTS: the wished one is used by, or reserved for, another service; -ERR_LIMIT: none left;
+ * -ERR_DENIED: the agent uses as many as it may have.
  */
 int ports_take(struct ports *ports, uint64_t agent, const char *service, uint16_t wished,
 	       usec_t now, uint16_t *ret_port, bool *ret_new) MUST_CHECK;

@@ -25,7 +25,8 @@ void rawports_keep(struct rawports *raw, const struct link_services *wanted);
  * Listen for a service; the port it has when it has one. *ret_new: the service did not have it
  * before, which the store should know.
  *
- * -ERR_EXISTS: the wished port is another's; -ERR_LIMIT: none left; -ERR_FAILED: this
+ * -ERR_EXISTS: the wished port is another's; -ERR_LIMIT: none left; -ERR_DENIED: the
+ * agent has as many as it may; -ERR_FAILED: this
  * machine cannot open one now (descriptors, memory); -ERR_NOMEM.
  */
 int rawports_open(struct rawports *raw, const struct link_service *service, uint16_t *ret_port,

@@ -190,6 +190,7 @@ static struct grants_policy policy_of(struct served *served)
 		.https_port = shared->listeners->https_port,
 		.first_port = shared->config->first_port,
 		.last_port = shared->config->last_port,
+		.ports_max = (unsigned)shared->config->limits.ports_per_agent,
 		.takes_udp = link_hub_takes_udp(served->all->worker->hub, served->agent),
 		.arg = served,
 		.may_use = may_use,

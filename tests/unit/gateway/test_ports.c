@@ -11,7 +11,7 @@ static struct ports *ports_of_three(void)
 {
 	struct ports *ports;
 
-	assert_int_equal(ports_new(20000, 20002, &ports, NULL), 0);
+	assert_int_equal(ports_new(20000, 20002, 3, &ports, NULL), 0);
 	return ports;
 }
 
@@ -152,6 +152,29 @@ static void test_blocked_is_free_again(void **state)
 	ports_free(ports);
 }
 
+static void test_one_agent_leaves_room(void **state)
+{
+	struct ports *ports;
+
+	assert_int_equal(ports_new(20000, 20004, 2, &ports, NULL), 0);
+	ports_restore(ports, NAS, "ssh", 20000);
+	ports_restore(ports, NAS, "git", 20001);
+	ports_restore(ports, NAS, "old", 20002); /* the limit was lowered */
+	assert_int_equal(take(ports, LAPTOP, "a", 0), 20002);
+	assert_int_equal(take(ports, LAPTOP, "b", 0), 20003);
+	assert_int_equal(try(ports, LAPTOP, "c", 0), -ERR_DENIED);
+	assert_int_equal(try(ports, LAPTOP, "c", 20004), -ERR_DENIED);
+	assert_int_equal(take(ports, LAPTOP, "a", 20004), 20004); /* another for what it has */
+	ports_release(ports, LAPTOP, 20003);
+	ports_release(ports, LAPTOP, 20004);
+	assert_int_equal(take(ports, LAPTOP, "c", 0), 20003); /* its own oldest goes */
+	assert_int_equal(take(ports, LAPTOP, "d", 20002), 20002);
+	assert_int_equal(take(ports, 3, "x", 0), 20004); /* which is free now */
+	assert_int_equal(take(ports, NAS, "ssh", 0), 20000);
+	assert_int_equal(take(ports, NAS, "git", 0), 20001);
+	ports_free(ports);
+}
+
 static void test_claim(void **state)
 {
 	struct ports *ports = ports_of_three();
@@ -170,7 +193,7 @@ static void test_none(void **state)
 {
 	struct ports *ports;
 
-	assert_int_equal(ports_new(0, 0, &ports, NULL), 0);
+	assert_int_equal(ports_new(0, 0, 3, &ports, NULL), 0);
 	ports_restore(ports, LAPTOP, "ssh", 20000);
 	assert_int_equal(try(ports, LAPTOP, "ssh", 0), -ERR_LIMIT);
 	assert_int_equal(try(ports, LAPTOP, "ssh", 20000), -ERR_EXISTS);
@@ -187,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_blocked_and_forgotten),
 		cmocka_unit_test(test_blocked_one_comes_back),
 		cmocka_unit_test(test_blocked_is_free_again),
+		cmocka_unit_test(test_one_agent_leaves_room),
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_none),
 	};

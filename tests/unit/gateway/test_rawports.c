@@ -40,7 +40,7 @@ static int setup(void **state)
 	assert_int_equal(ipaddr_parse(STR("127.0.0.1"), &w->listeners.list[0].at.ip), 0);
 	w->shared = (struct worker_shared){
 		.config = &w->config, .listeners = &w->listeners, .workers = &w->worker};
-	assert_int_equal(ports_new(FIRST_PORT, FIRST_PORT + 4, &w->shared.ports, NULL), 0);
+	assert_int_equal(ports_new(FIRST_PORT, FIRST_PORT + 4, 32, &w->shared.ports, NULL), 0);
 	w->worker.shared = &w->shared;
 	assert_int_equal(loop_new(&w->worker.loop, NULL), 0);
 	config.routes = w->routes;
