@@ -616,7 +616,7 @@ void sock_listener_free(struct sock_listener *l)
 {
 	if (!l)
 		return;
-	watch_free_closing(l->watch);
+	watch_free(l->watch); /* the socket may live on: in the service manager, as a duplicate */
 	timer_stop(&l->pause);
 	if (l->at.ip.family == 0 && l->at.path[0])
 		unlink(l->at.path);

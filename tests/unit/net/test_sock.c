@@ -727,6 +727,29 @@ static void test_listener_freed_in_its_handler(void **state)
 	meeting_done(&m);
 }
 
+/* The service manager may keep a duplicate: connections that wait there are not ours any more. */
+static void test_listener_that_lives_on_elsewhere(void **state)
+{
+	struct world *w = *state;
+	struct sock_addr at = loopback("127.0.0.1");
+	struct meeting m = {.w = w};
+	int kept = sock_listen_open(&at, 0, NULL);
+	struct sockaddr_in to;
+	socklen_t len = sizeof(to);
+	int visitor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(kept >= 0);
+	assert_int_equal(sock_listen_fd(w->loop, dup(kept), on_accept, &m, &m.listener, NULL), 0);
+	assert_true(runs_quietly(w));
+	sock_listener_free(TAKE(m.listener));
+	assert_int_equal(getsockname(kept, (struct sockaddr *)&to, &len), 0);
+	assert_int_equal(connect(visitor, (struct sockaddr *)&to, len), 0);
+	assert_true(runs_quietly(w));
+	assert_int_equal(m.accepted, 0);
+	close(visitor);
+	close(kept);
+}
+
 static void test_what_the_kernel_knows(void **state)
 {
 	struct world *w = *state;
@@ -773,6 +796,7 @@ int main(void)
 		TEST(test_port_in_use),
 		TEST(test_several_threads_share_a_port),
 		TEST(test_listener_freed_in_its_handler),
+		TEST(test_listener_that_lives_on_elsewhere),
 		TEST(test_what_the_kernel_knows),
 	};
 
