@@ -127,6 +127,7 @@ int edge_service_new(struct loop *loop, const struct edge_spec *spec,
 	s->to = spec->to;
 	s->host = spec->host;
 	s->proxy_protocol = spec->proxy_protocol;
+	s->local_names = spec->local_names;
 	s->events = *events;
 	s->arg = arg;
 	r = service_fill(s, spec, e);
@@ -322,10 +323,12 @@ void edge_serve(struct edge_service *service, const struct edge_visitor *visitor
 
 struct edge_check {
 	struct job job;
-	char *path;	     /* owned; of a folder */
-	char to[128];	     /* of an address */
-	struct sock_addr at; /* the same */
-	bool introduce;	     /* by a PROXY header */
+	struct lane_job look;
+	struct edge_files *files; /* a reference; of a folder */
+	char *path;		  /* owned; the same */
+	char to[128];		  /* of an address */
+	struct sock_addr at;	  /* the same */
+	bool introduce;		  /* by a PROXY header */
 	struct sock_connect *connect;
 	int r;
 	struct err e;
@@ -335,6 +338,7 @@ struct edge_check {
 
 static void check_free(struct edge_check *c)
 {
+	edge_files_unref(c->files);
 	free(c->path);
 	free(c);
 }
@@ -346,11 +350,20 @@ static void check_finish(struct edge_check *c)
 	check_free(c);
 }
 
-static void work_check(struct job *job)
+static void work_check(struct lane_job *job)
 {
-	struct edge_check *c = container_of(job, struct edge_check, job);
+	struct edge_check *c = container_of(job, struct edge_check, look);
 
 	c->r = edge_files_check(c->path, &c->e);
+}
+
+static void on_looked(struct lane_job *job)
+{
+	struct edge_check *c = container_of(job, struct edge_check, look);
+
+	if (job->lost)
+		c->r = err_set(&c->e, ERR_NOMEM, "background job");
+	check_finish(c);
 }
 
 static void work_check_udp(struct job *job)
@@ -383,6 +396,12 @@ static void on_check_connected(void *arg, int r, struct stream *s, const struct 
 	check_finish(c);
 }
 
+static int check_folder(struct edge_check *c, struct edge_service *service, struct err *e)
+{
+	c->files = edge_files_ref(service->files);
+	return lane_start(edge_files_lane(c->files), &c->look, work_check, on_looked, true, e);
+}
+
 int edge_check_start(struct edge_service *service,
 		     void (*done)(void *arg, int r, const struct err *e), void *arg,
 		     struct edge_check **ret_check, struct err *e)
@@ -401,7 +420,7 @@ int edge_check_start(struct edge_service *service,
 	if (!c->path)
 		r = err_set(e, ERR_NOMEM, "service %s", service->id);
 	else if (service->kind == EDGE_FILES)
-		r = job_start(&c->job, service->loop, work_check, on_checked, e);
+		r = check_folder(c, service, e);
 	else if (service->kind == EDGE_UDP)
 		r = job_start(&c->job, service->loop, work_check_udp, on_checked, e);
 	else
@@ -420,7 +439,7 @@ void edge_check_cancel(struct edge_check *c)
 	if (!c)
 		return;
 	c->done = NULL;
-	if (!c->connect)
+	if (!c->connect && !(c->files && lane_cancel(&c->look)))
 		return; /* on the pool: goes when it is back */
 	sock_connect_cancel(c->connect);
 	check_free(c);

@@ -33,6 +33,7 @@
 
 struct edge_files {
 	struct loop *loop; /* borrowed */
+	struct lane lane;  /* of all jobs of this folder */
 	char *path;	   /* owned */
 	unsigned refs;	   /* the service's, and one a request */
 	unsigned folder_flags;
@@ -48,7 +49,7 @@ struct edge_files_request {
 	struct edge_files *files; /* a reference */
 	struct http_exchange *x;  /* borrowed; NULL: orphaned */
 	enum files_state state;
-	struct job job;
+	struct lane_job job;
 	struct defer more; /* after PIECES_PER_TURN */
 	/* what is sent */
 	int fd; /* owned; -1: none */
@@ -78,8 +79,20 @@ struct edge_files *edge_files_new(struct loop *loop, const char *path)
 		return NULL;
 	}
 	f->loop = loop;
+	lane_init(&f->lane, loop);
 	f->refs = 1;
 	return f;
+}
+
+struct edge_files *edge_files_ref(struct edge_files *f)
+{
+	f->refs++;
+	return f;
+}
+
+struct lane *edge_files_lane(struct edge_files *f)
+{
+	return &f->lane;
 }
 
 void edge_files_unref(struct edge_files *f)
@@ -121,7 +134,7 @@ void edge_files_end(struct edge_files_request *r)
 		return;
 	r->x = NULL;
 	defer_cancel(&r->more);
-	if (!job_runs(r))
+	if (!job_runs(r) || lane_cancel(&r->job))
 		request_free(r);
 }
 
@@ -197,7 +210,7 @@ static int open_file(struct edge_files_request *r, int root)
 	return err;
 }
 
-static void work_open(struct job *job)
+static void work_open(struct lane_job *job)
 {
 	struct edge_files_request *r = container_of(job, struct edge_files_request, job);
 	AUTO(closep) int root = -1;
@@ -218,7 +231,7 @@ static int became_shorter(struct edge_files_request *r)
 	return err_set(&r->err, ERR_FAILED, "the file became shorter while it was sent");
 }
 
-static void work_read(struct job *job)
+static void work_read(struct lane_job *job)
 {
 	struct edge_files_request *r = container_of(job, struct edge_files_request, job);
 	size_t want = (size_t)MIN(r->left, HTTP_WRITE_MAX);
@@ -238,11 +251,13 @@ static void work_read(struct job *job)
 
 static void send_some(struct edge_files_request *r);
 
-static void on_read(struct job *job)
+static void on_read(struct lane_job *job)
 {
 	struct edge_files_request *r = container_of(job, struct edge_files_request, job);
 
 	r->state = FILES_SENDING;
+	if (job->lost)
+		r->error = err_set(&r->err, ERR_NOMEM, "background job");
 	if (!r->x)
 		request_free(r);
 	else if (r->error < 0)
@@ -256,7 +271,7 @@ static void start_read(struct edge_files_request *r)
 	r->state = FILES_READING;
 	buf_release_if_empty(&r->page);
 	buf_init(&r->page, HTTP_WRITE_MAX);
-	if (job_start(&r->job, r->files->loop, work_read, on_read, &r->err) < 0)
+	if (lane_start(&r->files->lane, &r->job, work_read, on_read, true, &r->err) < 0)
 		cut(r);
 }
 
@@ -497,11 +512,13 @@ static void answer_file(struct edge_files_request *r)
 	}
 }
 
-static void on_open(struct job *job)
+static void on_open(struct lane_job *job)
 {
 	struct edge_files_request *r = container_of(job, struct edge_files_request, job);
 
 	r->state = FILES_OVER;
+	if (job->lost)
+		r->error = err_set(&r->err, ERR_LIMIT, "out of memory");
 	if (!r->x) {
 		request_free(r);
 		return;
@@ -571,13 +588,12 @@ int edge_files_start(struct edge_files *f, struct http_exchange *x,
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(e, ERR_NOMEM, "request");
-	r->files = f;
-	f->refs++;
+	r->files = edge_files_ref(f);
 	r->x = x;
 	r->fd = -1;
 	r->path = TAKE(path);
 	defer_init(&r->more, f->loop, on_more, r);
-	err = job_start(&r->job, f->loop, work_open, on_open, e);
+	err = lane_start(&f->lane, &r->job, work_open, on_open, false, e);
 	if (err < 0) {
 		request_free(r);
 		return err;

@@ -13,19 +13,25 @@
 #pragma once
 
 #include "http/exchange.h"
+#include "net/lane.h"
 
 struct edge_files;
 struct edge_files_request;
 
 /* path is copied; nothing is looked at. NULL without memory. */
 struct edge_files *edge_files_new(struct loop *loop, const char *path);
+struct edge_files *edge_files_ref(struct edge_files *f);
 void edge_files_unref(struct edge_files *f); /* NULL is fine */
+
+/* Where jobs on this folder belong; borrowed. */
+struct lane *edge_files_lane(struct edge_files *f);
 
 /* For tests: open as on a kernel without openat2; read as if nothing were cached. */
 void edge_files_set_walk(struct edge_files *f, bool walk);
 void edge_files_set_uncached(struct edge_files *f, bool uncached);
 
-/* Answer the request. *ret_request is NULL when that is done already. */
+/* Answer the request. *ret_request is NULL when that is done already. -ERR_LIMIT: too many wait for
+ * this folder already. */
 int edge_files_start(struct edge_files *f, struct http_exchange *x,
 		     struct edge_files_request **ret_request, struct err *e) MUST_CHECK;
 

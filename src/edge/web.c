@@ -27,12 +27,20 @@ static bool name_covers(const char *name, const char *host)
 	return strcmp(name, host) == 0;
 }
 
+/* "192.168.1.7", "[fd00::7]", "nas", "localhost" */
+static bool is_local(const char *host)
+{
+	struct ipaddr ip;
+
+	return !strchr(host, '.') || ipaddr_parse(str_of(host), &ip) == 0;
+}
+
 bool edge_web_host_allowed(const struct edge_service *service, const char *host)
 {
 	for (size_t i = 0; i < service->n_names; i++)
 		if (name_covers(service->names[i], host))
 			return true;
-	return service->n_names == 0;
+	return service->local_names ? is_local(host) : service->n_names == 0;
 }
 
 /* ── requests ── */
@@ -41,6 +49,15 @@ static void trouble(struct web *w, const char *note)
 {
 	w->note = note;
 	http_page_respond(w->x, 503, NULL, "This cannot be served at the moment.");
+}
+
+static void start_file(struct web *w)
+{
+	int r = edge_files_start(w->visit.service->files, w->x, &w->file, NULL);
+
+	if (r < 0)
+		trouble(w,
+			r == -ERR_LIMIT ? "too many requests wait for the disk" : "out of memory");
 }
 
 static void start_forward(struct web *w)
@@ -70,8 +87,8 @@ static void on_request(void *arg, struct http_exchange *x)
 		http_page_respond(x, 421, NULL, "This name is not served here.");
 	} else if (service->kind == EDGE_HTTP) {
 		start_forward(w);
-	} else if (edge_files_start(service->files, x, &w->file, NULL) < 0) {
-		trouble(w, "out of memory");
+	} else {
+		start_file(w);
 	}
 }
 

@@ -2,9 +2,13 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include "net/lane.h"
 
 #define DEFER_LAPS_MAX                                                                             \
 	16 /* deferred calls that defer further ones, before descriptors get their turn */
@@ -45,6 +49,7 @@ struct loop {
 	size_t heap_count, heap_size;
 
 	struct list deferred;
+	struct lanes lanes;
 
 	pthread_mutex_t lock; /* guards posted */
 	struct posted *posted;
@@ -390,6 +395,7 @@ static struct loop *loop_alloc(bool sim)
 	loop->sim = sim;
 	loop->timer_fd = -1;
 	list_init(&loop->deferred);
+	list_init(&loop->lanes.waiting);
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->posted_tail = &loop->posted;
 	return loop;
@@ -569,6 +575,19 @@ uint8_t *loop_scratch(struct loop *loop, enum loop_scratch which)
 }
 
 /* ── jobs ── */
+
+void loop_size_pool(void)
+{
+	char threads[16];
+
+	snprintf(threads, sizeof(threads), "%d", LOOP_POOL_THREADS);
+	setenv("UV_THREADPOOL_SIZE", threads, 1);
+}
+
+struct lanes *loop_lanes(struct loop *loop)
+{
+	return &loop->lanes;
+}
 
 static void on_job_work(uv_work_t *request)
 {

@@ -134,7 +134,14 @@ void defer_call(struct defer *d);
 /* Harmless when not pending, and on a zeroed one. */
 void defer_cancel(struct defer *d);
 
-/* ── jobs: what blocks, on libuv's thread pool ── */
+/* ── jobs: what blocks, on libuv's thread pool; what may hang, in lanes (net/lane.h) ── */
+
+#define LOOP_POOL_THREADS 8
+
+/* Give the pool that many. At the start of main, before any job. */
+void loop_size_pool(void);
+
+struct lanes *loop_lanes(struct loop *loop);
 
 struct job {
 	struct loop *loop;	       /* borrowed */

@@ -321,6 +321,41 @@ static void lists_large_folders_in_part(void **state)
 	world_done(&w);
 }
 
+static void never(struct lane_job *job)
+{
+	fail_msg("it was to wait");
+}
+
+/* A disk that does not come back: visitors wait in a line that has an end. */
+static void a_stalled_disk(void **state)
+{
+	static struct lane_job waiting[LANE_WAITING_MAX];
+	struct world w;
+	struct lane *lane;
+	const char *a;
+
+	world_init(&w);
+	lane = edge_files_lane(w.service->files);
+	lane->running = LANE_RUNNING_MAX;
+	for (size_t i = 0; i < LANE_WAITING_MAX; i++)
+		assert_int_equal(lane_start(lane, &waiting[i], never, never, false, NULL), 0);
+	a = ask(&w, "GET", "/hello.txt", "");
+	assert_int_equal(status_of(a), 503);
+	assert_string_equal(w.note, "too many requests wait for the disk");
+	assert_true(lane_cancel(&waiting[0]));
+	assert_string_equal(ask(&w, "GET", "/hello.txt", ""), "");
+	assert_int_equal(lane->n_waiting, LANE_WAITING_MAX);
+	peer_reset(&w.peer); /* who leaves waits no longer */
+	run(&w);
+	assert_int_equal(lane->n_waiting, LANE_WAITING_MAX - 1);
+	for (size_t i = 1; i < LANE_WAITING_MAX; i++)
+		assert_true(lane_cancel(&waiting[i]));
+	lane->running = 0;
+	visit(&w);
+	assert_int_equal(status_of(ask(&w, "GET", "/hello.txt", "")), 200);
+	world_done(&w);
+}
+
 static void answers_conditions(void **state)
 {
 	struct world w;
@@ -555,6 +590,7 @@ int main(void)
 		cmocka_unit_test(redirects_to_the_slash),
 		cmocka_unit_test(lists_folders),
 		cmocka_unit_test(lists_large_folders_in_part),
+		cmocka_unit_test(a_stalled_disk),
 		cmocka_unit_test(answers_conditions),
 		cmocka_unit_test(sends_parts),
 		cmocka_unit_test(sends_large_files),
