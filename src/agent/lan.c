@@ -4,12 +4,21 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "agent/neighbours.h"
 #include "base/log.h"
 #include "net/fdlimit.h"
+#include "net/netwatch.h"
 
 #define LAN_PORT_TRIES 8 /* ports that are free in IPv4 but not in IPv6 */
 #define LAN_URL_MAX    128
+
+/* A connection that was taken; it may have ended since. */
+struct conn {
+	int fd; /* the stream's */
+	struct ipaddr peer;
+};
 
 struct lan {
 	struct loop *loop;	       /* borrowed */
@@ -19,7 +28,78 @@ struct lan {
 	uint16_t port;
 	char urls[LAN_URLS_MAX][LAN_URL_MAX];
 	size_t n_urls;
+	struct netwatch *netwatch; /* owned; NULL: not to be had */
+	struct neighbours neighbours;
+	struct conn conns[LAN_CONNS_MAX];
+	size_t n_conns;
 };
+
+/* ── who may come ── */
+
+/* A descriptor that is closed, or belongs to somebody else by now, has another peer or none. */
+static bool conn_lives(const struct conn *conn)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct ipaddr peer;
+
+	if (getpeername(conn->fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	ipaddr_from_sockaddr(&peer, (struct sockaddr *)&ss);
+	return ipaddr_equal(&peer, &conn->peer);
+}
+
+static void forget_dead(struct lan *lan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < lan->n_conns; i++)
+		if (conn_lives(&lan->conns[i]))
+			lan->conns[n++] = lan->conns[i];
+	lan->n_conns = n;
+}
+
+static bool full(const struct lan *lan, const struct ipaddr *peer)
+{
+	struct ipaddr source = ipaddr_source(peer);
+	size_t n = 0;
+
+	for (size_t i = 0; i < lan->n_conns; i++) {
+		struct ipaddr other = ipaddr_source(&lan->conns[i].peer);
+
+		n += ipaddr_equal(&other, &source);
+	}
+	return n >= LAN_CONNS_PER_SOURCE_MAX || lan->n_conns >= LAN_CONNS_MAX;
+}
+
+/* False: there are too many. */
+static bool enter(struct lan *lan, int fd, const struct ipaddr *peer)
+{
+	if (full(lan, peer))
+		forget_dead(lan);
+	if (full(lan, peer))
+		return false;
+	lan->conns[lan->n_conns++] = (struct conn){.fd = fd, .peer = *peer};
+	return true;
+}
+
+static bool welcome(struct lan *lan, int fd, const struct ipaddr *peer)
+{
+	char text[IPADDR_TEXT_MAX];
+
+	if (!neighbours_include(&lan->neighbours, peer)) {
+		log_debug("visitor from %s: not of this network", ipaddr_format(text, peer));
+		return false;
+	}
+	return !fdlimit_reserved(fd) && enter(lan, fd, peer);
+}
+
+static void on_network(void *arg)
+{
+	struct lan *lan = arg;
+
+	neighbours_find(&lan->neighbours);
+}
 
 static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 {
@@ -30,7 +110,7 @@ static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 	struct err e = {0};
 
 	str_copy(visitor.proto, sizeof(visitor.proto), str_of(lan->scheme));
-	if (!edge || fdlimit_reserved(fd)) {
+	if (!edge || !welcome(lan, fd, peer)) {
 		close(fd);
 		return;
 	}
@@ -149,6 +229,39 @@ static const char *scheme_of(const struct target *target)
 	return "tcp";
 }
 
+/* The names of this machine, besides those without a dot. */
+static int add_own_names(struct wish *wish, struct err *e)
+{
+	char whole[HOSTNAME_MAX] = "", name[HOSTNAME_MAX], text[2 * HOSTNAME_MAX];
+	struct str rest, first;
+
+	if (gethostname(whole, sizeof(whole) - 1) < 0 || !*whole)
+		return 0;
+	rest = str_of(whole);
+	first = str_split(&rest, '.');
+	snprintf(text, sizeof(text), "%.*s.local", STR_ARG(first));
+	if (hostname_copy(name, str_of(whole)) &&
+	    link_texts_add(&wish->names, &wish->n_names, str_of(name)) < 0)
+		return err_set(e, ERR_LIMIT, "too many names");
+	if (hostname_copy(name, str_of(text)) &&
+	    link_texts_add(&wish->names, &wish->n_names, str_of(name)) < 0)
+		return err_set(e, ERR_LIMIT, "too many names");
+	return 0;
+}
+
+static int make_origin(struct lan *lan, const struct wish *wish, const struct origin_events *events,
+		       void *arg, struct err *e)
+{
+	AUTO(wish_done) struct wish local = {0};
+	int r = wish_copy(&local, wish);
+
+	if (r < 0)
+		return err_set(e, ERR_NOMEM, "service");
+	local.local_names = true;
+	r = add_own_names(&local, e);
+	return r < 0 ? r : origin_new(lan->loop, &local, events, arg, &lan->origin, e);
+}
+
 int lan_new(struct loop *loop, const struct wish *wish, uint16_t port,
 	    const struct origin_events *events, void *arg, struct lan **ret_lan, struct err *e)
 {
@@ -161,11 +274,14 @@ int lan_new(struct loop *loop, const struct wish *wish, uint16_t port,
 	lan->scheme = scheme_of(&wish->target);
 	r = listen_somewhere(lan, port, e);
 	if (r == 0)
-		r = origin_new(loop, wish, events, arg, &lan->origin, e);
+		r = make_origin(lan, wish, events, arg, e);
 	if (r < 0) {
 		lan_free(lan);
 		return r;
 	}
+	neighbours_find(&lan->neighbours);
+	if (netwatch_new(loop, on_network, lan, &lan->netwatch, NULL) < 0)
+		log_debug("changes of the network are not noticed");
 	find_urls(lan);
 	*ret_lan = lan;
 	return 0;
@@ -177,6 +293,7 @@ void lan_free(struct lan *lan)
 		return;
 	sock_listener_free(lan->v4);
 	sock_listener_free(lan->v6);
+	netwatch_free(lan->netwatch);
 	origin_free(lan->origin);
 	free(lan);
 }

@@ -1,12 +1,16 @@
 /*
  * A service for this machine and its network, without a gateway (`homeport share --lan`): listens
- * on every address and serves whoever comes.
+ * on every address, and serves neighbours (agent/neighbours) who ask for it by an address, a name
+ * without a dot, the machine's name, or a name of the wish. All others may be strangers: a web page
+ * can lead a neighbour's browser here under a name of its own (DNS rebinding).
  */
 #pragma once
 
 #include "agent/origin.h"
 
-#define LAN_URLS_MAX 16
+#define LAN_URLS_MAX		 16
+#define LAN_CONNS_MAX		 1024
+#define LAN_CONNS_PER_SOURCE_MAX 256
 
 struct lan;
 

@@ -157,6 +157,7 @@ static int edge_new(struct origin *o, const struct sock_addr *at, struct edge_se
 		.host = o->wish.host,
 		.host_name = o->wish.host_name,
 		.proxy_protocol = o->wish.proxy_protocol,
+		.local_names = o->wish.local_names,
 		.allow = o->wish.allow,
 		.n_allow = o->wish.n_allow,
 		.n_names = MIN(o->wish.n_names, EDGE_NAMES_MAX),

@@ -83,8 +83,9 @@ bool wish_equal(const struct wish *a, const struct wish *b)
 {
 	return strcmp(a->id, b->id) == 0 && target_equal(&a->target, &b->target) &&
 	       a->host == b->host && strcmp(a->host_name, b->host_name) == 0 &&
-	       a->port == b->port && a->proxy_protocol == b->proxy_protocol && a->rate == b->rate &&
-	       allow_equal(a, b) && wish_names_equal(a->names, a->n_names, b->names, b->n_names);
+	       a->port == b->port && a->proxy_protocol == b->proxy_protocol &&
+	       a->local_names == b->local_names && a->rate == b->rate && allow_equal(a, b) &&
+	       wish_names_equal(a->names, a->n_names, b->names, b->n_names);
 }
 
 int wish_allow(struct wish *wish, struct str network, struct err *e)

@@ -13,6 +13,7 @@ struct wish {
 	struct cidr *allow; /* owned; none: everybody may visit */
 	size_t n_allow;
 	uint64_t rate;	     /* bytes a second, in each direction; 0: no cap */
+	bool local_names;    /* edge_spec.local_names */
 	bool proxy_protocol; /* EDGE_TCP: the server wants PROXY v2 headers */
 	uint16_t port;	     /* LINK_TCP, LINK_UDP: wished public port, 0: any */
 };

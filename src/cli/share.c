@@ -25,7 +25,7 @@ struct share_options {
 static const struct option_row share_rows[] = {
 	{"name", 'n', OPTION_TEXTS, offsetof(struct share_options, names), .arg = "NAME",
 	 .help = "public host name, or its first part (may be repeated; default: after the folder "
-		 "or port)"},
+		 "or port); with --lan, a name it is asked for by, besides this machine's own"},
 	{"lan", 'l', OPTION_FLAG, offsetof(struct share_options, lan),
 	 .help = "for this machine and its network only, without a gateway"},
 	{"port", 'p', OPTION_NUMBER, offsetof(struct share_options, port), .arg = "PORT", .min = 1,
@@ -140,10 +140,9 @@ static int make_wish(const struct share_options *o, const char *typed, struct wi
 		return err_set(e, ERR_INVALID, "--host is for local HTTP servers");
 	if (o->lan && wish->target.link == LINK_UDP)
 		return err_set(e, ERR_INVALID, "--lan is not for udp:// services");
-	if (o->names.n && (o->lan || link_kind_has_port(wish->target.link)))
-		return err_set(e, ERR_INVALID, "--name: %s",
-			       o->lan ? "there are no names without a gateway (--lan)"
-				      : "a tcp:// or udp:// service is found by its port");
+	if (o->names.n && link_kind_has_port(wish->target.link))
+		return err_set(e, ERR_INVALID,
+			       "--name: a tcp:// or udp:// service is found by its port");
 	if (o->port != OPTION_UNSET && !o->lan && !link_kind_has_port(wish->target.link))
 		return err_set(e, ERR_INVALID,
 			       "--port is for --lan and for tcp:// and udp:// services");
@@ -284,6 +283,9 @@ static int run_lan(struct share *share, struct err *e)
 	const char *urls[LAN_URLS_MAX];
 	int r;
 
+	r = name_it(&share->wish, &o->names, NULL, e);
+	if (r < 0)
+		return r;
 	strcpy(share->wish.id, "lan");
 	r = lan_new(share->loop, &share->wish, port, &lan_events, share, &share->lan, e);
 	if (r == -ERR_EXISTS && o->port == OPTION_UNSET)

@@ -47,6 +47,8 @@ struct edge_spec {
 	const char *names[EDGE_NAMES_MAX]; /* host names of the service, lower case; "*.x.y"
 					      allowed; none: any Host */
 	size_t n_names;
+	bool local_names; /* besides: addresses, and names without a dot; for a network of one's
+			     own, where no stranger's DNS leads to this machine */
 	/* Visitors from elsewhere are turned away, on every path; none: nobody is. One without an
 	 * address is from elsewhere. */
 	const struct cidr *allow;

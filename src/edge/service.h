@@ -25,6 +25,7 @@ struct edge_service {
 	char *host_name; /* EDGE_HOST_NAME; else what EDGE_HOST_LOCAL means */
 	char *names[EDGE_NAMES_MAX];
 	size_t n_names;
+	bool local_names;
 	struct cidr *allow; /* owned */
 	size_t n_allow;
 	bool proxy_protocol; /* EDGE_TCP */

@@ -66,7 +66,6 @@ def test_unknown_words_name_the_nearest(lone, words, nearest):
     (["share", "--lan", "udp://127.0.0.1:53"], "--lan is not for udp://"),
     (["share", "--name", "a.b", "udp://127.0.0.1:53"], "found by its port"),
     (["share", "http://127.0.0.1:8000/app"], "not a path of it"),
-    (["share", "--lan", "--name", "a.b", "."], "without a gateway"),
     (["share", "--port", "80", "8000"], "--port is for"),
     (["share", "--lan", "--host", "local", "."], "local HTTP servers"),
 ])

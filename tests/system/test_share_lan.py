@@ -68,7 +68,7 @@ def test_a_folder(lone, site):
     assert answer.status == 200
     assert answer.body == (site / "index.html").read_bytes()
     share.wait_line(r"^\d\d:\d\d:\d\d  127\.0\.0\.1  GET /  200  .*B  .* m?s$")
-    assert visit(port, "whatever.example", "/no-such-page").status == 404
+    assert visit(port, "whatever", "/no-such-page").status == 404
     share.wait_line(r"GET /no-such-page  404")
     share.stop()
 
@@ -144,6 +144,37 @@ def test_a_folder_that_goes_and_comes_back(lone):
     share.wait_line(r"answers now")
     assert visit(port, "x").text == "one"
     share.stop()
+
+
+# ---- strangers
+
+def test_names_it_is_asked_for_by(lone, site):
+    share, port = lan(lone, site, "--name", "photos.example")
+    me = socket.gethostname()
+    for host in ("127.0.0.1", f"192.168.1.7:{port}", f"[::1]:{port}", "localhost", "nas", me,
+                 me.split(".")[0] + ".local", "photos.example"):
+        assert visit(port, host).status == 200, host
+    for host in ("rebinding.example", "localhost.example", "127.0.0.1.example", "other.local"):
+        assert visit(port, host).status == 421, host
+    share.stop()
+
+
+def test_one_neighbour_does_not_take_all_places(lone, site):
+    share, port = lan(lone, site)
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(connect(port, source="127.0.0.9")) for _ in range(256)]
+        with connect(port, source="127.0.0.9") as late:
+            assert read_all(late) == b""
+        assert visit(port, "localhost", source="127.0.0.8").status == 200
+        for s in many[:10]:
+            s.close()
+        wait_until(lambda: answers(port, "127.0.0.9"), "places are free again")
+    share.stop()
+
+
+def answers(port, source):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return visit(port, "localhost", source=source).status == 200
 
 
 # ---- a local server
