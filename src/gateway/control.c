@@ -28,7 +28,13 @@ struct request {
 	int64_t valid_s;       /* invite */
 	bool names;	       /* the answer is about names, not about all */
 	struct report report;
+
+	/* Behind the first page of an answer: what is left. */
+	json_t *list; /* owned; NULL: not answered yet */
+	size_t next;
+	const char *name; /* borrowed: of the list */
 };
+#define PAGE_MAX (NDJSON_LINE_MAX - 1024) /* items of one page, as text */
 
 static struct request *request_new(struct gateway_control *control, struct ctl_client *client)
 {
@@ -53,6 +59,7 @@ static void request_free(struct request *request)
 	store_op_done(&request->op);
 	secret_wipe(&request->code, sizeof(request->code));
 	report_done(&request->report);
+	json_decref(request->list);
 	free(request);
 }
 
@@ -65,6 +72,54 @@ static void request_answer(struct request *request, json_t *answer)
 	else
 		json_decref(answer);
 	request_free(request);
+}
+
+/* As many items of the list as one line can hold, and one at least. NULL without memory. */
+static json_t *take_page(struct request *request)
+{
+	json_t *page = json_array();
+	size_t len = 0, n = json_array_size(request->list), first = request->next;
+
+	for (; request->next < n; request->next++) {
+		json_t *item = json_array_get(request->list, request->next);
+
+		len += json_dumpb(item, NULL, 0, JSON_COMPACT) + 1;
+		if (len > PAGE_MAX && request->next > first)
+			break;
+		if (json_array_append(page, item) < 0) {
+			json_decref(page);
+			return NULL;
+		}
+	}
+	return page;
+}
+
+/* The request is gone with the last page. */
+static void request_answer_page(struct request *request)
+{
+	json_t *page = take_page(request);
+	bool more = page && request->next < json_array_size(request->list);
+	json_t *answer =
+		page ? json_pack("{s:b, s:b, s:o}", "ok", 1, "more", more, request->name, page)
+		     : NULL;
+
+	if (more && answer)
+		ctl_reply(request->client, answer);
+	else
+		request_answer(request, answer);
+}
+
+/* An answer that is a list with this name. Takes it. */
+static void request_answer_list(struct request *request, const char *name, json_t *list)
+{
+	if (!request->client || !list) {
+		json_decref(list);
+		request_answer(request, NULL);
+		return;
+	}
+	request->list = list;
+	request->name = name;
+	request_answer_page(request);
 }
 
 static void request_fail(struct request *request, const char *text)
@@ -216,7 +271,7 @@ static void do_revoke(struct gateway_control *control, struct request *request, 
 
 static void do_agents(struct gateway_control *control, struct request *request, const json_t *json)
 {
-	request_answer(request, report_agents(request->shared->registry));
+	request_answer_list(request, "agents", report_agents(request->shared->registry));
 }
 
 static void collect(struct worker *worker, void *arg)
@@ -230,7 +285,7 @@ static void on_names(void *arg)
 {
 	struct request *request = arg;
 
-	request_answer(request, report_names(&request->report, request->shared));
+	request_answer_list(request, "names", report_names(&request->report, request->shared));
 }
 
 static void do_names(struct gateway_control *control, struct request *request, const json_t *json)
@@ -255,6 +310,22 @@ static void do_status(struct gateway_control *control, struct request *request, 
 
 /* ── the socket ── */
 
+/* What is left of an answer: the next page, or nobody asks for it any more. Whether that was all
+ * about this question. */
+static bool go_on(struct ctl_client *client, const char *command)
+{
+	struct request *request = ctl_client_data(client);
+
+	if (!request || !request->list)
+		return false;
+	if (strcmp(command, "more") == 0) {
+		request_answer_page(request);
+		return true;
+	}
+	request_free(request);
+	return false;
+}
+
 static void on_request(void *arg, struct ctl_client *client, json_t *json)
 {
 	static const struct {
@@ -269,6 +340,8 @@ static void on_request(void *arg, struct ctl_client *client, json_t *json)
 	const char *name = json_string_value(json_object_get(json, "command"));
 	struct request *request;
 
+	if (go_on(client, name))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(name, commands[i].name) != 0)
 			continue;
@@ -284,8 +357,11 @@ static void on_gone(void *arg, struct ctl_client *client)
 {
 	struct request *request = ctl_client_data(client);
 
-	if (request)
-		request->client = NULL;
+	if (!request)
+		return;
+	request->client = NULL;
+	if (request->list) /* nobody else has it */
+		request_free(request);
 }
 
 static const struct ctl_handler handler = {.on_request = on_request, .on_gone = on_gone};

@@ -7,6 +7,7 @@
  *	{"command": "names"}
  *	{"command": "status"}
  *
+ * The answers to agents and names come in pages (net/ctl.h).
  * A request that waits for the store or for the workers is a struct request until it is answered.
  */
 #pragma once

@@ -124,7 +124,7 @@ json_t *report_agents(struct registry *registry)
 			describe_agent(&agents[i],
 				       json_object_get(names, number_text(number, agents[i].id))));
 	json_decref(names);
-	return json_pack("{s:b, s:o}", "ok", 1, "agents", list);
+	return list;
 }
 
 /* ── names ── */
@@ -196,7 +196,7 @@ json_t *report_names(const struct report *report, const struct worker_shared *sh
 	}
 	add_unused(list, used, shared->registry);
 	json_decref(used);
-	return json_pack("{s:b, s:o}", "ok", 1, "names", list);
+	return list;
 }
 
 /* ── status ── */

@@ -22,7 +22,9 @@ struct report {
 void report_collect(struct report *report, struct worker *worker, bool services);
 void report_done(struct report *report);
 
-/* New objects with "ok"; NULL without memory. */
+/* New lists; NULL without memory. */
 json_t *report_agents(struct registry *registry);
 json_t *report_names(const struct report *report, const struct worker_shared *shared);
+
+/* A new object with "ok". */
 json_t *report_status(const struct report *report, const struct worker_shared *shared);

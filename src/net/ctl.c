@@ -358,29 +358,82 @@ static int ask_receive(int fd, usec_t until, json_t **ret_answer, struct err *e)
 	return r;
 }
 
+/* One page, if there are several. */
+static int ask_once(const char *path, int fd, const json_t *request, usec_t until,
+		    json_t **ret_answer, struct err *e)
+{
+	json_t *answer = NULL;
+	const char *sentence;
+	int r;
+
+	r = ask_send(fd, request, until, e);
+	if (r == 0)
+		r = ask_receive(fd, until, &answer, e);
+	if (r == 0 && json_is_true(json_object_get(answer, "ok"))) {
+		*ret_answer = answer;
+		return 0;
+	}
+	sentence = json_string_value(json_object_get(answer, "error"));
+	if (r == 0)
+		r = err_set(e, ERR_FAILED, "%s", sentence ? sentence : "the daemon gave no reason");
+	else
+		r = err_wrap(e, r, "%s", path);
+	json_decref(answer);
+	return r;
+}
+
+/* The arrays of the next page behind those of the ones before. */
+static int add_page(json_t *answer, const json_t *page)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)page, name, value)
+	{
+		json_t *list = json_object_get(answer, name);
+
+		if (json_is_array(value) && json_is_array(list) &&
+		    json_array_extend(list, value) < 0)
+			return -ERR_NOMEM;
+	}
+	return json_object_set_new(answer, "more",
+				   json_boolean(json_is_true(json_object_get(page, "more"))));
+}
+
+static int ask_for_more(const char *path, int fd, usec_t until, json_t *answer, struct err *e)
+{
+	json_t *request = json_pack("{s:s}", "command", "more");
+	int r = request ? 0 : err_set(e, ERR_NOMEM, "request");
+
+	while (r == 0 && json_is_true(json_object_get(answer, "more"))) {
+		json_t *page = NULL;
+
+		r = ask_once(path, fd, request, until, &page, e);
+		if (r == 0 && add_page(answer, page) < 0)
+			r = err_set(e, ERR_NOMEM, "answer");
+		json_decref(page);
+	}
+	json_object_del(answer, "more");
+	json_decref(request);
+	return r;
+}
+
 int ctl_ask(const char *path, const json_t *request, json_t **ret_answer, struct err *e)
 {
 	usec_t until = ustime_boot() + CTL_ASK_MAX;
 	AUTO(closep) int fd = ask_connect(path, e);
 	json_t *answer = NULL;
-	const char *sentence;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = ask_send(fd, request, until, e);
+	r = ask_once(path, fd, request, until, &answer, e);
 	if (r == 0)
-		r = ask_receive(fd, until, &answer, e);
+		r = ask_for_more(path, fd, until, answer, e);
 	if (r < 0) {
 		json_decref(answer);
-		return err_wrap(e, r, "%s", path);
+		return r;
 	}
-	if (json_is_true(json_object_get(answer, "ok"))) {
-		*ret_answer = answer;
-		return 0;
-	}
-	sentence = json_string_value(json_object_get(answer, "error"));
-	r = err_set(e, ERR_FAILED, "%s", sentence ? sentence : "the daemon gave no reason");
-	json_decref(answer);
-	return r;
+	*ret_answer = answer;
+	return 0;
 }

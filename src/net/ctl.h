@@ -3,8 +3,9 @@
  * a line (net/ndjson). A request is {"command": "status", ...}; the daemon answers with one object,
  * {"ok": true, ...} or
  * {"ok": false, "error": "sentence"}, and may keep the connection for more ("share" lends a service
- * while it is open). Only root and the daemon's own user (SO_PEERCRED), or members of the socket's
- * group by its mode, are served.
+ * while it is open). A long answer comes in pages: one with "more": true is continued by
+ * {"command": "more"} on the same connection, and its arrays by those of the next. Only root and
+ * the daemon's own user (SO_PEERCRED), or members of the socket's group by its mode, are served.
  */
 #pragma once
 
@@ -48,8 +49,9 @@ void ctl_close(struct ctl_client *client); /* after what was sent is out */
 /* ── command line side ── */
 
 /*
- * One question, one answer, blocking, 10 s at most; for commands that do nothing else. *ret_answer
- * is the caller's. -ERR_REFUSED: no daemon (no socket, or nobody listens); -ERR_DENIED: no right to
- * the socket; -ERR_FAILED: the daemon said {"ok": false}, e has its sentence; -ERR_TIMEOUT.
+ * One question, one answer (all pages of it), blocking, 10 s at most; for commands that do nothing
+ * else. *ret_answer is the caller's. -ERR_REFUSED: no daemon (no socket, or nobody listens);
+ * -ERR_DENIED: no right to the socket; -ERR_FAILED: the daemon said {"ok": false}, e has its
+ * sentence; -ERR_TIMEOUT.
  */
 int ctl_ask(const char *path, const json_t *request, json_t **ret_answer, struct err *e) MUST_CHECK;

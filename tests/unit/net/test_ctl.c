@@ -30,6 +30,11 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 	else if (strcmp(command, "long") == 0)
 		ctl_reply(client, json_pack("{s:b s:o}", "ok", 1, "text",
 					    json_sprintf("%0*d", (int)NDJSON_LINE_MAX, 0)));
+	else if (strcmp(command, "pages") == 0)
+		ctl_reply(client,
+			  json_pack("{s:b s:b s:[i, i]}", "ok", 1, "more", 1, "list", 1, 2));
+	else if (strcmp(command, "more") == 0)
+		ctl_reply(client, json_pack("{s:b s:b s:[i]}", "ok", 1, "more", 0, "list", 3));
 	else if (strcmp(command, "bye") == 0)
 		ctl_close(client);
 	else
@@ -101,6 +106,18 @@ static void answers_a_request(void **state)
 
 	assert_int_equal(ask(w, "{\"command\":\"hello\"}"), 0);
 	assert_int_equal(json_integer_value(json_object_get(w->answer, "uid")), getuid());
+}
+
+static void joins_the_pages_of_an_answer(void **state)
+{
+	struct world *w = *state;
+	json_t *list;
+
+	assert_int_equal(ask(w, "{\"command\":\"pages\"}"), 0);
+	list = json_object_get(w->answer, "list");
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_integer_value(json_array_get(list, 2)), 3);
+	assert_null(json_object_get(w->answer, "more"));
 }
 
 static void passes_the_daemons_sentence_on(void **state)
@@ -183,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_a_request, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(joins_the_pages_of_an_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(passes_the_daemons_sentence_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_daemon_that_hangs_up_is_an_error, set_up,
 						tear_down),
