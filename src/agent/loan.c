@@ -19,8 +19,9 @@ static void tell_grant(void *arg, const struct service *s)
 				    "names", wish_names_json(g->names, g->n_names), "urls",
 				    wish_names_json(g->urls, g->n_urls), "port", (int)g->port));
 	else if (s->granted == GRANT_NO)
-		ctl_reply(loan->client, json_pack("{s:s s:b s:s s:s}", "event", "grant", "granted",
-						  0, "reason", g->reason, "text", g->text));
+		ctl_reply(loan->client,
+			  json_pack("{s:s s:b s:s s:o}", "event", "grant", "granted", 0, "reason",
+				    g->reason, "text", ndjson_text(g->text)));
 }
 
 static void tell_link(void *arg, const struct service *s)
@@ -29,8 +30,9 @@ static void tell_link(void *arg, const struct service *s)
 	struct link_dial_info info;
 
 	agent_link(loan->agent, &info);
-	ctl_reply(loan->client, json_pack("{s:s s:s s:s}", "event", "link", "state",
-					  link_dial_state_name(info.state), "text", info.why));
+	ctl_reply(loan->client,
+		  json_pack("{s:s s:s s:o}", "event", "link", "state",
+			    link_dial_state_name(info.state), "text", ndjson_text(info.why)));
 }
 
 static void tell_ended(void *arg, const char *why, enum service_after after)

@@ -24,11 +24,11 @@ static json_t *link_json(const struct agent *agent)
 	age = loop_now(agent_loop(agent)) - info.since;
 	if (info.observed.family)
 		ipaddr_format_port(observed, &info.observed);
-	return json_pack("{s:s s:s s:I s:i s:i s:s s:f s:s}", "gateway", address, "state",
+	return json_pack("{s:s s:s s:I s:i s:i s:s s:f s:o}", "gateway", address, "state",
 			 link_dial_state_name(info.state), "since_s",
 			 (json_int_t)(age / USEC_PER_S), "carriers", (int)info.carriers_up,
 			 "visitors", (int)info.visitors, "observed", observed, "rtt_ms",
-			 info.rtt_us / 1000.0, "why", info.why);
+			 info.rtt_us / 1000.0, "why", ndjson_text(info.why));
 }
 
 /* true, false, or null: not tested. */
@@ -50,13 +50,14 @@ static json_t *service_json(const struct service *s)
 	const struct link_grant *g = &s->grant;
 
 	return json_pack(
-		"{s:s s:s s:s s:b s:o s:s s:o s:s s:s s:o s:o s:i s:i s:I s:I s:o s:I s:I s:I}",
-		"id", s->wish.id, "to", s->wish.target.text, "kind",
+		"{s:s s:o s:s s:b s:o s:o s:o s:s s:o s:o s:o s:i s:i s:I s:I s:o s:I s:I s:I}",
+		"id", s->wish.id, "to", ndjson_text(s->wish.target.text), "kind",
 		link_kind_name(s->wish.target.link), "on_loan", loan, "reachable", reach_json(s),
-		"why", loan ? "" : origin_why(s->origin), "granted", grant_json(s), "reason",
-		g->reason, "text", g->text, "names", wish_names_json(g->names, g->n_names), "urls",
-		wish_names_json(g->urls, g->n_urls), "port", (int)g->port, "visitors",
-		(int)s->n_visits, "visitors_total", (json_int_t)s->n_visitors, "requests",
+		"why", ndjson_text(loan ? "" : origin_why(s->origin)), "granted", grant_json(s),
+		"reason", g->reason, "text", ndjson_text(g->text), "names",
+		wish_names_json(g->names, g->n_names), "urls", wish_names_json(g->urls, g->n_urls),
+		"port", (int)g->port, "visitors", (int)s->n_visits, "visitors_total",
+		(json_int_t)s->n_visitors, "requests",
 		(json_int_t)(loan ? s->n_visitors : origin_requests(s->origin)), "allow",
 		wish_allow_json(&s->wish), "denied",
 		(json_int_t)(loan ? 0 : origin_denied(s->origin)), "rate",

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/qr.h"
+#include "net/ndjson.h"
 
 static void left_out_json(char *line, size_t size, unsigned n)
 {
@@ -154,8 +155,8 @@ void live_reach(struct live *live, enum origin_reach reach, const char *why)
 	live->reach = reach;
 	live->reached |= reach == ORIGIN_YES;
 	if (live->json)
-		print_json(live, json_pack("{s:s s:b s:s}", "event", "target", "reachable",
-					   reach == ORIGIN_YES, "text", text));
+		print_json(live, json_pack("{s:s s:b s:o}", "event", "target", "reachable",
+					   reach == ORIGIN_YES, "text", ndjson_text(text)));
 	else if (reach == ORIGIN_NO || before == ORIGIN_NO)
 		complain_of(live, "%s\n", text);
 }
@@ -166,8 +167,8 @@ void live_link(struct live *live, const char *state, const char *why)
 	char text[1024];
 
 	if (live->json) {
-		print_json(live, json_pack("{s:s s:s s:s}", "event", "state", "state", state,
-					   "text", why));
+		print_json(live, json_pack("{s:s s:s s:o}", "event", "state", "state", state,
+					   "text", ndjson_text(why)));
 		return;
 	}
 	if (down && *why && strcmp(why, live->link_why) != 0) {
@@ -185,7 +186,8 @@ void live_link(struct live *live, const char *state, const char *why)
 void live_warning(const struct live *live, const char *text)
 {
 	if (live->json)
-		print_json(live, json_pack("{s:s s:s}", "event", "warning", "text", text));
+		print_json(live,
+			   json_pack("{s:s s:o}", "event", "warning", "text", ndjson_text(text)));
 	else
 		complain_of(live, "warning: %s\n", text);
 }
@@ -193,7 +195,8 @@ void live_warning(const struct live *live, const char *text)
 void live_error(const struct live *live, const char *text)
 {
 	if (live->json)
-		print_json(live, json_pack("{s:s s:s}", "event", "error", "text", text));
+		print_json(live,
+			   json_pack("{s:s s:o}", "event", "error", "text", ndjson_text(text)));
 	complain_of(live, "homeport share: %s\n", text);
 }
 

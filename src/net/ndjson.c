@@ -129,6 +129,14 @@ int ndjson_append(struct buf *b, const json_t *object)
 	return buf_append(b, text, len + 1);
 }
 
+json_t *ndjson_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char printable[LOG_TEXT_MAX];
+
+	return string ? string : json_string(log_text(printable, str_of(text)));
+}
+
 /* ── over a stream ── */
 
 /*

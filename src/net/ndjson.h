@@ -38,6 +38,10 @@ int ndjson_feed(struct ndjson *n, const void *bytes, size_t len,
  * NDJSON_LINE_MAX). */
 int ndjson_append(struct buf *b, const json_t *object) MUST_CHECK;
 
+/* A string of a text that may be anything, a path for example: what is not UTF-8 is made printable
+ * (log_text). A new reference, or NULL without memory. */
+json_t *ndjson_text(const char *text);
+
 /* ── over a stream ── */
 
 struct ndjson_conn;

@@ -235,3 +235,18 @@ print(s.recv(1000).decode())
 """, env=agent.home.env)
         done.wait_line("not allowed")
     up.stop()
+
+
+def test_a_folder_whose_name_is_not_utf8(gateway, agent):
+    folder = os.fsencode(agent.home.path) + b"/caf\xe9"
+    os.mkdir(folder)
+    agent.config.write_bytes(b"[service hello]\nto = " + folder + b"\n")
+    up = agent.run.start(*agent.argv("up"), env=agent.home.env)
+    up.wait_line("service hello: http")
+    service, = status(agent)["services"]
+    assert service["to"].endswith("/caf\\xe9")
+    assert "caf\\xe9" in agent.command("status").stdout.replace("\\x5c", "\\")
+    os.rmdir(folder)
+    visit(gateway.http, "hello.laptop.localhost")
+    wait_until(lambda: "caf\\xe9" in status(agent)["services"][0]["why"], "why it is not served")
+    up.stop()
