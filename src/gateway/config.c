@@ -25,6 +25,17 @@ static int check_listen(struct str value, struct err *e)
 		       "must be an address of this machine such as 192.0.2.1:443, not a name");
 }
 
+/* Nobody is asked for a password there: it must be said who can reach it. */
+static int check_metrics(struct str value, struct err *e)
+{
+	struct ipaddr ip;
+
+	if (ipaddr_parse_port(value, &ip) == 0)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		       "must be an address of this machine and a port, such as 127.0.0.1:9120");
+}
+
 /* "20000-20099", "2222" or "none". */
 static bool ports_read(struct str value, uint16_t *first, uint16_t *last)
 {
@@ -82,6 +93,10 @@ static const struct conf_row listen_rows[] = {
 	 .check = check_ports, .shape = "FIRST-LAST|none",
 	 .help = "Ports for services that have no name in their protocol, such as ssh (TCP) or "
 		 "WireGuard (UDP); on the addresses of https."},
+	{"metrics", CONF_ADDRESS, offsetof(struct listen_section, metrics), .flags = CONF_LISTEN,
+	 .check = check_metrics, .shape = "ADDRESS:PORT",
+	 .help = "Where Prometheus may ask for the gateway's numbers, at /metrics, such as "
+		 "127.0.0.1:9120. Everybody who reaches that address may. The default is nowhere."},
 	{"trust-proxy", CONF_WORDS, offsetof(struct listen_section, trust_proxy),
 	 .flags = CONF_REPEAT, .check = conf_check_cidr, .shape = "NETWORK ...",
 	 .help = "Load balancers in front of this gateway. Every TCP connection from there must "
@@ -165,6 +180,16 @@ static int check_listen_count(const struct gateway_config *config, const char *f
 		       conf_line(&kinds[1], &config->listen.head, key), key, GATEWAY_LISTEN_MAX);
 }
 
+static void derive_metrics(struct gateway_config *config)
+{
+	const struct conf_address *address = &config->listen.metrics;
+
+	config->metrics = (struct sock_addr){0};
+	config->has_metrics =
+		address->set && ipaddr_parse(str_of(address->host), &config->metrics.ip) == 0;
+	config->metrics.ip.port = address->port;
+}
+
 static int derive_proxies(struct gateway_config *config, const char *file, struct err *e)
 {
 	const struct conf_words *words = &config->listen.trust_proxy;
@@ -198,6 +223,7 @@ static int derive(struct gateway_config *config, const char *file, struct err *e
 	config->workers =
 		config->gateway.workers == CONF_UNSET ? cores() : (unsigned)config->gateway.workers;
 	ports_read(str_of(config->listen.ports), &config->first_port, &config->last_port);
+	derive_metrics(config);
 	r = derive_proxies(config, file, e);
 	if (r == 0)
 		r = check_listen_count(config, file, "https", &config->listen.https, e);

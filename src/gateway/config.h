@@ -28,6 +28,7 @@ struct listen_section {
 	struct conf_addresses https, http;
 	char *ports;
 	struct conf_words trust_proxy;
+	struct conf_address metrics;
 };
 
 struct limits_section {
@@ -49,6 +50,8 @@ struct gateway_config {
 	unsigned workers;
 	struct cidr proxies[GATEWAY_PROXIES_MAX]; /* of trust-proxy */
 	size_t n_proxies;
+	bool has_metrics;
+	struct sock_addr metrics;
 	uint16_t first_port, last_port; /* raw ports, TCP and UDP; both 0: none */
 };
 

@@ -13,6 +13,7 @@
 #include "gateway/away.h"
 #include "gateway/control.h"
 #include "gateway/listeners.h"
+#include "gateway/metrics.h"
 #include "gateway/ports.h"
 #include "gateway/registry.h"
 #include "gateway/store.h"
@@ -46,6 +47,7 @@ struct gateway {
 	struct worker_shared shared;
 	struct worker workers[GATEWAY_WORKERS_MAX];
 	struct gateway_control *control;
+	struct metrics *metrics; /* NULL: nowhere */
 
 	enum gateway_state state;
 	struct timer drain;
@@ -124,6 +126,7 @@ static void start_closing(struct gateway *gateway, const char *why)
 	timer_stop(&gateway->drain);
 	timer_stop(&gateway->pulse);
 	gateway_control_free(TAKE(gateway->control));
+	metrics_free(TAKE(gateway->metrics));
 	workers_each(&gateway->shared, close_front, on_fronts_closed, gateway);
 }
 
@@ -340,6 +343,18 @@ static int open_control(struct gateway *gateway, struct err *e)
 	return r < 0 ? r : gateway_control_new(&config, &gateway->control, e);
 }
 
+static int open_metrics(struct gateway *gateway, struct err *e)
+{
+	struct metrics_config config = {
+		.loop = gateway->loop,
+		.at = &gateway->config->metrics,
+		.shared = &gateway->shared,
+		.version = gateway->options.version,
+	};
+
+	return gateway->config->has_metrics ? metrics_new(&config, &gateway->metrics, e) : 0;
+}
+
 static int start(struct gateway *gateway, struct err *e)
 {
 	int r;
@@ -356,6 +371,8 @@ static int start(struct gateway *gateway, struct err *e)
 				    &gateway->listeners, e);
 	if (r == 0)
 		r = make_workers(gateway, e);
+	if (r == 0)
+		r = open_metrics(gateway, e);
 	if (r == 0)
 		r = watch_signals(gateway, e);
 	return r;
@@ -420,6 +437,7 @@ void gateway_free(struct gateway *gateway)
 	if (!gateway)
 		return;
 	gateway_control_free(gateway->control);
+	metrics_free(gateway->metrics);
 	for (unsigned i = 0; i < gateway->shared.n_workers; i++)
 		worker_join(&gateway->workers[i]);
 	for (unsigned i = 0; i < gateway->shared.n_workers; i++)

@@ -11,7 +11,8 @@ struct handshakes {
 
 	struct list all; /* owned, oldest first: all have the same time */
 	unsigned n;
-	struct timer timer; /* for the oldest; may fire early */
+	struct handshakes_counters counters; /* `now` is n */
+	struct timer timer;		     /* for the oldest; may fire early */
 };
 
 struct shake {
@@ -54,10 +55,13 @@ static void on_ready(void *arg, unsigned events)
 	uint8_t byte;
 
 	if (!tls_stream_ready(shake->tls)) {
-		if (stream_read(shake->tls, &byte, 1, &e) != -ERR_AGAIN)
+		if (stream_read(shake->tls, &byte, 1, &e) != -ERR_AGAIN) {
+			h->counters.refused_failed++;
 			drop(shake, e.text); /* before it is ready there is nothing but errors */
+		}
 		return;
 	}
+	h->counters.done++;
 	tls = release(shake);
 	stream_set_handler(tls, NULL, NULL);
 	h->handler.on_done(h->arg, tls, &peer);
@@ -73,6 +77,7 @@ static void on_timer(void *arg)
 			timer_start_at(&h->timer, shake->deadline);
 			return;
 		}
+		h->counters.refused_timeout++;
 		drop(shake, "no TLS handshake within 5 s");
 	}
 }
@@ -131,6 +136,7 @@ void handshakes_add(struct handshakes *h, struct stream *stream, const struct ip
 	else if (tls_server_new(stream, h->identity, h->alpn, &shake->tls, NULL) < 0)
 		free(TAKE(shake));
 	if (!shake) {
+		h->counters.refused_limit++;
 		h->handler.on_gone(h->arg, peer);
 		return;
 	}
@@ -142,4 +148,12 @@ void handshakes_add(struct handshakes *h, struct stream *stream, const struct ip
 	stream_set_handler(shake->tls, on_ready, shake);
 	if (!timer_running(&h->timer))
 		timer_start_at(&h->timer, shake->deadline);
+}
+
+void handshakes_count(const struct handshakes *h, struct handshakes_counters *add_to)
+{
+#define X(name) add_to->name += h->counters.name;
+	HANDSHAKES_COUNTERS(X)
+#undef X
+	add_to->now += h->n;
 }

@@ -14,6 +14,20 @@
 #define HANDSHAKES_MAX		  1024
 #define HANDSHAKES_PER_SOURCE_MAX 64
 
+#define HANDSHAKES_COUNTERS(X)                                                                     \
+	X(now)		   /* under way */                                                         \
+	X(done)		   /* handed on */                                                         \
+	X(refused_limit)   /* HANDSHAKES_MAX, HANDSHAKES_PER_SOURCE_MAX, or no memory */           \
+	X(refused_failed)  /* ended by the other side, or by what it sent */                       \
+	X(refused_timeout) /* HANDSHAKES_TIMEOUT */
+
+/* All but `now` count from the beginning. */
+struct handshakes_counters {
+#define X(name) uint64_t name;
+	HANDSHAKES_COUNTERS(X)
+#undef X
+};
+
 struct handshakes_handler {
 	/* Both sides know each other's key; the callee owns the stream, and its handler is unset.
 	 */
@@ -34,3 +48,6 @@ void handshakes_free(struct handshakes *h);
 
 /* Takes the stream, whose ClientHello is unread. on_gone may come at once. */
 void handshakes_add(struct handshakes *h, struct stream *stream, const struct ipaddr *peer);
+
+/* Add the counters to *add_to. */
+void handshakes_count(const struct handshakes *h, struct handshakes_counters *add_to);

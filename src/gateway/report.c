@@ -31,6 +31,7 @@ void report_collect(struct report *report, struct worker *worker, bool services)
 	report->links.visitors_total += links.visitors_total;
 	front_count(worker->front, &report->connections);
 	front_udp_count(worker->udp, &report->udp);
+	handshakes_count(worker->handshakes, &report->handshakes);
 	if (services && !report->services)
 		report->services = json_object();
 	if (services)
@@ -247,6 +248,16 @@ static json_t *describe_udp(const struct front_udp_counters *counters)
 	return object;
 }
 
+static json_t *describe_handshakes(const struct handshakes_counters *counters)
+{
+	json_t *object = json_object();
+
+#define X(name) json_object_set_new(object, #name, json_integer((json_int_t)counters->name));
+	HANDSHAKES_COUNTERS(X)
+#undef X
+	return object;
+}
+
 json_t *report_status(const struct report *report, const struct worker_shared *shared)
 {
 	const struct link_hub_info *links = &report->links;
@@ -258,13 +269,13 @@ json_t *report_status(const struct report *report, const struct worker_shared *s
 				  "to_visitors", (json_int_t)links->bytes_to_visitors);
 
 	tls_key_hash_format(key, tls_identity_hash(shared->identity));
-	return json_pack("{s:b, s:s, s:i, s:I, s:s, s:s, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
-			 "ok", 1, "version", report->version, "pid", (int)getpid(), "uptime_s",
-			 (json_int_t)report->uptime_s, "domain", shared->config->domain, "key", key,
-			 "workers", (int)shared->n_workers, "listeners",
-			 describe_listeners(shared->listeners), "agents",
-			 describe_agents(shared->registry), "links", (json_int_t)links->carriers,
-			 "visitors", visitors, "bytes", bytes, "connections",
-			 describe_connections(&report->connections), "udp",
-			 describe_udp(&report->udp));
+	return json_pack(
+		"{s:b, s:s, s:i, s:I, s:s, s:s, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "ok",
+		1, "version", report->version, "pid", (int)getpid(), "uptime_s",
+		(json_int_t)report->uptime_s, "domain", shared->config->domain, "key", key,
+		"workers", (int)shared->n_workers, "listeners",
+		describe_listeners(shared->listeners), "agents", describe_agents(shared->registry),
+		"links", (json_int_t)links->carriers, "visitors", visitors, "bytes", bytes,
+		"connections", describe_connections(&report->connections), "udp",
+		describe_udp(&report->udp), "handshakes", describe_handshakes(&report->handshakes));
 }

@@ -12,6 +12,7 @@ struct report {
 	struct link_hub_info links;
 	struct front_counters connections;
 	struct front_udp_counters udp;
+	struct handshakes_counters handshakes;
 	json_t *services; /* owned; of services_describe */
 
 	const char *version; /* borrowed; for report_status */
