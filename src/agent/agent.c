@@ -10,8 +10,9 @@ struct agent {
 	struct loop *loop;		   /* borrowed */
 	const struct agent_events *events; /* borrowed */
 	void *arg;
-	char *state;	    /* owned */
-	const char *source; /* borrowed */
+	char *state;			     /* owned */
+	const char *source;		     /* borrowed */
+	const struct tls_identity *identity; /* borrowed */
 	struct joined joined;
 	char host[HOSTNAME_MAX];
 	uint16_t port;
@@ -488,6 +489,7 @@ int agent_new(struct loop *loop, const struct agent_setup *setup, const struct a
 	agent->events = events;
 	agent->arg = arg;
 	agent->source = setup->source;
+	agent->identity = setup->identity;
 	take_setup(agent, setup);
 	list_init(&agent->services);
 	agent->state = strdup(setup->state);
@@ -570,6 +572,11 @@ struct loop *agent_loop(const struct agent *agent)
 const struct joined *agent_joined(const struct agent *agent)
 {
 	return &agent->joined;
+}
+
+const struct tls_identity *agent_identity(const struct agent *agent)
+{
+	return agent->identity;
 }
 
 void agent_link(const struct agent *agent, struct link_dial_info *ret)

@@ -81,5 +81,6 @@ struct service *agent_find(const struct agent *agent, const char *id); /* or NUL
 struct loop *agent_loop(const struct agent *agent);
 struct shaper *agent_shaper(const struct agent *agent); /* of all services */
 const struct joined *agent_joined(const struct agent *agent);
+const struct tls_identity *agent_identity(const struct agent *agent);
 void agent_link(const struct agent *agent, struct link_dial_info *ret);
 void agent_address(const struct agent *agent, char ret[static HOSTNAME_MAX + 8]); /* HOST:PORT */

@@ -67,16 +67,19 @@ static json_t *service_json(const struct service *s)
 
 static json_t *answer(const struct agent *agent)
 {
+	char key[TLS_KEY_HASH_TEXT_MAX], gateway[TLS_KEY_HASH_TEXT_MAX];
 	json_t *services = json_array();
 	const struct service *s = NULL;
 
 	while ((s = agent_next_service(agent, s)))
 		json_array_append_new(services, service_json(s));
-	return json_pack("{s:b s:i s:s s:s s:o s:o s:I s:I}", "ok", 1, "pid", (int)getpid(),
+	tls_key_hash_format(key, tls_identity_hash(agent_identity(agent)));
+	tls_key_hash_format(gateway, &agent_joined(agent)->gateway);
+	return json_pack("{s:b s:i s:s s:s s:s s:s s:o s:o s:I s:I}", "ok", 1, "pid", (int)getpid(),
 			 "agent", agent_joined(agent)->agent, "domain", agent_joined(agent)->domain,
-			 "link", link_json(agent), "services", services, "rate",
-			 (json_int_t)shaper_rate(agent_shaper(agent)), "rate_waits",
-			 (json_int_t)shaper_waits(agent_shaper(agent)));
+			 "key", key, "gateway_key", gateway, "link", link_json(agent), "services",
+			 services, "rate", (json_int_t)shaper_rate(agent_shaper(agent)),
+			 "rate_waits", (json_int_t)shaper_waits(agent_shaper(agent)));
 }
 
 /* ── when all were looked at ── */

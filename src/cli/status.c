@@ -28,6 +28,8 @@ static void print_link(const json_t *answer)
 
 	printf("gateway    %s\n", json_text(link, "gateway"));
 	printf("this is    %s.%s\n", json_text(answer, "agent"), json_text(answer, "domain"));
+	printf("this key   %s\n", json_text(answer, "key"));
+	printf("its key    %s\n", json_text(answer, "gateway_key"));
 	printf("link       %s for %s", json_text(link, "state"), ustime_format_span(span, since));
 	if (up)
 		printf(", %lld connections, %lld visitors", json_number(link, "carriers"),

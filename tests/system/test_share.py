@@ -347,6 +347,10 @@ def test_status_of_a_share(gateway, agent, site):
     assert answer["services"][0]["urls"] == [f"http://{HELLO}:{gateway.http}/"]
     text = agent.command("status").stdout
     assert re.search(r"^link +up for ", text, re.M)
+    assert re.search(rf"^this key +{answer['key']}$", text, re.M)
+    assert re.search(rf"^its key +{answer['gateway_key']}$", text, re.M)
+    assert f", key {answer['gateway_key']}" in gateway.process.text()
+    assert f"with the key {answer['key']}" in gateway.process.text()
     assert f"http://{HELLO}:{gateway.http}/" in text
     share.stop()
 
