@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "agent/outage.h"
 #include "base/log.h"
 #include "net/netwatch.h"
 
@@ -23,6 +24,7 @@ struct agent {
 	struct shaper *shaper;	   /* owned; of all services */
 	struct list services;	   /* owned */
 	size_t n_services;
+	struct outage outage;
 	bool stopping;
 };
 
@@ -166,14 +168,17 @@ static void on_notice(void *arg, const char *text)
 	log_info("the gateway says: %s", log_text(escaped, str_of(text)));
 }
 
-static void log_state(const struct agent *agent, enum link_dial_state state, const char *why)
+static void log_state(struct agent *agent, enum link_dial_state state, const char *why)
 {
 	char address[HOSTNAME_MAX + 8];
 
+	if (*why && !outage_is_news(&agent->outage, why, loop_now(agent->loop)))
+		return;
 	switch (state) {
 	case LINK_DIAL_UP:
 		agent_address(agent, address);
 		log_info("connected to the gateway %s", address);
+		outage_over(&agent->outage);
 		return;
 	case LINK_DIAL_CONNECTING:
 		if (*why)

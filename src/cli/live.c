@@ -20,8 +20,11 @@ static void left_out_text(char *line, size_t size, unsigned n)
 
 int live_start(struct live *live, struct loop *loop, struct err *e)
 {
-	int r = outlet_new(loop, STDOUT_FILENO, live->json ? left_out_json : left_out_text,
-			   &live->out, e);
+	int r;
+
+	live->loop = loop;
+	r = outlet_new(loop, STDOUT_FILENO, live->json ? left_out_json : left_out_text, &live->out,
+		       e);
 
 	return r < 0 ? r : outlet_new(loop, STDERR_FILENO, left_out_text, &live->err, e);
 }
@@ -171,7 +174,7 @@ void live_link(struct live *live, const char *state, const char *why)
 					   "text", ndjson_text(why)));
 		return;
 	}
-	if (down && *why && strcmp(why, live->link_why) != 0) {
+	if (down && *why && outage_is_news(&live->outage, why, loop_now(live->loop))) {
 		snprintf(text, sizeof(text), "not connected to the gateway: %s", why);
 		complain_of(live, "%s\n", text);
 		live->link_down = true;
@@ -180,7 +183,8 @@ void live_link(struct live *live, const char *state, const char *why)
 		complain_of(live, "connected to the gateway again\n");
 		live->link_down = false;
 	}
-	snprintf(live->link_why, sizeof(live->link_why), "%s", down ? why : "");
+	if (!down)
+		outage_over(&live->outage);
 }
 
 void live_warning(const struct live *live, const char *text)

@@ -13,9 +13,11 @@
 #pragma once
 
 #include "agent/origin.h"
+#include "agent/outage.h"
 #include "cli/outlet.h"
 
 struct live {
+	struct loop *loop;	  /* borrowed; from live_start */
 	struct outlet *out, *err; /* owned; NULL before live_start */
 	bool json;
 	const char *id;	    /* of the service; borrowed */
@@ -25,7 +27,7 @@ struct live {
 	enum origin_reach reach; /* as told */
 	bool reached;		 /* at least once */
 	bool link_down;		 /* as told */
-	char link_why[512];
+	struct outage outage;
 };
 
 /* Nothing of it waits for whoever reads: see outlet. */
