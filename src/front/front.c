@@ -578,8 +578,14 @@ static struct listener *listener_new(struct front *front, enum front_kind kind,
 	return l;
 }
 
+/* Visitors that vanish without a word are found out after two minutes. */
+#define PROBE_IDLE     (60 * USEC_PER_S)
+#define PROBE_INTERVAL (15 * USEC_PER_S)
+#define PROBES	       4
+
 static void listener_add(struct front *front, struct listener *l)
 {
+	sock_listener_keepalive(l->sock, PROBE_IDLE, PROBE_INTERVAL, PROBES);
 	l->port = sock_listener_addr(l->sock)->ip.port;
 	list_push(&front->listeners, &l->node);
 }

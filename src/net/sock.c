@@ -85,7 +85,8 @@ static int errno_code(int error)
  * The descriptor is watched edge-triggered, registered once in its life. A read that came short has
  * drained the socket, and the next byte makes the next event; only the end may have come together
  * with the last bytes, without an event of its own: after a hang-up a short read is followed by one
- * more on_ready.
+ * more on_ready. What breaks behind the end is told, too: a visitor that has ended his side may
+ * still vanish while he is being answered.
  */
 struct sock_stream {
 	struct stream stream;
@@ -97,6 +98,7 @@ struct sock_stream {
 	int broken;  /* errno of the failure that was found; 0: none */
 	int write_broken; /* the same found by a send: what came before it can still be read */
 	bool ended;	  /* the other side's end was read */
+	bool failed;	  /* the kernel has an error for us */
 	bool shut;
 };
 
@@ -111,6 +113,11 @@ static void sock_on_watch(void *arg, unsigned events)
 	unsigned tell = 0;
 
 	sock->hangup |= (events & WATCH_HANGUP) != 0;
+	if (events & WATCH_ERROR && !sock->failed) {
+		sock->failed = true;
+		if (sock->ended)
+			tell |= STREAM_READABLE;
+	}
 	if (events & (WATCH_READ | WATCH_HANGUP) && !sock->told_readable && !sock->ended) {
 		sock->told_readable = true;
 		tell |= STREAM_READABLE;
@@ -130,6 +137,19 @@ static int sock_fail(struct sock_stream *sock, int error, const char *what, stru
 	return err_set_errno(e, errno_code(error), "%s", what);
 }
 
+/* Behind the end: the kernel goes on saying "end", and has the error elsewhere. */
+static ssize_t sock_read_ended(struct sock_stream *sock, struct err *e)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (!sock->failed)
+		return 0;
+	if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error == 0)
+		error = sock->write_broken; /* a send has taken it */
+	return error ? sock_fail(sock, error == EPIPE ? ECONNRESET : error, "receive", e) : 0;
+}
+
 static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *e)
 {
 	struct sock_stream *sock = sock_stream_of(s);
@@ -138,7 +158,7 @@ static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *
 	if (sock->broken)
 		return sock_fail(sock, sock->broken, "receive", e);
 	if (sock->ended)
-		return 0;
+		return sock_read_ended(sock, e);
 	do
 		n = recv(sock->fd, bytes, len, 0);
 	while (n < 0 && errno == EINTR);
@@ -150,6 +170,8 @@ static ssize_t sock_read(struct stream *s, void *bytes, size_t len, struct err *
 		return sock_fail(sock, sock->write_broken, "receive", e);
 	if (n == 0) {
 		sock->ended = true;
+		if (sock->failed)
+			stream_tell_again(s);
 		return 0;
 	}
 	if (sock->hangup && n > 0)
@@ -610,6 +632,16 @@ int sock_listen(struct loop *loop, const struct sock_addr *at, unsigned flags,
 const struct sock_addr *sock_listener_addr(const struct sock_listener *l)
 {
 	return &l->at;
+}
+
+void sock_listener_keepalive(struct sock_listener *l, usec_t idle, usec_t interval, int probes)
+{
+	int one = 1, idle_s = (int)(idle / USEC_PER_S), interval_s = (int)(interval / USEC_PER_S);
+
+	setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
 void sock_listener_free(struct sock_listener *l)

@@ -90,6 +90,11 @@ int sock_listen_fd(struct loop *loop, int fd,
 
 /* The address it is bound to, with the port the kernel chose when 0 was asked. */
 const struct sock_addr *sock_listener_addr(const struct sock_listener *l);
+
+/* Connections accepted from now on are probed when nothing has come for `idle`, each `interval`,
+ * and broken after so many probes without an answer. Whole seconds. */
+void sock_listener_keepalive(struct sock_listener *l, usec_t idle, usec_t interval, int probes);
+
 void sock_listener_free(struct sock_listener *l); /* NULL is fine; removes a Unix socket's path */
 
 /* Who is at the other end of a Unix socket (SO_PEERCRED). */

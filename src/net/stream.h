@@ -60,7 +60,8 @@ void stream_set_handler(struct stream *s, void (*on_ready)(void *arg, unsigned e
 
 /*
  * > 0: bytes read. 0: the other side will send no more. -ERR_AGAIN: nothing now. -ERR_RESET and
- * others: broken, for both directions; close it. len > 0.
+ * others: broken, for both directions; close it. That may also come, READABLE told, behind a 0.
+ * len > 0.
  */
 ssize_t stream_read(struct stream *s, void *bytes, size_t len, struct err *e) MUST_CHECK;
 

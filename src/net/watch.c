@@ -210,6 +210,8 @@ static void tell(struct watch *w, uint32_t epoll_events)
 		events |= WATCH_WRITE;
 	if (epoll_events & EPOLLRDHUP || broken)
 		events |= WATCH_HANGUP;
+	if (epoll_events & EPOLLERR)
+		events |= WATCH_ERROR;
 	if (!w->edge) {
 		events &= WATCH_READ | WATCH_WRITE;
 		if (broken)

@@ -22,6 +22,7 @@ enum watch_event {
 	WATCH_READ = 1,
 	WATCH_WRITE = 2,
 	WATCH_HANGUP = 4, /* the other side has ended or broken; edge-triggered watches only */
+	WATCH_ERROR = 8,  /* it is broken; edge-triggered watches only */
 };
 
 /*
@@ -33,8 +34,8 @@ int watch_new(struct loop *loop, int fd, void (*fn)(void *arg, unsigned events),
 void watch_set(struct watch *w, unsigned events);
 unsigned watch_events(const struct watch *w);
 
-/* Edge-triggered, for READ, WRITE and HANGUP; what is so already is reported first. An error is all
- * three. */
+/* Edge-triggered, for READ, WRITE and HANGUP; what is so already is reported first. An error is
+ * all of them. */
 int watch_edge(struct loop *loop, int fd, void (*fn)(void *arg, unsigned events), void *arg,
 	       struct watch **ret_watch, struct err *e) MUST_CHECK;
 

@@ -26,6 +26,7 @@ struct fixture {
 	struct list guests; /* loop's thread */
 	pthread_t thread;
 	uint16_t https, http, raw;
+	int probe_idle_s; /* of the newest visitor; 0: never */
 };
 
 struct guest {
@@ -70,11 +71,22 @@ static const char *name_of(const struct ipaddr *peer, char text[static IPADDR_TE
 	return ipaddr_format_port(text, peer);
 }
 
+static int probe_idle_of(const struct stream *stream)
+{
+	int fd = sock_stream_fd(stream), on = 0, idle_s = 0;
+	socklen_t len = sizeof(int);
+
+	getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &len);
+	return on ? idle_s : 0;
+}
+
 static void welcome(struct fixture *f, struct stream *stream, const struct ipaddr *peer,
 		    const char *greeting)
 {
 	struct guest *guest = calloc(1, sizeof(*guest));
 
+	f->probe_idle_s = probe_idle_of(stream);
 	guest->f = f;
 	guest->stream = stream;
 	guest->peer = *peer;
@@ -323,6 +335,18 @@ static void await(struct fixture *f, bool (*done)(const struct front_counters *c
 #define PATIENT (60 * USEC_PER_S)
 
 /* ── tests ── */
+
+static void visitors_that_vanish_are_found_out(void **state)
+{
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+
+	ask(f, "GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n", "[http plain plain.test]");
+	assert_int_equal(f->probe_idle_s, 60);
+	f->probe_idle_s = 0;
+	assert_served(dial(f->raw), "", 0, "[raw ssh ]");
+	assert_int_equal(f->probe_idle_s, 60);
+	stop(f);
+}
 
 static void hands_visitors_over_with_all_their_bytes(void **state)
 {
@@ -765,6 +789,7 @@ static void a_silent_proxy_is_not_waited_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(visitors_that_vanish_are_found_out),
 		cmocka_unit_test(hands_visitors_over_with_all_their_bytes),
 		cmocka_unit_test(hands_raw_visitors_over_before_they_speak),
 		cmocka_unit_test(refuses_unknown_names),

@@ -308,6 +308,48 @@ static void test_reset_by_the_other_side(void **state)
 	stream_close(a.s);
 }
 
+static void test_reset_behind_the_end(void **state)
+{
+	struct world *w = *state;
+	struct end a;
+	int peer = tcp_pair(w, &a);
+	struct err e = {0};
+	char byte;
+
+	assert_get(&a, -ERR_AGAIN);
+	shutdown(peer, SHUT_WR);
+	assert_int_equal(told(&a), STREAM_READABLE);
+	assert_get(&a, 0);
+	assert_true(runs_quietly(w));
+	reset_fd(peer);
+	assert_int_equal(told(&a), STREAM_READABLE);
+	assert_int_equal(stream_read(a.s, &byte, 1, &e), -ERR_RESET);
+	assert_string_equal(e.text, "receive: Connection reset by peer");
+	assert_true(runs_quietly(w));
+	stream_close(a.s);
+}
+
+/* He ended in good order before it: that is told first. */
+static void test_reset_before_the_end_is_read(void **state)
+{
+	struct world *w = *state;
+	struct end a;
+	int peer = tcp_pair(w, &a);
+
+	assert_get(&a, -ERR_AGAIN);
+	fd_puts(peer, "last");
+	shutdown(peer, SHUT_WR);
+	assert_int_equal(told(&a), STREAM_READABLE);
+	reset_fd(peer);
+	assert_true(runs_quietly(w));
+	assert_gets(&a, "last");
+	assert_int_equal(told(&a), STREAM_READABLE);
+	assert_get(&a, 0);
+	assert_int_equal(told(&a), STREAM_READABLE);
+	assert_get(&a, -ERR_RESET);
+	stream_close(a.s);
+}
+
 static void test_reset_of_a_blocked_writer(void **state)
 {
 	struct world *w = *state;
@@ -781,6 +823,8 @@ int main(void)
 		TEST(test_half_close),
 		TEST(test_short_write),
 		TEST(test_reset_by_the_other_side),
+		TEST(test_reset_behind_the_end),
+		TEST(test_reset_before_the_end_is_read),
 		TEST(test_reset_of_a_blocked_writer),
 		TEST(test_what_came_before_a_reset_is_read),
 		TEST(test_reset_of_ours),
