@@ -4,15 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static void set(struct err *e, int code, const char *fmt, va_list ap)
+{
+	e->code = code;
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+}
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!e)
 		return -code;
-	e->code = code;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	set(e, code, fmt, ap);
 	va_end(ap);
 	return -code;
 }
@@ -25,9 +30,8 @@ int err_set_errno(struct err *e, int code, const char *fmt, ...)
 
 	if (!e)
 		return -code;
-	e->code = code;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	set(e, code, fmt, ap);
 	va_end(ap);
 	len = strlen(e->text);
 	snprintf(e->text + len, sizeof(e->text) - len, ": %s", strerror(saved));

@@ -179,6 +179,12 @@ static int decide_one(const struct decision *d, const struct link_service *servi
 	if (!grant)
 		return -ERR_NOMEM;
 	grant->granted = true;
+	if (service->kind == LINK_OTHER) {
+		grants_refuse(
+			grant, GRANTS_NOT_SUPPORTED,
+			"this gateway knows no service of that kind: update homeport-gateway");
+		return 0;
+	}
 	if (!link_kind_has_port(service->kind))
 		return decide_names(d, service, grant);
 	decide_port(service, d->policy, grant);

@@ -274,8 +274,11 @@ int link_message_type(const json_t *object, enum link_message_type *ret, struct 
 	return 0;
 }
 
-static const char *const kind_names[] = {
-	[LINK_HTTP] = "http", [LINK_TLS] = "tls", [LINK_TCP] = "tcp", [LINK_UDP] = "udp"};
+static const char *const kind_names[] = {[LINK_HTTP] = "http",
+					 [LINK_TLS] = "tls",
+					 [LINK_TCP] = "tcp",
+					 [LINK_UDP] = "udp",
+					 [LINK_OTHER] = "other"};
 
 const char *link_kind_name(enum link_kind kind)
 {
@@ -284,8 +287,9 @@ const char *link_kind_name(enum link_kind kind)
 
 /* ── services and hello: from the agent ── */
 
-static int service_decode(const json_t *object, struct link_services *services, struct err *e)
+static int service_decode(const json_t *object, void *to, struct err *e)
 {
+	struct link_services *services = to;
 	const json_t *id = json_object_get(object, "id");
 	const json_t *kind = json_object_get(object, "kind");
 	struct link_service *service;
@@ -297,12 +301,12 @@ static int service_decode(const json_t *object, struct link_services *services, 
 	if (link_services_find(services, json_string_value(id)))
 		return err_set(e, ERR_INVALID, "service \"%s\" is there twice",
 			       json_string_value(id));
-	for (k = 0; k < ARRAY_LEN(kind_names); k++)
-		if (json_is_string(kind) && strcmp(json_string_value(kind), kind_names[k]) == 0)
-			break;
-	if (k == ARRAY_LEN(kind_names))
+	if (!json_is_string(kind))
 		return err_set(e, ERR_INVALID, "service \"%s\": \"kind\" is http, tls, tcp or udp",
 			       json_string_value(id));
+	for (k = 0; k < LINK_OTHER; k++)
+		if (strcmp(json_string_value(kind), kind_names[k]) == 0)
+			break;
 	service = link_services_add(services, json_str(id));
 	if (!service)
 		return err_set(e, ERR_NOMEM, "services");
@@ -314,25 +318,33 @@ static int service_decode(const json_t *object, struct link_services *services, 
 	return r;
 }
 
-static int services_decode(const json_t *object, struct link_services *services, struct err *e)
+/* "revision" and the array "services", whose entries go to `one`, in `to`. */
+static int list_decode(const json_t *object, uint64_t *revision,
+		       int (*one)(const json_t *entry, void *to, struct err *e), void *to,
+		       struct err *e)
 {
 	const json_t *array = json_object_get(object, "services");
-	const json_t *value;
+	const json_t *entry;
 	size_t i;
-	int r = get_number(object, "revision", INT64_MAX, &services->revision, e);
+	int r = get_number(object, "revision", INT64_MAX, revision, e);
 
 	if (r < 0 || !array)
 		return r;
 	if (!json_is_array(array) || json_array_size(array) > LINK_SERVICES_MAX)
 		return err_set(e, ERR_INVALID, "field \"services\": a list of at most %d is wanted",
 			       LINK_SERVICES_MAX);
-	json_array_foreach(array, i, value)
+	json_array_foreach(array, i, entry)
 	{
-		r = service_decode(value, services, e);
+		r = one(entry, to, e);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int services_decode(const json_t *object, struct link_services *services, struct err *e)
+{
+	return list_decode(object, &services->revision, service_decode, services, e);
 }
 
 int link_services_decode(const json_t *object, struct link_services *ret, struct err *e)
@@ -423,8 +435,9 @@ json_t *link_services_encode(const struct link_services *services)
 
 /* ── grants and welcome: from the gateway ── */
 
-static int grant_decode(const json_t *object, struct link_grants *grants, struct err *e)
+static int grant_decode(const json_t *object, void *to, struct err *e)
 {
+	struct link_grants *grants = to;
 	const json_t *id = json_object_get(object, "id");
 	struct link_grant *grant;
 	unsigned port = 0;
@@ -452,23 +465,7 @@ static int grant_decode(const json_t *object, struct link_grants *grants, struct
 
 static int grants_decode(const json_t *object, struct link_grants *grants, struct err *e)
 {
-	const json_t *array = json_object_get(object, "services");
-	const json_t *value;
-	size_t i;
-	int r = get_number(object, "revision", INT64_MAX, &grants->revision, e);
-
-	if (r < 0 || !array)
-		return r;
-	if (!json_is_array(array) || json_array_size(array) > LINK_SERVICES_MAX)
-		return err_set(e, ERR_INVALID, "field \"services\": a list of at most %d is wanted",
-			       LINK_SERVICES_MAX);
-	json_array_foreach(array, i, value)
-	{
-		r = grant_decode(value, grants, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return list_decode(object, &grants->revision, grant_decode, grants, e);
 }
 
 int link_grants_decode(const json_t *object, struct link_grants *ret, struct err *e)

@@ -20,10 +20,11 @@
 #define LINK_TEXT_MAX	    256
 
 enum link_kind {
-	LINK_HTTP, /* plain HTTP by Host */
-	LINK_TLS,  /* TLS by server name, passed through */
-	LINK_TCP,  /* a port of its own */
-	LINK_UDP,  /* the same */
+	LINK_HTTP,  /* plain HTTP by Host */
+	LINK_TLS,   /* TLS by server name, passed through */
+	LINK_TCP,   /* a port of its own */
+	LINK_UDP,   /* the same */
+	LINK_OTHER, /* at the gateway: what only newer ones know; never granted */
 };
 
 const char *link_kind_name(enum link_kind kind); /* "http", "tls", "tcp", "udp" */

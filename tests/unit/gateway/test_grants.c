@@ -145,10 +145,13 @@ static void test_no_udp(void **state)
 
 	want(&services, "game", LINK_UDP, NULL);
 	want(&services, "ssh", LINK_TCP, NULL);
+	want(&services, "hologram", LINK_OTHER, NULL); /* a newer agent's: the rest is served */
 	grants = decide(&services, &world);
 	assert_false(grants.list[0].granted);
 	assert_string_equal(grants.list[0].reason, "not-supported");
 	assert_int_equal(grants.list[1].port, 20010);
+	assert_false(grants.list[2].granted);
+	assert_string_equal(grants.list[2].reason, "not-supported");
 	link_grants_done(&grants);
 	link_services_done(&services);
 }

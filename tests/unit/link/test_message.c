@@ -441,8 +441,6 @@ static void test_bad_objects(void **state)
 		 "a service's \"id\" has 1 to 63 of a-z 0-9 - _"},
 		{decode_services, S("\"id\":\"a\""),
 		 "service \"a\": \"kind\" is http, tls, tcp or udp"},
-		{decode_services, S("\"id\":\"a\",\"kind\":\"sctp\""),
-		 "service \"a\": \"kind\" is http, tls, tcp or udp"},
 		{decode_services, S("\"id\":\"a\",\"kind\":[]"),
 		 "service \"a\": \"kind\" is http, tls, tcp or udp"},
 		{decode_services,
