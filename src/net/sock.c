@@ -266,18 +266,23 @@ static const struct stream_ops sock_ops = {
 	.attach = sock_attach,
 };
 
+/* Of a listener: of all it accepts. Unix sockets have none. */
+static void set_nodelay(int fd)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
 static struct sock_stream *sock_stream_make(struct loop *loop, int fd)
 {
 	struct sock_stream *sock = calloc(1, sizeof(*sock));
-	int one = 1;
 
 	if (!sock)
 		return NULL;
 	sock->stream.ops = &sock_ops;
 	sock->stream.loop = loop;
 	sock->fd = fd;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
-		   sizeof(one)); /* fails on Unix sockets: fine */
 	return sock;
 }
 
@@ -398,7 +403,8 @@ static void connect_on_watch(void *arg, unsigned events)
 	struct sock_connect *c = arg;
 	socklen_t len = sizeof(c->error);
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &c->error, &len) < 0)
+	if (events & (WATCH_ERROR | WATCH_HANGUP) &&
+	    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &c->error, &len) < 0)
 		c->error = errno;
 	connect_finish(c, c->error, events);
 }
@@ -439,6 +445,8 @@ static int connect_start(struct loop *loop, const struct sock_addr *to, usec_t t
 		free(c);
 		return r;
 	}
+	if (to->ip.family)
+		set_nodelay(c->fd);
 	if (visitor && fdlimit_reserved(c->fd)) {
 		sock_connect_cancel(c);
 		return err_set(e, ERR_LIMIT, "too many open files for another visitor");
@@ -590,6 +598,8 @@ static int listener_new(struct loop *loop, int fd, const struct sock_addr *at,
 		close(fd);
 		return err_set(e, ERR_NOMEM, "listener");
 	}
+	if (at->ip.family)
+		set_nodelay(fd);
 	l->fd = fd;
 	l->at = *at;
 	l->on_accept = on_accept;

@@ -17,8 +17,8 @@ const char *sock_addr_format(char text[static 128], const struct sock_addr *a);
 
 /* ── streams ── */
 
-/* A stream over a connected socket; takes the descriptor, also on failure. TCP_NODELAY is set on
- * TCP. */
+/* A stream over a connected socket; takes the descriptor, also on failure. What was accepted or
+ * connected here has TCP_NODELAY. */
 int sock_stream_new(struct loop *loop, int fd, struct stream **ret_stream,
 		    struct err *e) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -575,6 +576,15 @@ static struct sock_addr loopback(const char *text)
 	return at;
 }
 
+static void assert_nodelay(const struct stream *s)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	assert_int_equal(getsockopt(sock_stream_fd(s), IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	assert_true(on);
+}
+
 static void meet(struct world *w, const struct sock_addr *at)
 {
 	struct meeting m;
@@ -584,6 +594,10 @@ static void meet(struct world *w, const struct sock_addr *at)
 	run(w);
 	assert_int_equal(m.r, 0);
 	assert_int_equal(m.peer.family, at->ip.family);
+	if (at->ip.family) {
+		assert_nodelay(m.client.s);
+		assert_nodelay(m.server.s);
+	}
 	assert_int_equal(stream_write(m.client.s, "ping", 4, NULL), 4);
 	if (stream_read(m.server.s, (char[1]){0}, 1, NULL) == -ERR_AGAIN)
 		run(w);
