@@ -224,6 +224,7 @@ static const char *scheme_of(const struct target *target)
 	case LINK_UDP:
 		return "udp";
 	case LINK_TCP:
+	case LINK_OTHER:
 		break;
 	}
 	return "tcp";
