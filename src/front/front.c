@@ -55,6 +55,7 @@ struct front {
 	void *arg;
 
 	struct list listeners; /* owned */
+	bool stopped;	       /* no further ones */
 	struct list visits;    /* owned, oldest first: all have the same time */
 	struct timer timer;    /* for the oldest; may fire early */
 	struct front_linger linger;
@@ -600,7 +601,10 @@ int front_listen(struct front *front, enum front_kind kind, const struct sock_ad
 	assert((kind == FRONT_RAW) == (raw_route != NULL));
 	if (!l)
 		return err_set(e, ERR_NOMEM, "listener");
-	r = sock_listen(front->loop, at, sock_flags, on_accept, l, &l->sock, e);
+	if (front->stopped)
+		r = err_set(e, ERR_FAILED, "stopping");
+	else
+		r = sock_listen(front->loop, at, sock_flags, on_accept, l, &l->sock, e);
 	if (r < 0) {
 		free(l);
 		return explain_listen(r, e);
@@ -643,6 +647,7 @@ void front_stop(struct front *front)
 {
 	struct listener *l, *tmp;
 
+	front->stopped = true;
 	list_for_each_safe (l, tmp, &front->listeners, node)
 		listener_free(l);
 }

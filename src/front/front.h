@@ -101,7 +101,8 @@ void front_free(struct front *front);
  * ret_port    gets the port bound; may be NULL
  *
  * Errors as sock_listen, with text that says what to do: -ERR_EXISTS (port in use), -ERR_DENIED (no
- * right to a port below 1024), -ERR_FAILED (such an address is not on this machine), -ERR_NOMEM.
+ * right to a port below 1024), -ERR_FAILED (such an address is not on this machine; front_stop was
+ * called), -ERR_NOMEM.
  */
 int front_listen(struct front *front, enum front_kind kind, const struct sock_addr *at,
 		 unsigned sock_flags, const struct front_route *raw_route, uint16_t *ret_port,

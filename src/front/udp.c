@@ -25,6 +25,7 @@ struct front_udp {
 	void (*on_visitor)(void *arg, const struct front_visitor *visitor);
 	void *arg;
 	struct list ports; /* owned */
+	bool stopped;	   /* no further ones */
 	struct front_udp_counters counters;
 };
 
@@ -151,6 +152,8 @@ int front_udp_listen(struct front_udp *udp, const struct ipaddr *at,
 	struct port *port = port_find(udp, at->port);
 	int r;
 
+	if (udp->stopped)
+		return err_set(e, ERR_FAILED, "stopping");
 	if (!port)
 		port = port_new(udp, at->port, route, e);
 	if (!port)
@@ -173,6 +176,7 @@ void front_udp_stop(struct front_udp *udp)
 {
 	struct port *port;
 
+	udp->stopped = true;
 	list_for_each (port, &udp->ports, node)
 		front_flows_stop(port->flows);
 }

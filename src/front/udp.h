@@ -19,7 +19,8 @@ void front_udp_free(struct front_udp *udp);
 
 /*
  * Take datagrams for a service at `at`, whose port is not 0. A port on several addresses has one
- * table of flows. Errors as udp_bind, and -ERR_NOMEM; what the port had before stays.
+ * table of flows. Errors as udp_bind, -ERR_FAILED behind front_udp_stop, and -ERR_NOMEM; what the
+ * port had before stays.
  */
 int front_udp_listen(struct front_udp *udp, const struct ipaddr *at,
 		     const struct front_route *route, struct err *e) MUST_CHECK;

@@ -124,11 +124,27 @@ static void test_another_programs_port_is_skipped(void **state)
 	assert_int_equal(port, FIRST_PORT + 2); /* not so soon */
 }
 
+static void test_none_is_opened_behind_the_stop(void **state)
+{
+	struct world *w = *state;
+	uint16_t port, again;
+
+	assert_int_equal(open_one(w, LINK_TCP, "ssh", &port), 0);
+	front_stop(w->worker.front);
+	front_udp_stop(w->worker.udp);
+	assert_int_equal(open_one(w, LINK_TCP, "git", &again), -ERR_FAILED);
+	assert_int_equal(open_one(w, LINK_UDP, "game", &again), -ERR_FAILED);
+	assert_int_equal(open_one(w, LINK_TCP, "ssh", &again), 0); /* as before */
+	assert_int_equal(again, port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_shortage_costs_no_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_programs_port_is_skipped, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_none_is_opened_behind_the_stop, setup,
 						teardown),
 	};
 
