@@ -48,7 +48,7 @@ static void print_listeners(const json_t *listeners)
 }
 
 /* What was turned away, and why; nothing that did not happen. */
-static void print_refusals(const json_t *connections)
+static void print_refusals(const char *what, const json_t *connections)
 {
 	const char *const prefix = "refused_";
 	const char *name;
@@ -60,8 +60,8 @@ static void print_refusals(const json_t *connections)
 
 		if (strncmp(name, prefix, strlen(prefix)) != 0 || json_integer_value(value) == 0)
 			continue;
-		snprintf(text, sizeof(text), "%lld (%s)", (long long)json_integer_value(value),
-			 name + strlen(prefix));
+		snprintf(text, sizeof(text), "%lld (%s%s)", (long long)json_integer_value(value),
+			 what, name + strlen(prefix));
 		line("refused", text);
 	}
 }
@@ -117,7 +117,9 @@ static void print_for_person(const json_t *answer)
 	line("agents", text);
 	print_traffic(answer);
 	print_udp(json_object_get(answer, "udp"));
-	print_refusals(json_object_get(answer, "connections"));
+	print_refusals("", json_object_get(answer, "connections"));
+	print_refusals("agent ", agents);
+	print_refusals("handshake ", json_object_get(answer, "handshakes"));
 }
 
 static int status_run(const void *options, const struct option_args *args)
@@ -142,7 +144,9 @@ const struct command gateway_command_status = {
 	.details = "Refused: limit (too many from one source), unknown (a name that is nobody's), "
 		   "invalid (neither TLS nor HTTP), proxy (no PROXY header from a network of "
 		   "trust-proxy), timeout (silent), offline (the agent is away), "
-		   "busy (the agent takes no more).",
+		   "busy (the agent takes no more). Of the busy ones: agent full (as many visitors "
+		   "as one agent may have are there), agent fast (more new ones a second). "
+		   "Handshake: of agents, whose TLS came to nothing.",
 	.example = "homeport-gateway status --json",
 	OPTION_ROWS(status_rows, struct status_options),
 	.run = status_run,

@@ -218,14 +218,19 @@ static json_t *describe_listeners(const struct listeners *listeners)
 static json_t *describe_agents(struct registry *registry)
 {
 	AUTO(freep) struct registry_agent *agents = NULL;
+	uint64_t full = 0, fast = 0;
 	size_t n = 0, known = 0;
 
 	if (registry_list(registry, &agents, &n) < 0)
 		n = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		known += !agents[i].revoked;
-	return json_pack("{s:I, s:I}", "known", (json_int_t)known, "online",
-			 (json_int_t)registry_count_online(registry));
+		full += agents[i].stats.refused_full;
+		fast += agents[i].stats.refused_fast;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I}", "known", (json_int_t)known, "online",
+			 (json_int_t)registry_count_online(registry), "refused_full",
+			 (json_int_t)full, "refused_fast", (json_int_t)fast);
 }
 
 static json_t *describe_connections(const struct front_counters *counters)

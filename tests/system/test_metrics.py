@@ -123,6 +123,8 @@ def assert_same_as_status(gateway, port):
     assert connections["accepted"] == now["homeport_connections_total"][""]
     assert said["visitors"]["total"] == now["homeport_visitors_total"][""]
     assert said["handshakes"]["done"] == now["homeport_handshakes_done_total"][""]
+    assert said["agents"]["refused_full"] == now["homeport_agent_refused_total"]['agent="laptop",reason="full"'] == 1
+    assert "refused      1 (agent full)" in gateway.command("status").stdout
     assert said["links"] == now["homeport_links"][""]
 
 
