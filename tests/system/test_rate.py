@@ -122,3 +122,27 @@ def test_what_visitors_send(gateway, agent):
         n, seconds = max(received)  # the agent has looked whether it is there, too
         assert_about(n / seconds, MIB, 0.15)
         process.stop()
+
+
+def test_datagrams(gateway, agent):
+    """More than the cap: dropped, not kept; and later ones come through at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as visitor:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.5)
+        process = agent.up(f"[service game]\nto = udp://127.0.0.1:{server.getsockname()[1]}\nrate = 100 KiB/s\n",
+                           ready=r"udp://localhost")
+        public = int(process.wait_line(r"udp://localhost:(\d+)")[1])
+        visitor.connect(("127.0.0.1", public))
+        begin, n = time.monotonic(), 0
+        for _ in range(2000):
+            visitor.send(b"z" * 1000)
+            time.sleep(0.001)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                n += len(server.recv(2000))
+        seconds = time.monotonic() - begin
+        assert 50000 < n < 100 * 1024 * seconds * 1.1 + 200000, (n, seconds)
+        visitor.send(b"last")
+        assert server.recv(100) == b"last"
+        process.stop()

@@ -139,7 +139,7 @@ static void caps_and_shares(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rates) * ARRAY_LEN(counts); i++) {
 		uint64_t rate = rates[i / ARRAY_LEN(counts)];
 		unsigned n = counts[i % ARRAY_LEN(counts)];
-		unsigned span = rate < MIB ? 100 : 10;
+		unsigned span = rate < MIB ? 100 : rate > 100 * MIB ? 1 : 4;
 		struct world world, *w = &world;
 
 		for (int writes = 0; writes < 2; writes++) {
