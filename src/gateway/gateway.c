@@ -364,6 +364,8 @@ static int start(struct gateway *gateway, struct err *e)
 	fdlimit_raise();
 	if (r == 0)
 		r = loop_new(&gateway->loop, e);
+	if (r == 0) /* before anything can be seen of us */
+		r = watch_signals(gateway, e);
 	if (r == 0) /* before the ports, so that whoever sees one of those can ask here */
 		r = open_control(gateway, e);
 	if (r == 0)
@@ -373,8 +375,6 @@ static int start(struct gateway *gateway, struct err *e)
 		r = make_workers(gateway, e);
 	if (r == 0)
 		r = open_metrics(gateway, e);
-	if (r == 0)
-		r = watch_signals(gateway, e);
 	return r;
 }
 
@@ -440,12 +440,16 @@ void gateway_free(struct gateway *gateway)
 	metrics_free(gateway->metrics);
 	for (unsigned i = 0; i < gateway->shared.n_workers; i++)
 		worker_join(&gateway->workers[i]);
+	for (unsigned i = 0; i < gateway->shared.n_workers; i++) {
+		worker_close_front(&gateway->workers[i]);
+		worker_close_links(&gateway->workers[i]);
+	}
+	store_close(gateway->store); /* its answers go to the loops */
 	for (unsigned i = 0; i < gateway->shared.n_workers; i++)
 		worker_done(&gateway->workers[i]);
 	timer_stop(&gateway->drain);
 	timer_stop(&gateway->pulse);
 	inherited_done(&gateway->inherited);
-	store_close(gateway->store);
 	registry_free(gateway->registry);
 	front_routes_free(gateway->routes);
 	front_sources_free(gateway->sources);

@@ -48,6 +48,15 @@ def test_start_and_stop(gateway):
     gateway.process.stop()
 
 
+def test_stop_in_the_middle_of_the_start(run):
+    """Whoever sees anything of it can stop it in good order."""
+    gateway = Gateway(run)
+    process = run.start(*gateway.argv("run"), env=gateway.home.env)
+    wait_until((gateway.state / "gateway.sock").exists, "the control socket is there")
+    process.stop()
+    assert not (gateway.state / "gateway.sock").exists()
+
+
 def test_second_signal_ends_at_once(gateway, foreign):
     with foreign.link([web(HELLO)], answer=lambda head: b"HTTP/1.1 200 OK\r\n\r\n") as link:
         link.welcome
