@@ -130,11 +130,13 @@ struct conf_addresses {
  *                of a kind: there must be such a section
  * CONF_REPEAT    lists: the key may stand several times, the words add up
  * CONF_LISTEN    addresses: one to listen on
+ * CONF_NO_PORT   an address: without a port it has port 0
  * CONF_SECRET    never shown, neither in the dump nor in an error
  */
 #define CONF_REQUIRED 1u
 #define CONF_REPEAT   2u
 #define CONF_LISTEN   4u
+#define CONF_NO_PORT  16u
 #define CONF_SECRET   8u
 
 struct conf_row {

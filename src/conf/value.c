@@ -373,6 +373,10 @@ static int address_refuse(const struct conf_row *row, struct err *e)
 		return err_set(e, ERR_INVALID,
 			       "must be a port, or ADDRESS:PORT such as 192.0.2.1:443 or "
 			       "[2001:db8::1]:443");
+	if (row->flags & CONF_NO_PORT)
+		return err_set(e, ERR_INVALID,
+			       "must be HOST or HOST:PORT, such as host.example.org or "
+			       "[2001:db8::1]:443");
 	if (row->port)
 		return err_set(e, ERR_INVALID,
 			       "must be HOST or HOST:PORT, such as host.example.org:%u or "
@@ -426,7 +430,7 @@ static int address_read(const struct conf_row *row, struct str text, struct conf
 			return address_refuse(row, e);
 		if (a.port == 0)
 			a.port = row->port;
-		if (a.port == 0)
+		if (a.port == 0 && !(row->flags & CONF_NO_PORT))
 			return address_refuse(row, e);
 	}
 	unbracket(a.host);
@@ -440,16 +444,18 @@ static int address_parse(const struct conf_row *row, void *field, struct str tex
 	return address_read(row, text, field, e);
 }
 
-static int address_write(const struct conf_address *a, struct buf *out)
+static int address_write(const struct conf_row *row, const struct conf_address *a, struct buf *out)
 {
 	const char *host = a->host[0] ? a->host : "*";
 
+	if (a->port == 0 && row->flags & CONF_NO_PORT)
+		return buf_printf(out, strchr(host, ':') ? "[%s]" : "%s", host);
 	return buf_printf(out, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, a->port);
 }
 
 static int address_format(const struct conf_row *row, const void *field, size_t i, struct buf *out)
 {
-	return address_write(field, out);
+	return address_write(row, field, out);
 }
 
 static size_t address_count(const void *field)
@@ -492,7 +498,7 @@ static int addresses_parse(const struct conf_row *row, void *field, struct str t
 static int addresses_format(const struct conf_row *row, const void *field, size_t i,
 			    struct buf *out)
 {
-	return address_write(&((const struct conf_addresses *)field)->at[i], out);
+	return address_write(row, &((const struct conf_addresses *)field)->at[i], out);
 }
 
 static size_t addresses_count(const void *field)

@@ -72,10 +72,10 @@ static const struct conf_row gateway_rows[] = {
 	 .check = conf_check_hostname, .shape = "NAME",
 	 .help = "The gateway's domain. A service that asks for no name gets SERVICE.AGENT.DOMAIN; "
 		 "in the DNS, *.AGENT.DOMAIN (or *.DOMAIN) leads to this machine."},
-	{"address", CONF_ADDRESS, offsetof(struct gateway_section, address),
-	 .port = GATEWAY_HTTPS_PORT_DEFAULT, .shape = "HOST[:PORT]",
+	{"address", CONF_ADDRESS, offsetof(struct gateway_section, address), .flags = CONF_NO_PORT,
+	 .shape = "HOST[:PORT]",
 	 .help = "Where agents dial this gateway: goes into pairing codes. The default is the "
-		 "domain, with the port of [listen] https."},
+		 "domain; the port's is that of [listen] https."},
 	{"workers", CONF_INT, offsetof(struct gateway_section, workers), .min = 1,
 	 .max = GATEWAY_WORKERS_MAX,
 	 .help = "Threads that carry visitors and links. The default is one for each processor."},

@@ -14,7 +14,6 @@
 #define GATEWAY_LISTEN_MAX	   16 /* addresses of one kind, "every address" being two of them */
 #define GATEWAY_WORKERS_MAX	   64
 #define GATEWAY_PROXIES_MAX	   64
-#define GATEWAY_HTTPS_PORT_DEFAULT 443
 
 struct gateway_section {
 	struct conf_head head;

@@ -183,6 +183,15 @@ def test_invite_prints_the_code_alone(gateway):
     assert answer["code"].startswith("hp1:") and answer["valid_s"] == 24 * 3600
 
 
+def test_a_code_has_the_port_of_https(run):
+    gateway = Gateway(run)
+    gateway.config.write_text(gateway.config.read_text().replace(
+        f"address = 127.0.0.1:{gateway.https}", "address = 127.0.0.1"))
+    gateway.start()
+    assert f"hp1:127.0.0.1:{gateway.https}/" in gateway.command("invite", "laptop").stdout
+    assert "address = 127.0.0.1\n" in gateway.command("config").stdout
+
+
 def test_invite_refused(gateway):
     assert "not a host name" in gateway.command("invite", "x", "--name", "a..b", expect=1).stderr
     gateway.command("invite", "not_a_label!", expect=1)
