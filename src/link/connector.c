@@ -84,11 +84,15 @@ static void on_finish(void *arg)
 	void (*done)(void *, int, struct stream *, const struct tls_key_hash *,
 		     const struct err *) = a->done;
 	void *done_arg = a->done_arg;
+	bool rejected = a->r == -ERR_DENIED && a->tls;
+	struct tls_key_hash key = {0};
 	struct err why = a->why;
 	int r = a->r;
 
+	if (tls || rejected)
+		key = *tls_stream_peer(tls ? tls : a->tls);
 	attempt_cancel(NULL, a);
-	done(done_arg, r, tls, tls ? tls_stream_peer(tls) : NULL, &why);
+	done(done_arg, r, tls, tls || rejected ? &key : NULL, &why);
 }
 
 static void on_tls(void *arg, unsigned events)
@@ -140,6 +144,7 @@ static void start_tls(struct attempt *a, struct stream *tcp)
 		finish(a, r, &why);
 		return;
 	}
+	tls_client_set_accept(a->tls, a->connector->accept, a->connector->accept_arg);
 	stream_set_handler(a->tls, on_tls, a);
 	timer_start(&a->deadline, TLS_MAX);
 }

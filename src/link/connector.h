@@ -7,8 +7,11 @@
 struct connector {
 	const char *host; /* borrowed */
 	uint16_t port;
-	const struct tls_identity *identity; /* borrowed */
+	const struct tls_identity *identity;			   /* borrowed */
+	bool (*accept)(void *arg, const struct tls_key_hash *key); /* the gateway's key */
+	void *accept_arg;
 };
 
-/* The connector must outlive the attempts. */
+/* The connector must outlive the attempts. A key that is not accepted: done(-ERR_DENIED) with the
+ * key it was. */
 struct link_connector connector_interface(struct connector *connector);

@@ -529,8 +529,10 @@ static void conn_on_greeting_over(void *arg)
 	conn_on_dead(conn, -ERR_TIMEOUT, &why);
 }
 
-static bool key_accepted(const struct link_dial *d, const struct tls_key_hash *key)
+static bool key_accepted(void *arg, const struct tls_key_hash *key)
 {
+	const struct link_dial *d = arg;
+
 	return memcmp(key, &d->gateway, sizeof(*key)) == 0 ||
 	       (d->has_next && memcmp(key, &d->next_gateway, sizeof(*key)) == 0);
 }
@@ -560,7 +562,7 @@ static void conn_on_connected(void *arg, int r, struct stream *s, const struct t
 	struct err story = {0};
 
 	conn->attempt = NULL;
-	if (r == 0 && !key_accepted(d, key)) {
+	if (key && !key_accepted(d, key)) {
 		struct tls_key_hash seen = *key;
 
 		stream_close(s);
@@ -669,7 +671,7 @@ int link_dial_new(struct loop *loop, const struct link_dial_config *config,
 	d->next_gateway = config->next_gateway;
 	d->has_next = config->has_next;
 	d->n_slots = MAX(1u, MIN(config->carriers, (unsigned)LINK_CARRIERS_MAX));
-	d->real = (struct connector){d->host, config->port, config->identity};
+	d->real = (struct connector){d->host, config->port, config->identity, key_accepted, d};
 	d->connector = config->connector ? *config->connector : connector_interface(&d->real);
 	d->events = events;
 	d->arg = arg;

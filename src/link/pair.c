@@ -128,6 +128,13 @@ static void on_dead(void *arg, int r, const struct err *why)
 static const struct carrier_handler handler = {
 	.on_open = on_open, .on_object = on_object, .on_dead = on_dead};
 
+static bool is_expected(void *arg, const struct tls_key_hash *key)
+{
+	const struct link_pair *p = arg;
+
+	return memcmp(key, &p->code.gateway, sizeof(*key)) == 0;
+}
+
 static void on_connected(void *arg, int r, struct stream *s, const struct tls_key_hash *key,
 			 const struct err *e)
 {
@@ -135,13 +142,13 @@ static void on_connected(void *arg, int r, struct stream *s, const struct tls_ke
 	struct err why = {0};
 
 	p->attempt = NULL;
-	if (r < 0) {
+	if (r < 0 && !key) {
 		why = *e;
 		err_wrap(&why, r, "gateway %s:%u", p->code.host, p->code.port);
 		finish(p, r, &why);
 		return;
 	}
-	if (memcmp(key, &p->code.gateway, sizeof(*key)) != 0) {
+	if (!is_expected(p, key)) {
 		stream_close(s);
 		err_set(&why, ERR_INVALID,
 			"%s:%u is not the gateway of this pairing code: it shows another key. "
@@ -181,7 +188,7 @@ int link_pair_start(struct loop *loop, const struct link_code *code,
 		return err_set(e, ERR_NOMEM, "pairing");
 	p->loop = loop;
 	p->code = *code;
-	p->connector = (struct connector){p->code.host, code->port, identity};
+	p->connector = (struct connector){p->code.host, code->port, identity, is_expected, p};
 	p->interface = connector_interface(&p->connector);
 	p->done = done;
 	p->arg = arg;

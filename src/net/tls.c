@@ -89,11 +89,7 @@ static X509 *self_signed(EVP_PKEY *key)
 	return certificate;
 }
 
-/* A chain means nothing here: the key is looked at when the handshake is done. */
-static int accept_any_certificate(X509_STORE_CTX *store, void *arg)
-{
-	return 1;
-}
+static int verify_certificate(X509_STORE_CTX *store, void *arg);
 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		       const unsigned char *in, unsigned int in_len, void *arg);
@@ -127,7 +123,7 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const struct tls_identity 
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	SSL_CTX_set_cert_verify_callback(ctx, accept_any_certificate, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, verify_certificate, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
 	if (!SSL_CTX_set_ciphersuites(ctx, suites) ||
 	    SSL_CTX_use_certificate(ctx, identity->certificate) != 1 ||
@@ -229,6 +225,9 @@ struct tls_stream {
 	SSL *ssl;	      /* owned */
 	const char *alpn;     /* borrowed until the handshake is done */
 	struct tls_key_hash peer;
+	bool (*accept)(void *arg, const struct tls_key_hash *key); /* NULL: any key */
+	void *accept_arg;
+	bool rejected;
 	struct defer again; /* readable although nothing new comes from below */
 
 	const uint8_t *in_at; /* ciphertext of this call, in LOOP_SCRATCH_CIPHER_IN */
@@ -411,16 +410,38 @@ static int input_fill(struct tls_stream *t, size_t most, bool *ret_more)
 	return n == -ERR_AGAIN ? -ERR_AGAIN : tls_fail_wrap(t, (int)n, &e);
 }
 
+/* A chain means nothing here, only the key counts. 0 ends the handshake before our own certificate
+ * is sent. */
+static int verify_certificate(X509_STORE_CTX *store, void *arg)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_stream *t = SSL_get_app_data(ssl);
+	X509 *certificate = X509_STORE_CTX_get0_cert(store);
+
+	if (!certificate || hash_public_key(certificate, &t->peer) < 0)
+		return 0;
+	t->rejected = t->accept && !t->accept(t->accept_arg, &t->peer);
+	return !t->rejected;
+}
+
+void tls_client_set_accept(struct stream *s,
+			   bool (*accept)(void *arg, const struct tls_key_hash *key), void *arg)
+{
+	struct tls_stream *t = tls_stream_of(s);
+
+	t->accept = accept;
+	t->accept_arg = arg;
+}
+
 static int check_peer(struct tls_stream *t)
 {
-	X509 *certificate = SSL_get0_peer_certificate(t->ssl);
 	const unsigned char *chosen = NULL;
 	unsigned chosen_len = 0;
 
 	SSL_get0_alpn_selected(t->ssl, &chosen, &chosen_len);
 	if (chosen_len != strlen(t->alpn) || memcmp(chosen, t->alpn, chosen_len) != 0)
 		return tls_fail(t, ERR_INVALID, "the other side does not speak the link protocol");
-	if (!certificate || hash_public_key(certificate, &t->peer) < 0)
+	if (!SSL_get0_peer_certificate(t->ssl))
 		return tls_fail(t, ERR_INVALID, "the other side showed no certificate");
 	return 0;
 }
@@ -443,6 +464,9 @@ static int handshake_step(struct tls_stream *t)
 			t->ready = r == 0;
 			break;
 		}
+		if (t->rejected)
+			return tls_fail(t, ERR_DENIED,
+					"the other side's key is not the one it should be");
 		if (ssl_error != SSL_ERROR_WANT_READ)
 			return tls_fail(t, ERR_INVALID, "TLS handshake");
 		r = input_fill(t, READ_SMALL, &more);

@@ -55,6 +55,14 @@ int tls_client_new(struct stream *lower, const struct tls_identity *identity, co
 int tls_server_new(struct stream *lower, const struct tls_identity *identity, const char *alpn,
 		   struct stream **ret_stream, struct err *e) MUST_CHECK;
 
+/*
+ * Client, right after tls_client_new: decide about the other side's key before anything of ours is
+ * shown, our certificate included. A key that is not accepted ends the handshake with -ERR_DENIED;
+ * tls_stream_peer then tells which it was.
+ */
+void tls_client_set_accept(struct stream *s,
+			   bool (*accept)(void *arg, const struct tls_key_hash *key), void *arg);
+
 bool tls_stream_ready(const struct stream *s); /* the handshake is done */
 
 /* The other side's key, known once the handshake is done. */

@@ -317,6 +317,38 @@ static void test_another_protocol_is_refused(void **state)
 	both_worlds(alpn_mismatch);
 }
 
+static bool accept_none(void *arg, const struct tls_key_hash *key)
+{
+	(*(int *)arg)++;
+	return false;
+}
+
+/* Somebody in between learns nothing of the client, not even its key. */
+static void wrong_key(struct world *w)
+{
+	static const struct tls_key_hash nobody;
+	struct stream *a, *g;
+	int asked = 0;
+
+	plain_pair(w, &a, &g);
+	client_on(w, a);
+	tls_client_set_accept(w->a.s, accept_none, &asked);
+	server_on(w, g);
+	side_go(&w->a);
+	side_go(&w->g);
+	run_until(w, both_broken);
+	assert_int_equal(asked, 1);
+	assert_int_equal(w->a.r, -ERR_DENIED);
+	assert_same_key(tls_stream_peer(w->a.s), tls_identity_hash(w->gateway));
+	assert_same_key(tls_stream_peer(w->g.s), &nobody);
+	assert_false(tls_stream_ready(w->g.s));
+}
+
+static void test_a_wrong_key_is_told_nothing(void **state)
+{
+	both_worlds(wrong_key);
+}
+
 /* A client made of OpenSSL alone, over the other end of a pair in memory. */
 struct foreign {
 	SSL_CTX *ctx;
@@ -870,6 +902,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshake_tells_each_side_the_other_key),
 		cmocka_unit_test(test_another_protocol_is_refused),
+		cmocka_unit_test(test_a_wrong_key_is_told_nothing),
 		cmocka_unit_test(test_tls_12_is_refused),
 		cmocka_unit_test(test_a_client_without_certificate_is_refused),
 		cmocka_unit_test(test_a_client_without_alpn_is_refused),
