@@ -144,7 +144,8 @@ const struct command gateway_command_status = {
 	.details = "Refused: limit (too many from one source), unknown (a name that is nobody's), "
 		   "invalid (neither TLS nor HTTP), proxy (no PROXY header from a network of "
 		   "trust-proxy), timeout (silent), offline (the agent is away), "
-		   "busy (the agent takes no more). Of the busy ones: agent full (as many visitors "
+		   "service (what is shared does not answer), busy (the agent takes no more). Of "
+		   "the busy ones: agent full (as many visitors "
 		   "as one agent may have are there), agent fast (more new ones a second). "
 		   "Handshake: of agents, whose TLS came to nothing.",
 	.example = "homeport-gateway status --json",

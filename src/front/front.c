@@ -681,19 +681,29 @@ static int refusal_http(struct front *front, const struct front_visitor *visitor
 
 void front_refuse(struct front *front, const struct front_visitor *visitor, enum front_refusal why)
 {
-	bool offline = why == FRONT_REFUSE_OFFLINE;
+	static const struct {
+		enum front_answer page;
+		int (*alert)(struct buf *to);
+		enum counter counter;
+	} ways[] = {
+		[FRONT_REFUSE_OFFLINE] = {FRONT_ANSWER_OFFLINE, front_answer_tls_name,
+					  COUNT_refused_offline},
+		[FRONT_REFUSE_BUSY] = {FRONT_ANSWER_BUSY, front_answer_tls_busy,
+				       COUNT_refused_busy},
+		[FRONT_REFUSE_SERVICE] = {FRONT_ANSWER_SERVICE, front_answer_tls_busy,
+					  COUNT_refused_service},
+	};
 	struct buf word;
 	int r = -ERR_FAILED;
 
 	buf_init(&word, FRONT_ANSWER_MAX);
-	count(front, offline ? COUNT_refused_offline : COUNT_refused_busy);
+	count(front, ways[why].counter);
 	switch (visitor->kind) {
 	case FRONT_HTTP:
-		r = refusal_http(front, visitor, offline ? FRONT_ANSWER_OFFLINE : FRONT_ANSWER_BUSY,
-				 &word);
+		r = refusal_http(front, visitor, ways[why].page, &word);
 		break;
 	case FRONT_HTTPS:
-		r = offline ? front_answer_tls_name(&word) : front_answer_tls_busy(&word);
+		r = ways[why].alert(&word);
 		break;
 	case FRONT_RAW:
 	case FRONT_UDP:

@@ -73,7 +73,8 @@ struct front_config {
 	X(refused_proxy)   /* no good PROXY header from where one must come */                     \
 	X(refused_timeout) /* silent, or too slow */                                               \
 	X(refused_offline) /* front_refuse */                                                      \
-	X(refused_busy)	   /* front_refuse */
+	X(refused_busy)	   /* front_refuse */                                                      \
+	X(refused_service) /* front_refuse */
 
 /* All numbers count from the beginning. */
 struct front_counters {
@@ -134,10 +135,11 @@ void front_gone(struct front *front, const struct ipaddr *peer);
  *	          http                                          https                      raw
  * OFFLINE    503, Retry-After, "known here, offline since"   alert unrecognized_name    reset
  * BUSY       503, Retry-After                                alert internal_error       reset
+ * SERVICE    502                                             alert internal_error       reset
  *
  * "Since" is visitor->route.offline_since_wall: the callee may fill in what it knows better.
  */
-enum front_refusal { FRONT_REFUSE_OFFLINE, FRONT_REFUSE_BUSY };
+enum front_refusal { FRONT_REFUSE_OFFLINE, FRONT_REFUSE_BUSY, FRONT_REFUSE_SERVICE };
 void front_refuse(struct front *front, const struct front_visitor *visitor, enum front_refusal why);
 
 /* From any thread: add this front's counters to *add_to. */

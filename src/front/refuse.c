@@ -24,6 +24,8 @@ static const struct answer answers[] = {
 				      "There is nothing under this name here."},
 	[FRONT_ANSWER_HEAD_TOO_LONG] = {431, "Request Header Fields Too Large", "Too much",
 					"The head of this request is too large."},
+	[FRONT_ANSWER_SERVICE] = {502, "Bad Gateway", NULL,
+				  "The service behind this name does not answer at the moment."},
 	[FRONT_ANSWER_OFFLINE] = {503, "Service Unavailable", NULL,
 				  "This name is known here, but offline", true},
 	[FRONT_ANSWER_BUSY] = {503, "Service Unavailable", NULL,

@@ -15,6 +15,7 @@ enum front_answer {
 	FRONT_ANSWER_TIMEOUT,	    /* 408 */
 	FRONT_ANSWER_MISDIRECTED,   /* 421 */
 	FRONT_ANSWER_HEAD_TOO_LONG, /* 431 */
+	FRONT_ANSWER_SERVICE,	    /* 502 */
 	FRONT_ANSWER_OFFLINE,	    /* 503 */
 	FRONT_ANSWER_BUSY,	    /* 503 */
 	FRONT_ANSWER_REDIRECT,	    /* 308 to https */
@@ -22,7 +23,7 @@ enum front_answer {
 
 /* All texts are borrowed. */
 struct front_answer_about {
-	struct str host;	   /* OFFLINE, BUSY, REDIRECT: what he asked for */
+	struct str host;	   /* SERVICE, OFFLINE, BUSY, REDIRECT: what he asked for */
 	struct str path;	   /* REDIRECT: begins with '/' */
 	uint16_t https_port;	   /* REDIRECT: 0 and 443 are not shown */
 	usec_t offline_since_wall; /* OFFLINE: 0: not known */

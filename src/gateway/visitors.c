@@ -5,8 +5,11 @@
  */
 #include "gateway/visitors.h"
 
+#include "base/log.h"
 #include "gateway/admission.h"
 #include "gateway/worker.h"
+
+#define AGENT_BUSY 503 /* docs/protocol.md §3.2 */
 
 struct visitor {
 	struct worker *owner; /* borrowed: who has his agent's link */
@@ -62,9 +65,18 @@ static void on_opened(void *arg)
 static void on_returned(void *arg, struct stream *local, int r, unsigned status, const char *reason)
 {
 	struct visitor *v = arg;
+	const struct front_route *route = &v->front->route;
+	char text[LOG_TEXT_MAX];
 
 	v->front->stream = local;
-	refuse(v, r == -ERR_TIMEOUT ? FRONT_REFUSE_OFFLINE : FRONT_REFUSE_BUSY);
+	if (r != -ERR_REFUSED) {
+		refuse(v, r == -ERR_TIMEOUT ? FRONT_REFUSE_OFFLINE : FRONT_REFUSE_BUSY);
+		return;
+	}
+	log_debug("agent %llu, service %s: visitor refused, %u: %s",
+		  (unsigned long long)route->owner, route->service, status,
+		  log_text(text, str_of(reason ? reason : "")));
+	refuse(v, status == AGENT_BUSY ? FRONT_REFUSE_BUSY : FRONT_REFUSE_SERVICE);
 }
 
 static void on_closed(void *arg, const struct link_visitor_totals *totals)

@@ -107,6 +107,10 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 		front_refuse(f->front, visitor, FRONT_REFUSE_OFFLINE);
 		return;
 	}
+	if (strcmp(visitor->route.service, "broken") == 0) {
+		front_refuse(f->front, visitor, FRONT_REFUSE_SERVICE);
+		return;
+	}
 	if (strcmp(visitor->route.service, "full") == 0) {
 		front_refuse(f->front, visitor, FRONT_REFUSE_BUSY);
 		return;
@@ -137,6 +141,7 @@ static void add_routes(struct fixture *f)
 		{1, "plain", "plain.test", FRONT_SERVES_HTTP, true, 0},
 		{1, "secure", "*.secure.test", FRONT_SERVES_TLS, true, 0},
 		{1, "away", "away.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, false, 1},
+		{1, "broken", "broken.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
 		{1, "full", "full.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
 	};
 
@@ -456,6 +461,7 @@ static void refuses_visitors_of_those_who_are_away(void **state)
 {
 	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
 	static const char away[] = "GET / HTTP/1.1\r\nHost: away.test\r\n\r\n";
+	static const char broken[] = "GET / HTTP/1.1\r\nHost: broken.test\r\n\r\n";
 	static const char full[] = "HEAD / HTTP/1.1\r\nHost: full.test\r\n\r\n";
 	uint8_t hello[4096];
 	const char *text = ask_refused(f->http, away, sizeof(away) - 1, NULL);
@@ -472,6 +478,11 @@ static void refuses_visitors_of_those_who_are_away(void **state)
 	len = make_hello(hello, sizeof(hello), "full.test", NULL);
 	assert_memory_equal(ask_refused(f->https, hello, len, NULL) + 5, "\x02\x50", 2);
 	assert_int_equal(counted(f).refused_offline, 2);
+	assert_int_equal(counted(f).refused_busy, 2);
+	text = ask_refused(f->http, broken, sizeof(broken) - 1, NULL);
+	assert_has(text, "HTTP/1.1 502 Bad Gateway\r\n");
+	assert_has(text, "does not answer at the moment");
+	assert_int_equal(counted(f).refused_service, 1);
 	assert_int_equal(counted(f).refused_busy, 2);
 	stop(f);
 }
