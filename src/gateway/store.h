@@ -133,7 +133,7 @@ enum store_verb {
 
 /*
  * One operation. The caller fills it in and keeps it alive until done is called; it is the caller's
- * again then. Every verb can also fail with -ERR_FAILED, -ERR_DENIED and -ERR_NOMEM of the disk; e
+ * again then. Every verb can also fail with -ERR_FAILED and -ERR_NOMEM of the disk; e
  * says what to do.
  */
 struct store_op {

@@ -50,7 +50,7 @@ static const char *const migrations[] = {
 	"CREATE INDEX invite_names_name ON invite_names (name);",
 };
 
-int store_db_fail(const struct store_db *db, struct err *e)
+static int fail(const struct store_db *db, struct err *e)
 {
 	int code = db->db ? sqlite3_errcode(db->db) : SQLITE_NOMEM;
 	const char *text = db->db ? sqlite3_errmsg(db->db) : "out of memory";
@@ -83,6 +83,17 @@ int store_db_fail(const struct store_db *db, struct err *e)
 	default: /* SQLite has many more; its text is the best there is */
 		return err_set(e, ERR_FAILED, "%s: %s", db->path, text);
 	}
+}
+
+int store_db_fail(const struct store_db *db, struct err *e)
+{
+	int r = fail(db, e);
+
+	if (!db->opened || r == -ERR_NOMEM)
+		return r;
+	if (e)
+		e->code = ERR_FAILED;
+	return -ERR_FAILED;
 }
 
 /* ── statements ── */
@@ -283,6 +294,7 @@ int store_db_open(struct store_db *db, const char *folder, size_t bytes_max, str
 		r = migrate(db, e);
 	if (r == 0)
 		r = prepare_all(db, e);
+	db->opened = r == 0;
 	return r;
 }
 

@@ -57,6 +57,7 @@ enum store_statement {
 struct store_db {
 	char path[4096]; /* for errors */
 	sqlite3 *db;
+	bool opened;
 	sqlite3_stmt *statements[STORE_SQL_COUNT]; /* owned */
 };
 
@@ -65,7 +66,8 @@ int store_db_open(struct store_db *db, const char *folder, size_t bytes_max,
 		  struct err *e) MUST_CHECK;
 void store_db_close(struct store_db *db);
 
-/* What went wrong in the last call, in words of this program. */
+/* What went wrong in the last call, in words of this program. Once the database is open the disk
+ * makes -ERR_FAILED or -ERR_NOMEM only: other codes are the operations' own answers. */
 int store_db_fail(const struct store_db *db, struct err *e);
 
 /* A statement, ready for parameters and steps. */

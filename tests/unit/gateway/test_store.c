@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "gateway/store.h"
+#include "gateway/store_private.h"
 
 #define NOW  (1000 * 86400 * USEC_PER_S)
 #define DAY  (86400 * USEC_PER_S)
@@ -573,11 +573,31 @@ static void two_processes_can_write(void **state)
 	store_close(there);
 }
 
+/* -ERR_DENIED is what an invite says of itself. */
+static void a_disk_that_turns_read_only(void **state)
+{
+	struct store_op op = {.verb = STORE_REDEEM, .now_wall = NOW};
+	struct store *store = open_store(*state, NULL);
+	struct store_db db;
+
+	assert_int_equal(invite(store, "a", "laptop", NULL), 0);
+	store_close(store);
+	assert_int_equal(store_db_open(&db, *state, 1 << 20, NULL), 0);
+	assert_int_equal(sqlite3_exec(db.db, "PRAGMA query_only = 1", NULL, NULL, NULL), SQLITE_OK);
+	op.redeem.secret = secret_of("a");
+	op.redeem.key = key_of(1);
+	assert_int_equal(store_op_apply(&db, &op), -ERR_FAILED);
+	assert_int_equal(op.e.code, ERR_FAILED);
+	store_op_done(&op);
+	store_db_close(&db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_disk_that_turns_read_only),
 		TEST(an_invite_makes_an_agent),
 		TEST(a_code_is_good_for_one_key),
 		TEST(names_belong_to_one_agent),
