@@ -58,7 +58,11 @@ int gateway_common_ask(const struct gateway_common *common, json_t *request, jso
 	struct err e = {0};
 	int r;
 
-	if (!path || !request) {
+	if (!request) {
+		fprintf(stderr, "homeport-gateway: what you typed must be UTF-8 text\n");
+		return -1;
+	}
+	if (!path) {
 		json_decref(request);
 		return -1;
 	}

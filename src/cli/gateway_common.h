@@ -21,8 +21,8 @@ char *gateway_common_state(const struct gateway_common *common);
 char *gateway_common_socket(const struct gateway_common *common, const char *state);
 
 /*
- * Ask the running gateway. Takes the request; the answer is the caller's. 0, or -1: it was said on
- * stderr why not, the command ends with exit code 1.
+ * Ask the running gateway. Takes the request, NULL when its words are no UTF-8; the answer is the
+ * caller's. 0, or -1: it was said on stderr why not, the command ends with exit code 1.
  */
 int gateway_common_ask(const struct gateway_common *common, json_t *request,
 		       json_t **ret_answer) MUST_CHECK;

@@ -23,7 +23,10 @@ static json_t *request_of(const struct invite_options *o, const char *agent)
 	json_t *names = json_array();
 
 	for (size_t i = 0; i < o->names.n; i++)
-		json_array_append_new(names, json_string(o->names.at[i]));
+		if (json_array_append_new(names, json_string(o->names.at[i])) < 0) {
+			json_decref(names);
+			return NULL;
+		}
 	return json_pack("{s:s, s:s, s:o}", "command", "invite", "agent", agent, "names", names);
 }
 

@@ -195,6 +195,8 @@ def test_a_code_has_the_port_of_https(run):
 def test_invite_refused(gateway):
     assert "not a host name" in gateway.command("invite", "x", "--name", "a..b", expect=1).stderr
     gateway.command("invite", "not_a_label!", expect=1)
+    for words in (["invite", "\udcff"], ["invite", "x", "--name", "\udcff"], ["revoke", "\udcff"]):
+        assert "UTF-8" in gateway.command(*words, expect=1).stderr
     gateway.command("invite", "laptop", "--name", HELLO)
     assert "laptop" in gateway.command("invite", "nas", "--name", HELLO, expect=1).stderr
 
