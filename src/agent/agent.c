@@ -239,13 +239,13 @@ static void on_reach(void *arg, struct origin *origin)
 	case ORIGIN_UNKNOWN:
 		return;
 	case ORIGIN_NO:
-		log_warning("service %s: %s; visitors get %s until that changes", s->wish.id,
-			    origin_why(origin),
-			    s->wish.target.link == LINK_UDP ? "no answer" : "an error page");
+		log_warning("service %s: %s; visitors %s until that changes", s->wish.id,
+			    origin_why(origin), target_missed(&s->wish.target));
 		break;
 	case ORIGIN_YES:
 		if (s->missed)
-			log_info("service %s: %s answers now", s->wish.id, s->wish.target.text);
+			log_info("service %s: %s %s", s->wish.id, s->wish.target.text,
+				 target_back(&s->wish.target));
 		break;
 	}
 	s->missed = origin_reach(origin) == ORIGIN_NO;
@@ -458,13 +458,20 @@ static int dial_new(struct agent *agent, const struct agent_setup *setup, struct
 int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct err *e)
 {
 	struct link_dial *before = agent->dial;
+	struct joined joined = agent->joined;
+	uint16_t port = agent->port;
+	char host[HOSTNAME_MAX];
 	struct service *s;
 	int r;
 
+	strcpy(host, agent->host);
 	take_setup(agent, setup);
 	r = dial_new(agent, setup, e);
 	if (r < 0) {
 		agent->dial = before;
+		agent->joined = joined;
+		agent->port = port;
+		strcpy(agent->host, host);
 		return r;
 	}
 	link_dial_free(before);

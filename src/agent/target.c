@@ -203,6 +203,25 @@ int target_copy(struct target *to, const struct target *from)
 	return 0;
 }
 
+const char *target_missed(const struct target *target)
+{
+	switch (target->edge) {
+	case EDGE_FILES:
+	case EDGE_HTTP:
+		return "get an error page";
+	case EDGE_TCP:
+		return "are disconnected";
+	case EDGE_UDP:
+		break;
+	}
+	return "get no answer";
+}
+
+const char *target_back(const struct target *target)
+{
+	return target->edge == EDGE_FILES ? "is there now" : "answers now";
+}
+
 bool target_equal(const struct target *a, const struct target *b)
 {
 	return a->link == b->link && a->edge == b->edge && strcmp(a->text, b->text) == 0;

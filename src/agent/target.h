@@ -30,6 +30,12 @@ struct target {
 int target_parse(struct str text, struct target *ret, struct err *e) MUST_CHECK;
 void target_done(struct target *target);
 int target_copy(struct target *to, const struct target *from) MUST_CHECK;
+/* What becomes of visitors while it is not there: "get an error page". */
+const char *target_missed(const struct target *target);
+
+/* What it does when it is there again: "answers now". */
+const char *target_back(const struct target *target);
+
 bool target_equal(const struct target *a, const struct target *b);
 
 /* The port that is connected to, 0 for folders and Unix sockets. */

@@ -55,6 +55,15 @@ static int places_fill(char *state, bool chosen, struct places *ret, struct err 
 		places_done(&places);
 		return err_set(e, ERR_NOMEM, "state folder");
 	}
+	if (strlen(places.socket) >= sizeof(((struct sock_addr *)0)->path)) {
+		int r = err_set(e, ERR_FAILED,
+				"%s: too long for a socket (%zu bytes at most); use a shorter "
+				"--state folder",
+				places.socket, sizeof(((struct sock_addr *)0)->path) - 1);
+
+		places_done(&places);
+		return r;
+	}
 	*ret = places;
 	return 0;
 }
@@ -117,9 +126,12 @@ int common_joined(const struct places *places, struct joined *ret, struct err *e
 	int r = joined_load(places->state, ret, e);
 
 	if (r == -ERR_NOT_FOUND)
-		return err_set(e, ERR_NOT_FOUND,
-			       "no gateway joined yet. On the gateway, type \"homeport-gateway "
-			       "invite NAME\"; here, \"homeport join\", and paste the code");
+		return err_set(
+			e, ERR_NOT_FOUND,
+			"no gateway joined yet (none in %s%s). On the gateway, type "
+			"\"homeport-gateway invite NAME\"; here, \"homeport join\", and paste "
+			"the code",
+			places->state, geteuid() == 0 ? "" : "; what root joined is root's own");
 	return r;
 }
 

@@ -135,11 +135,10 @@ static void reach_text(const struct live *live, enum origin_reach reach, const c
 		       char *text, size_t size)
 {
 	bool silent = str_starts(str_of(why), STR("nothing listens"));
-	bool udp = str_starts(str_of(live->target), STR("udp:"));
-	const char *sees = udp ? "get no answer" : "get an error page";
+	const char *sees = target_missed(live->target);
 
 	if (reach == ORIGIN_YES)
-		snprintf(text, size, "%s answers now", live->target);
+		snprintf(text, size, "%s %s", live->target->text, target_back(live->target));
 	else if (silent)
 		snprintf(text, size, "%s%s; visitors %s until something does", why,
 			 live->reached ? " any more" : " yet", sees);

@@ -20,9 +20,9 @@ struct live {
 	struct loop *loop;	  /* borrowed; from live_start */
 	struct outlet *out, *err; /* owned; NULL before live_start */
 	bool json;
-	const char *id;	    /* of the service; borrowed */
-	const char *target; /* as people know it; borrowed */
-	char **urls;	    /* owned: those told */
+	const char *id;		     /* of the service; borrowed */
+	const struct target *target; /* borrowed */
+	char **urls;		     /* owned: those told */
 	size_t n_urls;
 	enum origin_reach reach; /* as told */
 	bool reached;		 /* at least once */

@@ -317,17 +317,6 @@ static int run_sharing(struct share *share, const struct joined *joined,
 	return r;
 }
 
-/* Without a gateway: what else there is. */
-static int join_first(int r, struct err *e)
-{
-	if (r == -ERR_NOT_FOUND)
-		return err_set(e, ERR_NOT_FOUND,
-			       "%s. Or share in your own network only, with --lan",
-			       "no gateway joined yet: type \"homeport-gateway invite NAME\" on "
-			       "the gateway, \"homeport join\" here, and paste the code");
-	return r;
-}
-
 /* What is damaged on this machine was not typed wrong. */
 static int not_usage(int r)
 {
@@ -341,9 +330,12 @@ static int run_gateway(struct share *share, const struct agent_config *config, s
 
 	if (r < 0)
 		return r;
-	r = joined_load(share->places.state, &joined, e);
+	r = common_joined(&share->places, &joined, e);
+	if (r == -ERR_NOT_FOUND)
+		strncat(e->text, ". Or share in your own network only, with --lan",
+			sizeof(e->text) - strlen(e->text) - 1);
 	if (r < 0)
-		return not_usage(join_first(r, e));
+		return not_usage(r);
 	r = name_it(&share->wish, &share->options->names, &joined, e);
 	if (r < 0)
 		return r;
@@ -373,9 +365,8 @@ static int share_it(struct share *share, const char *typed, struct err *e)
 
 	if (r < 0)
 		return r;
-	share->live = (struct live){.json = share->options->json,
-				    .id = share->wish.id,
-				    .target = share->wish.target.text};
+	share->live = (struct live){
+		.json = share->options->json, .id = share->wish.id, .target = &share->wish.target};
 	r = make_loop(share, e);
 	if (r == 0)
 		r = live_start(&share->live, share->loop, e);

@@ -319,10 +319,10 @@ int options_find_command(const struct program *program, int argc, char **argv,
 	}
 	if (at >= argc)
 		return err_set(e, ERR_NOT_FOUND, "needs a command");
+	*ret_at = at;
 	*ret = find_command(program, argv[at]);
 	if (!*ret)
 		return unknown_command(program, argv[at], e);
-	*ret_at = at;
 	return 0;
 }
 
@@ -415,7 +415,7 @@ static void help_program(struct writer *w, const struct program *program)
 		writer_printf(w, "  %-*s  %s\n", width, program->commands[i]->name,
 			      program->commands[i]->summary);
 	help_options(w, program, NULL);
-	writer_printf(w, "\n\"%s COMMAND --help\" tells more about a command.\n", program->name);
+	writer_printf(w, "\n\"%s help COMMAND\" tells more about a command.\n", program->name);
 }
 
 int options_help(const struct program *program, const struct command *cmd, struct buf *out)
@@ -455,10 +455,10 @@ static int main_help(const struct program *program, int argc, char **argv)
 	const struct command *cmd = NULL;
 	struct err e;
 
-	if (argc > 2)
-		cmd = find_command(program, argv[2]);
-	if (argc > 2 && !cmd) {
-		unknown_command(program, argv[2], &e);
+	if (argc > 1)
+		cmd = find_command(program, argv[1]);
+	if (argc > 1 && !cmd) {
+		unknown_command(program, argv[1], &e);
 		return refuse(program, NULL, &e);
 	}
 	return print_help(program, cmd, stdout);
@@ -485,9 +485,9 @@ int options_main(const struct program *program, int argc, char **argv)
 	struct err e;
 	int at = 0, r;
 
-	if (argc > 1 && strcmp(argv[1], "help") == 0)
-		return main_help(program, argc, argv);
 	r = options_find_command(program, argc, argv, &cmd, &at, &e);
+	if (r < 0 && at && strcmp(argv[at], "help") == 0)
+		return main_help(program, argc - at, argv + at);
 	if (r == -ERR_NOT_FOUND)
 		return main_without_command(program, argc, argv);
 	if (r < 0)

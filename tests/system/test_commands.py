@@ -89,6 +89,26 @@ def test_without_a_gateway_it_says_how_to_join(lone, words):
         assert "--lan" in done.stderr
 
 
+def test_where_a_gateway_was_looked_for(lone):
+    for words in (["share", "8000"], ["up"], ["status"]):
+        assert f"none in {lone.state}" in lone.command(*words, expect=1).stderr
+
+
+@pytest.mark.parametrize("words", [["share", "8000"], ["up"], ["status"], ["join"]])
+def test_a_state_folder_too_long_for_a_socket(lone, words):
+    lone.state = lone.home.path / ("x" * 100)
+    done = lone.command(*words, stdin="hp1:127.0.0.1:1/" + "A" * 64, expect=1)
+    assert "too long for a socket (107 bytes at most)" in done.stderr
+
+
+def test_help_as_a_command(lone):
+    lone.config.write_text("")
+    for words in (["help"], ["help", "share"]):
+        assert "Usage: homeport" in lone.command(*words).stdout
+    assert "homeport help COMMAND" in lone.command("help").stdout
+    assert 'unknown command "shaer"' in lone.command("help", "shaer", expect=2).stderr
+
+
 def test_errors_are_json_for_programs(lone):
     done = lone.command("share", "--json", "8000", expect=1)
     assert json.loads(done.stdout)["event"] == "error"

@@ -141,7 +141,7 @@ def test_a_folder_that_goes_and_comes_back(lone):
     visit(port, "x", "/other")
     share.wait_line(r"visitors get an error page until that changes")
     moved.rename(folder)
-    share.wait_line(r"answers now")
+    share.wait_line(r"is there now")
     assert visit(port, "x").text == "one"
     share.stop()
 

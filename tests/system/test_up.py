@@ -145,7 +145,7 @@ def test_a_folder_that_is_not_there_yet(gateway, agent):
     up = agent.up(hello(folder), ready=r"service hello: .*later")
     folder.mkdir()
     (folder / "index.html").write_text("here")
-    up.wait_line("service hello: .* answers now")
+    up.wait_line("service hello: .* is there now")
     wait_until(lambda: served(gateway, HELLO), "the folder")
     up.stop()
 

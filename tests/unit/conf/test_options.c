@@ -236,7 +236,7 @@ static void helps(void **state)
 		"  -h, --help         show this help\n"
 		"  -V, --version      show the version\n"
 		"\n"
-		"\"homeport COMMAND --help\" tells more about a command.\n";
+		"\"homeport help COMMAND\" tells more about a command.\n";
 	static const char *const asks[] = {"share --help", "share -lh", "--help share",
 					   "share x --json -h"};
 	AUTO(buf_donep) struct buf text = {0};
