@@ -44,6 +44,7 @@ static void set_state(struct carrier *c, enum carrier_state to, const char *why)
 		break;
 	case CARRIER_DEAD:
 		timer_stop(&c->deadline);
+		timer_stop(&c->soft_end);
 		liveness_stop(&c->liveness);
 		break;
 	}
@@ -766,6 +767,7 @@ int carrier_new(struct loop *loop, enum carrier_side side, struct stream *transp
 		    side == CARRIER_GATEWAY ? CARRIER_LINE_FROM_AGENT : NDJSON_LINE_MAX);
 	defer_init(&c->work, loop, on_work, c);
 	timer_init(&c->deadline, loop, on_deadline, c);
+	timer_init(&c->soft_end, loop, visitor_on_soft_end, c);
 	liveness_init(&c->liveness, loop, &live_handler, c);
 	if (session_new(c) < 0 || session_start(c) < 0) {
 		carrier_free(c);
@@ -795,6 +797,7 @@ void carrier_free(struct carrier *c)
 		*c->freed = true;
 	c->state = CARRIER_DEAD;
 	timer_stop(&c->deadline);
+	timer_stop(&c->soft_end);
 	liveness_stop(&c->liveness);
 	stream_close(c->transport);
 	nghttp2_session_del(c->session);

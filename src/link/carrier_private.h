@@ -33,6 +33,7 @@ struct carrier {
 	enum carrier_state state;
 	struct liveness liveness;
 	struct timer deadline; /* of DRAINING and CLOSING */
+	struct timer soft_end; /* visitors who end over the rate of resets: visitor_on_soft_end */
 	struct defer work;     /* callbacks to the owner, then the flush */
 	bool *freed;	       /* set while the owner is called back */
 	bool readable;	       /* the transport has more for the next turn */
@@ -125,4 +126,5 @@ void visitor_stream_closed(struct link_visitor *v, uint32_t error);
 void visitor_lost(struct link_visitor *v);   /* the connection is gone */
 void visitor_finish(struct link_visitor *v); /* call the owner back the last time, and free */
 void visitor_announce(struct link_visitor *v);
+void visitor_on_soft_end(void *carrier);
 void visitor_forget(struct link_visitor *v); /* agent: it is the control channel, no visitor */

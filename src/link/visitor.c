@@ -4,6 +4,7 @@
 #include "link/carrier_private.h"
 
 #define RESET_BURST_S	30
+#define SOFT_END_ROUND	USEC_PER_S
 #define WINDOW_GROW_UDP (50 * USEC_PER_MS) /* 1.3 MB/s in the first window */
 
 /* ── ending ── */
@@ -152,7 +153,28 @@ static bool stream_end_softly(struct link_visitor *v)
 	/* What nobody takes any more must not hold the agent back. */
 	nghttp2_session_consume_stream(c->session, rest->id, buf_len(&v->rx));
 	nghttp2_session_resume_data(c->session, rest->id);
+	if (!timer_running(&c->soft_end))
+		timer_start(&c->soft_end, SOFT_END_ROUND);
 	return true;
+}
+
+/* An agent that neither finishes nor takes END_STREAM would keep the stand-ins' streams: they are
+ * reset as the rate allows. */
+void visitor_on_soft_end(void *arg)
+{
+	struct carrier *c = arg;
+	struct link_visitor *v, *next;
+
+	list_for_each_safe (v, next, &c->visitors, node) {
+		if (!v->discarding)
+			continue;
+		if (!may_reset(c)) {
+			timer_start(&c->soft_end, SOFT_END_ROUND);
+			return;
+		}
+		stream_abort(v);
+		visitor_forget(v);
+	}
 }
 
 /* The local side broke off. */

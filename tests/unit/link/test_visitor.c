@@ -342,6 +342,23 @@ static void test_too_many_resets_become_soft_ends(void **state)
 	world_done(&w);
 }
 
+/* A service that never finishes keeps no stream: what could not be reset at once is, as the rate
+ * allows. */
+static void test_soft_ends_do_not_stay_for_ever(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	soft_ends(&w);
+	assert_int_equal(carrier_visitors(w.gateway.c), 30);
+	loop_sim_advance(w.loop, 40 * USEC_PER_S); /* one a second */
+	steps(&w, 50);
+	assert_int_equal(carrier_visitors(w.gateway.c), 0);
+	assert_int_equal(carrier_visitors(w.agent.c), 0);
+	assert_alive(&w);
+	world_done(&w);
+}
+
 static void test_closing_with_soft_ends_under_way(void **state)
 {
 	struct world w;
@@ -406,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_resets_reach_the_other_side),
 		cmocka_unit_test(test_the_agent_ends_a_visitor),
 		cmocka_unit_test(test_too_many_resets_become_soft_ends),
+		cmocka_unit_test(test_soft_ends_do_not_stay_for_ever),
 		cmocka_unit_test(test_closing_with_soft_ends_under_way),
 		cmocka_unit_test(test_losing_the_link_with_soft_ends_under_way),
 		cmocka_unit_test(test_refusals_beyond_the_rate_of_resets),
