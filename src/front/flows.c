@@ -148,9 +148,8 @@ static bool admit(struct front_flows *flows, const struct ipaddr *peer)
 	struct flow *goes = full ? who_goes(flows) : NULL;
 
 	if (flows->stopped || (full && !goes) ||
-	    !front_sources_enter(flows->config.sources, peer, loop_now(flows->loop)))
+	    !front_sources_enter_flow(flows->config.sources, peer, loop_now(flows->loop)))
 		return false;
-	front_sources_read(flows->config.sources, peer);
 	if (goes)
 		flow_end(goes);
 	return true;
@@ -183,7 +182,7 @@ static void begin(struct front_flows *flows, void *via, const struct udp_datagra
 	}
 	flow = flow_new(flows, via, d);
 	if (!flow) {
-		front_sources_leave(flows->config.sources, &d->peer);
+		front_sources_leave_flow(flows->config.sources, &d->peer);
 		return;
 	}
 	push(flow, d);

@@ -42,7 +42,7 @@ struct front_udp_counters {
 
 struct front_flows_handler {
 	/* A new flow, kind FRONT_UDP. It counts with its source, as a connection does: whoever
-	 * takes it calls front_sources_leave when its stream is closed. */
+	 * takes it calls front_sources_leave_flow when its stream is closed. */
 	void (*on_visitor)(void *arg, const struct front_visitor *visitor);
 	/* Datagrams for a visitor, out of `via` and from `local`: how many were sent. */
 	unsigned (*send)(void *arg, void *via, const struct ipaddr *peer,

@@ -715,7 +715,10 @@ void front_refuse(struct front *front, const struct front_visitor *visitor, enum
 	}
 	buf_done(&word);
 	stream_reset(visitor->stream);
-	front_gone(front, &visitor->peer);
+	if (visitor->kind == FRONT_UDP)
+		front_sources_leave_flow(front->config.sources, &visitor->peer);
+	else
+		front_gone(front, &visitor->peer);
 }
 
 /* ── the whole ── */

@@ -66,5 +66,12 @@ void front_sources_leave_unnamed(struct front_sources *sources);
 /* One of its connections (read) has ended. */
 void front_sources_leave(struct front_sources *sources, const struct ipaddr *peer);
 
-/* Entries of the table. */
+/*
+ * A flow of datagrams, and its end. It counts as a connection does, but in a table of its own:
+ * senders of datagrams can be invented, and nobody's connections may be shut out in his name.
+ */
+bool front_sources_enter_flow(struct front_sources *sources, const struct ipaddr *peer, usec_t now);
+void front_sources_leave_flow(struct front_sources *sources, const struct ipaddr *peer);
+
+/* Entries of both tables. */
 unsigned front_sources_count(struct front_sources *sources);

@@ -110,7 +110,7 @@ static const struct conf_row limits_rows[] = {
 	 offsetof(struct limits_section, connections_per_source), .min = 1, .max = 1000000,
 	 .preset = "1024",
 	 .help = "Connections at once from one source, which is an IPv4 address or an IPv6 /64. "
-		 "A flow of UDP counts as one."},
+		 "Flows of UDP are counted by themselves."},
 	{"new-per-source", CONF_INT, offsetof(struct limits_section, new_per_source_s), .min = 1,
 	 .max = 1000000, .preset = "500",
 	 .help = "New connections a second from one source; ten seconds' worth at once."},

@@ -14,6 +14,7 @@
 struct visitor {
 	struct worker *owner; /* borrowed: who has his agent's link */
 	struct ipaddr peer;
+	enum front_kind kind;
 	struct registry_stats *stats; /* borrowed: his agent's */
 	struct front_visitor *front;  /* owned, until the agent has taken him: many are idle long */
 };
@@ -34,7 +35,7 @@ static void visitor_free(struct visitor *v)
 /* He is gone, and his stream too. */
 static void forget(struct visitor *v)
 {
-	worker_count_gone(v->owner, &v->peer);
+	worker_count_visitor_gone(v->owner, &v->peer, v->kind);
 	visitor_free(v);
 }
 
@@ -140,7 +141,7 @@ static void turn_away(struct worker *here, const struct front_visitor *front)
 		return;
 	}
 	stream_close(front->stream);
-	worker_count_gone(here, &front->peer);
+	worker_count_visitor_gone(here, &front->peer, front->kind);
 }
 
 static struct visitor *visitor_new(const struct front_visitor *front, struct worker *owner,
@@ -155,7 +156,11 @@ static struct visitor *visitor_new(const struct front_visitor *front, struct wor
 		return NULL;
 	}
 	*copy = *front;
-	*v = (struct visitor){.owner = owner, .peer = front->peer, .stats = stats, .front = copy};
+	*v = (struct visitor){.owner = owner,
+			      .peer = front->peer,
+			      .kind = front->kind,
+			      .stats = stats,
+			      .front = copy};
 	return v;
 }
 
@@ -178,7 +183,7 @@ void visitors_on_visitor(void *arg, const struct front_visitor *front)
 		if (stats)
 			admission_leave(stats);
 		stream_close(front->stream);
-		worker_count_gone(here, &front->peer);
+		worker_count_visitor_gone(here, &front->peer, front->kind);
 		return;
 	}
 	if (owner == here) {

@@ -209,3 +209,12 @@ void worker_count_gone(struct worker *worker, const struct ipaddr *peer)
 {
 	front_sources_leave(worker->shared->sources, peer); /* the front may be gone already */
 }
+
+void worker_count_visitor_gone(struct worker *worker, const struct ipaddr *peer,
+			       enum front_kind kind)
+{
+	if (kind == FRONT_UDP)
+		front_sources_leave_flow(worker->shared->sources, peer);
+	else
+		worker_count_gone(worker, peer);
+}

@@ -88,3 +88,7 @@ void worker_run(struct worker *worker, const struct worker *from, void (*fn)(voi
 
 /* A connection handed over has ended: its source may have another one. Any thread. */
 void worker_count_gone(struct worker *worker, const struct ipaddr *peer);
+
+/* The same of a visitor, which may be a flow. */
+void worker_count_visitor_gone(struct worker *worker, const struct ipaddr *peer,
+			       enum front_kind kind);

@@ -37,7 +37,7 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 	assert_string_equal(visitor->route.service, "game");
 	if (w->refuse) {
 		stream_reset(visitor->stream);
-		front_sources_leave(w->sources, &visitor->peer);
+		front_sources_leave_flow(w->sources, &visitor->peer);
 		return;
 	}
 	assert_true(w->n_taken < STREAMS_MAX);
@@ -81,7 +81,7 @@ static void let_go(struct world *w, unsigned i)
 {
 	if (w->taken[i].stream) {
 		stream_close(TAKE(w->taken[i].stream));
-		front_sources_leave(w->sources, &w->taken[i].peer);
+		front_sources_leave_flow(w->sources, &w->taken[i].peer);
 	}
 }
 

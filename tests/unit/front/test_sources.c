@@ -47,6 +47,24 @@ static void limits_what_one_source_reads_and_holds(void **state)
 	front_sources_free(s);
 }
 
+/* Datagrams that say they come from an agent's address do not shut the agent out. */
+static void flows_are_counted_by_themselves(void **state)
+{
+	struct front_sources *s = make((struct front_limits){100, 2, 3, 1, 2});
+	struct ipaddr a = addr("192.0.2.1"), b = addr("192.0.2.2"), c = addr("192.0.2.3");
+
+	for (int i = 0; i < 3; i++)
+		assert_true(front_sources_enter_flow(s, &a, NOW));
+	assert_false(front_sources_enter_flow(s, &a, NOW));
+	assert_true(front_sources_enter_flow(s, &b, NOW));
+	assert_false(front_sources_enter_flow(s, &c, NOW)); /* the table is full */
+	assert_true(front_sources_enter(s, &a, NOW));
+	assert_true(front_sources_enter(s, &c, NOW));
+	front_sources_leave_flow(s, &a);
+	assert_true(front_sources_enter_flow(s, &a, NOW));
+	front_sources_free(s);
+}
+
 static void limits_what_all_read(void **state)
 {
 	struct front_sources *s = make((struct front_limits){2, 2, 9, 1000, 100});
@@ -172,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_what_one_source_reads_and_holds),
+		cmocka_unit_test(flows_are_counted_by_themselves),
 		cmocka_unit_test(limits_what_all_read),
 		cmocka_unit_test(counts_those_without_a_name),
 		cmocka_unit_test(a_source_is_an_ipv6_network),
