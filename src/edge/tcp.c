@@ -283,9 +283,12 @@ int edge_tcp_serve(struct edge_service *service, const struct edge_visitor *visi
 	struct tcp *t;
 	int r = start(service, visitor, &t, e);
 
-	if (r < 0)
+	if (r < 0) {
 		stream_reset(stream);
-	else
-		t->below = stream;
-	return r;
+		return r;
+	}
+	/* The pump will read; until then nobody is told, who gave it away least of all. */
+	stream_set_handler(stream, NULL, NULL);
+	t->below = stream;
+	return 0;
 }

@@ -107,7 +107,8 @@ static void format_connections(struct out *out, const struct front_counters *c)
 	       "Connections that were turned away: limit (of a source), unknown (a name that is "
 	       "nobody's), invalid (neither TLS nor HTTP), proxy (no PROXY header), timeout, "
 	       "offline "
-	       "(the agent is away), busy (a limit of the agent, or its refusal).");
+	       "(the agent is away), busy (a limit of the agent), service (it does not answer, or "
+	       "does not want this visitor).");
 	format_refused(out, "connections_refused_total", counts, ARRAY_LEN(counts));
 }
 

@@ -117,6 +117,30 @@ static void joins_a_direct_visitor(void **state)
 	world_done(w);
 }
 
+static void on_stale(void *arg, unsigned events)
+{
+	fail_msg("whoever gave the stream away is told of it");
+}
+
+/* Who served him before may be gone when his bytes come, while the connection is being made. */
+static void forgets_whose_the_stream_was(void **state)
+{
+	struct edge_visitor visitor = world_who();
+	struct world world, *w = &world;
+	struct stream *a, *b;
+	char byte;
+
+	start(w);
+	assert_int_equal(mem_pair_new(w->loop, 0, &a, &b, NULL), 0);
+	stream_set_handler(b, on_stale, NULL);
+	assert_int_equal(stream_read(b, &byte, 1, NULL), -ERR_AGAIN);
+	peer_init(&w->visitor, w->loop, a);
+	edge_serve(w->service, &visitor, b);
+	talk(w);
+	assert_reported(w);
+	world_done(w);
+}
+
 static void says_that_nobody_listens(void **state)
 {
 	struct world world, *w = &world;
@@ -432,6 +456,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lends_the_connection),
 		cmocka_unit_test(joins_a_direct_visitor),
+		cmocka_unit_test(forgets_whose_the_stream_was),
 		cmocka_unit_test(says_that_nobody_listens),
 		cmocka_unit_test(a_reset_goes_through),
 		cmocka_unit_test(the_service_may_go),
