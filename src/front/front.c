@@ -6,6 +6,7 @@
  *	             ├─ verdict with an answer ──────▶ LINGERING (linger.c) ─▶ gone
  *	             └─ garbage, end, 5 s without a byte ─────────────────▶ gone
  *
+ * When as many are being read as may be, the oldest that has said nothing makes room for the next.
  * It counts with its source as being read until it leaves READING, and as a connection until gone.
  * One from a load balancer is PROXIED before READING: of no source until a header named the
  *visitor.
@@ -38,6 +39,7 @@ struct listener {
 struct visit {
 	struct front *front; /* borrowed */
 	struct list node;
+	struct list silent;    /* among those that have said nothing */
 	struct stream *stream; /* owned */
 	struct ipaddr peer;    /* PROXIED: the proxy */
 	uint16_t local_port;
@@ -57,6 +59,7 @@ struct front {
 	struct list listeners; /* owned */
 	bool stopped;	       /* no further ones */
 	struct list visits;    /* owned, oldest first: all have the same time */
+	struct list silent;    /* of them, oldest first */
 	struct timer timer;    /* for the oldest; may fire early */
 	struct front_linger linger;
 	uint64_t counters[COUNTERS]; /* atomic */
@@ -82,6 +85,7 @@ static struct stream *visit_release(struct visit *visit)
 	struct stream *stream = visit->stream;
 
 	list_remove(&visit->node);
+	list_remove(&visit->silent);
 	if (visit->proxied)
 		front_sources_leave_unnamed(visit->front->config.sources);
 	else
@@ -346,6 +350,7 @@ static bool visit_read_header(struct visit *visit)
 	n = stream_read(visit->stream, scratch, PROXYV2_MAX - buf_len(&visit->bytes), NULL);
 	if (n == -ERR_AGAIN)
 		return false;
+	list_remove(&visit->silent);
 	if (n <= 0 || buf_append(&visit->bytes, scratch, (size_t)n) < 0) {
 		visit_drop(visit, COUNT_left);
 		return false;
@@ -373,6 +378,7 @@ static void visit_read(struct visit *visit)
 
 		if (n == -ERR_AGAIN)
 			return;
+		list_remove(&visit->silent);
 		if (n <= 0) {
 			visit_drop(visit, COUNT_left);
 			return;
@@ -472,6 +478,7 @@ static void visit_start(struct listener *l, struct stream *stream, const struct 
 		return;
 	}
 	list_push(&front->visits, &visit->node);
+	list_push(&front->silent, &visit->silent);
 	if (!timer_running(&front->timer))
 		timer_start_at(&front->timer, visit->deadline);
 	stream_set_handler(stream, visit_on_ready, visit);
@@ -504,11 +511,22 @@ static void refuse_fd(int fd)
 	close(fd);
 }
 
-static bool may_enter(struct front *front, const struct ipaddr *peer, bool proxied)
+static bool enter(struct front *front, const struct ipaddr *peer, bool proxied)
 {
 	if (proxied)
 		return front_sources_enter_unnamed(front->config.sources);
 	return front_sources_enter(front->config.sources, peer, loop_now(front->loop));
+}
+
+/* Some dozens of addresses that connect and say nothing must not shut everybody out. */
+static bool may_enter(struct front *front, const struct ipaddr *peer, bool proxied)
+{
+	if (enter(front, peer, proxied))
+		return true;
+	if (list_empty(&front->silent) || !front_sources_crowded(front->config.sources))
+		return false;
+	visit_drop(list_entry(front->silent.next, struct visit, silent), COUNT_refused_limit);
+	return enter(front, peer, proxied);
 }
 
 static void on_accept(void *arg, int fd, const struct ipaddr *peer)
@@ -740,6 +758,7 @@ int front_new(struct loop *loop, const struct front_config *config,
 	front->arg = arg;
 	list_init(&front->listeners);
 	list_init(&front->visits);
+	list_init(&front->silent);
 	timer_init(&front->timer, loop, on_timer, front);
 	front_linger_init(&front->linger, loop, on_linger_gone, front);
 	*ret_front = front;

@@ -205,6 +205,16 @@ bool front_sources_enter(struct front_sources *s, const struct ipaddr *peer, use
 	return entered;
 }
 
+bool front_sources_crowded(struct front_sources *s)
+{
+	bool crowded;
+
+	pthread_mutex_lock(&s->lock);
+	crowded = s->reading >= s->limits.reading_max;
+	pthread_mutex_unlock(&s->lock);
+	return crowded;
+}
+
 bool front_sources_enter_unnamed(struct front_sources *s)
 {
 	bool entered;

@@ -50,6 +50,9 @@ void front_sources_free(struct front_sources *sources); /* NULL is fine */
  * limit says no, and nothing was counted. */
 bool front_sources_enter(struct front_sources *sources, const struct ipaddr *peer, usec_t now);
 
+/* Whether as many connections of all sources are being read as may be. */
+bool front_sources_crowded(struct front_sources *sources);
+
 /* One of its connections is not being read any more; it still counts as a connection. */
 void front_sources_read(struct front_sources *sources, const struct ipaddr *peer);
 

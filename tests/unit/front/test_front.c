@@ -457,6 +457,36 @@ static void an_answer_survives_a_body_nobody_reads(void **state)
 	stop(f);
 }
 
+static bool one_was_pushed_out(const struct front_counters *c)
+{
+	return c->refused_limit == 1;
+}
+
+static void the_silent_make_room(void **state)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n";
+	struct front_limits limits = FRONT_LIMITS_DEFAULT;
+	struct fixture *f;
+	int begun, first, second;
+
+	limits.reading_max = 3;
+	f = start(limits, PATIENT);
+	begun = dial_from(2, f->http);
+	say_text(begun, "GET / HT");
+	ask(f, request, "[http plain plain.test]"); /* so that those bytes are read */
+	first = dial_from(3, f->http);
+	second = dial_from(4, f->http);
+	ask(f, request, "[http plain plain.test]");
+	await(f, one_was_pushed_out);
+	assert_int_equal(recv(first, &(char){0}, 1, 0), 0);
+	close(first);
+	say(second, request, sizeof(request) - 1);
+	assert_served(second, request, sizeof(request) - 1, "[http plain plain.test]");
+	say_text(begun, "TP/1.1\r\nHost: plain.test\r\n\r\n");
+	assert_served(begun, request, sizeof(request) - 1, "[http plain plain.test]");
+	stop(f);
+}
+
 static void refuses_visitors_of_those_who_are_away(void **state)
 {
 	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
@@ -807,6 +837,7 @@ int main(void)
 		cmocka_unit_test(redirects_names_that_speak_only_https),
 		cmocka_unit_test(answers_strangers_in_their_language),
 		cmocka_unit_test(an_answer_survives_a_body_nobody_reads),
+		cmocka_unit_test(the_silent_make_room),
 		cmocka_unit_test(refuses_visitors_of_those_who_are_away),
 		cmocka_unit_test(reads_bytes_that_come_one_by_one),
 		cmocka_unit_test(strangers_do_not_hold_up_others),
