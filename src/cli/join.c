@@ -49,8 +49,9 @@ static int read_code(struct link_code *ret, struct err *e)
 static void print_names(const struct link_joined *joined)
 {
 	for (size_t i = 0; i < joined->n_names; i++)
-		printf("           %s\n", joined->names[i]);
-	printf("           and every name below %s.%s\n", joined->agent, joined->domain);
+		printf("%-10s %s\n", i ? "" : "names", joined->names[i]);
+	printf("%-10s %severy name below %s.%s\n", joined->n_names ? "" : "names",
+	       joined->n_names ? "and " : "", joined->agent, joined->domain);
 }
 
 static void print_for_person(const struct pairing *p, const struct link_joined *joined)
@@ -61,7 +62,6 @@ static void print_for_person(const struct pairing *p, const struct link_joined *
 	printf("as         %s\n", joined->agent);
 	printf("this key   %s\n", tls_key_hash_format(key, tls_identity_hash(p->identity)));
 	printf("its key    %s\n", tls_key_hash_format(key, &p->code->gateway));
-	printf("names\n");
 	print_names(joined);
 	printf("next       homeport share ./folder       or a port: homeport share 8000\n");
 }

@@ -208,7 +208,7 @@ static void test_each_by_itself(void **state)
 static void add_many_names(struct link_services *services, size_t total)
 {
 	struct link_service *service = NULL;
-	char id[16], name[64];
+	char id[24], name[64];
 
 	for (size_t i = 0; i < total; i++) {
 		if (i % LINK_NAMES_MAX == 0) {
