@@ -18,6 +18,12 @@ struct services {
 	struct htable agents;  /* owned: of struct served */
 };
 
+/* An agent's lists are decided five at once and five a second: each looks at all its names and
+ * ports, and an agent may send them as fast as its line goes. Of those that came too soon the
+ * newest waits. */
+#define LISTS_INTERVAL (200 * USEC_PER_MS)
+#define LISTS_BURST    (4 * LISTS_INTERVAL)
+
 /* An agent that was here since the start. */
 struct served {
 	struct services *all; /* borrowed */
@@ -27,7 +33,13 @@ struct served {
 	struct rawports raw;
 	struct link_services wanted; /* the last list */
 	struct link_grants grants;   /* and the answer */
+
+	usec_t full_at; /* the allowance for lists, as in front/sources.c */
+	struct timer later;
+	struct link_services waiting; /* while `later` runs */
 };
+
+static void on_later(void *arg);
 
 /* ── the table ── */
 
@@ -75,6 +87,7 @@ static struct served *add(struct services *all, uint64_t agent)
 	served->agent = agent;
 	strcpy(served->name, info.name);
 	rawports_init(&served->raw, all->worker, agent);
+	timer_init(&served->later, all->worker->loop, on_later, served);
 	if (htable_add(&all->agents, &served->node, hash_of(all, agent)) < 0) {
 		free(served);
 		return NULL;
@@ -92,6 +105,8 @@ static struct served *find_or_add(struct services *all, uint64_t agent)
 static void served_free(struct served *served)
 {
 	htable_remove(&served->all->agents, &served->node);
+	timer_stop(&served->later);
+	link_services_done(&served->waiting);
 	rawports_done(&served->raw);
 	link_services_done(&served->wanted);
 	link_grants_done(&served->grants);
@@ -311,6 +326,44 @@ static void take_list(struct served *served, const struct link_services *wanted)
 	link_hub_grant(served->all->worker->hub, served->agent, &served->grants);
 }
 
+static void take_now(struct served *served, const struct link_services *wanted)
+{
+	served->full_at =
+		MAX(served->full_at, loop_now(served->all->worker->loop)) + LISTS_INTERVAL;
+	take_list(served, wanted);
+}
+
+static void on_later(void *arg)
+{
+	struct served *served = arg;
+	struct link_services wanted = served->waiting;
+
+	served->waiting = (struct link_services){0};
+	if (served->all->worker->front) /* else the gateway is stopping */
+		take_now(served, &wanted);
+	link_services_done(&wanted);
+}
+
+static void take_or_wait(struct served *served, const struct link_services *wanted)
+{
+	usec_t now = loop_now(served->all->worker->loop);
+	struct link_services copy = {0};
+
+	if (served->full_at <= now + LISTS_BURST) {
+		timer_stop(&served->later); /* an older one */
+		link_services_done(&served->waiting);
+		take_now(served, wanted);
+		return;
+	}
+	if (link_services_copy(&copy, wanted) < 0) {
+		log_error("agent %s: no memory for its services", served->name);
+		return;
+	}
+	link_services_done(&served->waiting);
+	served->waiting = copy;
+	timer_start_at(&served->later, served->full_at - LISTS_BURST);
+}
+
 void services_on_list(void *arg, uint64_t agent, const struct link_services *wanted)
 {
 	struct worker *worker = arg;
@@ -324,7 +377,7 @@ void services_on_list(void *arg, uint64_t agent, const struct link_services *wan
 	}
 	served = find_or_add(worker->services, agent);
 	if (served)
-		take_list(served, wanted);
+		take_or_wait(served, wanted);
 }
 
 static void came(struct worker *worker, uint64_t agent, const struct ipaddr *observed,

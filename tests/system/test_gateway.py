@@ -542,3 +542,15 @@ def test_limits_by_source(run):
                 stack.enter_context(connect(gateway.http, source="127.0.0.9"))
         assert visit(gateway.http, HELLO).body == PAGE
         assert status(gateway)["connections"]["refused_limit"] >= 5
+
+
+def test_lists_come_too_fast(gateway, foreign):
+    """Not each is decided, but the newest always."""
+    with foreign.link([web(HELLO)]) as link:
+        link.welcome
+        for revision in range(2, 202):
+            link.send(type="services", revision=revision, services=[web(HELLO)])
+        wait_until(lambda: link.message("services")["revision"] == 201, "the newest is answered")
+        answers = [x for x in link.messages if x["type"] == "services"]
+        assert len(answers) < 20, len(answers)
+        assert visit(gateway.http, HELLO).body == PAGE
