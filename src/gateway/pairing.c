@@ -1,7 +1,9 @@
 #include "gateway/pairing.h"
 
 #include "base/log.h"
+#include "front/routes.h"
 #include "gateway/registry.h"
+#include "gateway/services.h"
 #include "gateway/store.h"
 #include "gateway/worker.h"
 
@@ -48,6 +50,49 @@ static void explain_refusal(const struct pairing *p)
 	}
 }
 
+/* ── a name that was somebody else's ── */
+
+/* Two agents whose lists are to be decided again, one after the other. */
+struct handover {
+	struct worker_shared *shared; /* borrowed */
+	uint64_t from, to;
+};
+
+static void hand_over_to(void *arg)
+{
+	struct handover *h = arg;
+
+	services_reconsider(worker_of(h->shared, h->to)->services, h->to);
+	free(h);
+}
+
+static void hand_over_from(void *arg)
+{
+	struct handover *h = arg;
+	struct worker *here = worker_of(h->shared, h->from);
+
+	services_reconsider(here->services, h->from);
+	worker_run(worker_of(h->shared, h->to), here, hand_over_to, h);
+}
+
+/* An agent may have had names below its own that an invite gives to this one. */
+static void take_over(const struct pairing *p, const char *name, unsigned serves)
+{
+	struct worker_shared *shared = p->worker->shared;
+	uint64_t agent = p->op.ret_agent.id;
+	struct front_route route;
+	struct handover *h;
+
+	if (front_routes_find(shared->routes, str_of(name), serves, &route) < 0 ||
+	    route.owner == agent || route.name[0] == '*')
+		return;
+	h = malloc(sizeof(*h));
+	if (!h)
+		return; /* then with the next list of each */
+	*h = (struct handover){.shared = shared, .from = route.owner, .to = agent};
+	worker_run(worker_of(shared, route.owner), p->worker, hand_over_from, h);
+}
+
 static int welcome(const struct pairing *p, struct link_joined *joined)
 {
 	const struct store_op *op = &p->op;
@@ -74,6 +119,10 @@ static void let_in(const struct pairing *p)
 		log_info("agent %s has joined with the key %s", op->ret_agent.name,
 			 tls_key_hash_format(key, &op->redeem.key));
 		link_hub_joined(p->worker->hub, p->connection, &joined);
+		for (size_t i = 0; i < op->n_ret_names; i++) {
+			take_over(p, op->ret_names[i].name, FRONT_SERVES_HTTP);
+			take_over(p, op->ret_names[i].name, FRONT_SERVES_TLS);
+		}
 	}
 	link_joined_done(&joined);
 }

@@ -380,6 +380,14 @@ void services_on_list(void *arg, uint64_t agent, const struct link_services *wan
 		take_or_wait(served, wanted);
 }
 
+void services_reconsider(struct services *all, uint64_t agent)
+{
+	struct served *served = find(all, agent);
+
+	if (served && all->worker->front && !timer_running(&served->later))
+		take_list(served, &served->wanted);
+}
+
 static void came(struct worker *worker, uint64_t agent, const struct ipaddr *observed,
 		 usec_t now_wall)
 {

@@ -19,6 +19,9 @@ void services_free(struct services *services); /* NULL is fine */
 void services_on_list(void *arg, uint64_t agent, const struct link_services *wanted);
 void services_on_online(void *arg, uint64_t agent, bool online, const struct ipaddr *observed);
 
+/* Who may use which name has changed: decide the agent's last list again, if there is one. */
+void services_reconsider(struct services *services, uint64_t agent);
+
 /* The agent was revoked: its links are closed, its names and ports are free. */
 void services_expel(struct services *services, uint64_t agent);
 

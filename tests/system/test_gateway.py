@@ -554,3 +554,21 @@ def test_lists_come_too_fast(gateway, foreign):
         answers = [x for x in link.messages if x["type"] == "services"]
         assert len(answers) < 20, len(answers)
         assert visit(gateway.http, HELLO).body == PAGE
+
+
+def test_a_name_changes_hands(run, gateway, foreign):
+    """What an invite gives to another agent is his at once."""
+    name = "web.laptop.localhost"
+    with foreign.link([web(name), web(HELLO, service="hello")]) as laptop:
+        assert laptop.welcome["services"][0]["granted"]
+        home = run.home()
+        nas = ForeignAgent(home.path)
+        assert nas.join(gateway.invite("nas", name))["type"] == "joined"
+        grants = laptop.message("services")["services"]
+        assert [g["granted"] for g in grants] == [False, True], grants
+        with nas.link([web(name)], answer=lambda head: PAGE_OF_NAS) as link:
+            assert link.welcome["services"][0]["granted"]
+            assert visit(gateway.http, name).body == b"nas"
+
+
+PAGE_OF_NAS = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nnas"
