@@ -2,6 +2,7 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 3
+SOAK_ROUNDS ?= 20
 
 build: build/build.ninja
 	ninja -C build
@@ -16,6 +17,11 @@ check:
 # Every fuzz target in turn, from its seeds and from what earlier rounds found.
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
+
+# Bad days again and again: cut lines, stopped programs, crowds. Prints p50 and p99; hours, on a machine that
+# does nothing else.
+soak: build
+	SOAK_ROUNDS=$(SOAK_ROUNDS) /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs -m soak tests/system
 
 # homeport beside ssh -R and no tunnel; a few minutes, on a machine that does nothing else.
 bench:
@@ -47,4 +53,4 @@ format:
 clean:
 	rm -rf build build-check build-fuzz build-bench build-deb
 
-.PHONY: build check fuzz bench install uninstall deb deb-check format clean
+.PHONY: build check fuzz soak bench install uninstall deb deb-check format clean

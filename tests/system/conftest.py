@@ -1,4 +1,5 @@
 """Fixtures of the system tests; what they hand out is described in harness.py."""
+import os
 import signal
 
 import pytest
@@ -6,19 +7,83 @@ import pytest
 from harness import ROOT, Agent, Gateway, Runner
 
 TEST_LIMIT_S = 120  # a test that hangs ends here, with a traceback
+SOAK_LIMIT_S = 3600  # one with many rounds
+SOAK_ROUNDS = int(os.environ.get("SOAK_ROUNDS", 20))
+FIGURES = pytest.StashKey()  # what tests have measured, one line each
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out by ./check --quick")
+    config.addinivalue_line("markers", "soak: many rounds; only with -m soak")
+    config.stash[FIGURES] = []
+
+
+def pytest_collection_modifyitems(config, items):
+    if "soak" not in config.option.markexpr:
+        out = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=out)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if "soak" in config.option.markexpr and config.stash[FIGURES]:
+        terminalreporter.section("figures")
+        for line in config.stash[FIGURES]:
+            terminalreporter.write_line(line)
+
+
+class Rounds:
+    """How often a test does what it does, and how long things took."""
+
+    def __init__(self, n, soak, figures):
+        self.n = n
+        self.soak = soak
+        self._figures = figures
+        self._took = {}  # what -> (seconds of each round, the most it may be)
+
+    def __iter__(self):
+        return iter(range(self.n))
+
+    def each(self, short, *others):
+        """This value for a short run; all of them, each n times, for a long one."""
+        return [value for value in (short, *others) for _ in self] if self.soak else [short]
+
+    def took(self, what, seconds, most):
+        self._took.setdefault(what, ([], most))[0].append(seconds)
+
+    def say(self, line):
+        print(line)
+        self._figures.append(line)
+
+    def finish(self):
+        slow = []
+        for what, (seconds, most) in self._took.items():
+            seconds.sort()
+            p50, p99 = (seconds[int(len(seconds) * share)] for share in (0.5, 0.99))
+            self.say(f"{what}: {len(seconds)} rounds, p50 {p50:.2f} s, p99 {p99:.2f} s")
+            if p99 > most:
+                slow.append(f"{what}: {p99:.2f} s, and not {most}")
+        assert not slow, slow
+
+
+@pytest.fixture(params=[1, pytest.param(SOAK_ROUNDS, marks=pytest.mark.soak)], ids=["short", "soak"])
+def rounds(request):
+    """Once, or SOAK_ROUNDS times with `make soak`."""
+    soak = request.node.get_closest_marker("soak") is not None
+    rounds = Rounds(request.param, soak, request.config.stash[FIGURES])
+    yield rounds
+    rounds.finish()
 
 
 @pytest.fixture(autouse=True)
-def limit():
+def limit(request):
+    seconds = SOAK_LIMIT_S if request.node.get_closest_marker("soak") else TEST_LIMIT_S
+
     def expired(number, frame):
-        raise TimeoutError(f"the test took more than {TEST_LIMIT_S} s")
+        pytest.fail(f"the test took more than {seconds} s")  # no OSError, which tests may expect
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(TEST_LIMIT_S)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
