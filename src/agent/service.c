@@ -28,7 +28,7 @@ static int service_alloc(struct agent *agent, const struct wish *wish, struct se
 int service_new(struct agent *agent, const struct wish *wish, const struct origin_events *events,
 		struct service **ret_service, struct err *e)
 {
-	struct service *s;
+	struct service *s = NULL;
 	int r = service_alloc(agent, wish, &s, e);
 
 	if (r < 0)

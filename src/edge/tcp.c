@@ -261,7 +261,7 @@ int edge_tcp_open(struct edge_service *service, const struct edge_visitor *visit
 		  void (*done)(void *arg, int r, struct stream *s, const struct err *e), void *arg,
 		  struct edge_visit **ret_opening, struct err *e)
 {
-	struct tcp *t;
+	struct tcp *t = NULL;
 	int r = start(service, visitor, &t, e);
 
 	if (r < 0)
@@ -280,7 +280,7 @@ void edge_tcp_cancel(struct edge_visit *opening)
 int edge_tcp_serve(struct edge_service *service, const struct edge_visitor *visitor,
 		   struct stream *stream, struct err *e)
 {
-	struct tcp *t;
+	struct tcp *t = NULL;
 	int r = start(service, visitor, &t, e);
 
 	if (r < 0) {
