@@ -24,6 +24,7 @@ struct request {
 	struct worker_shared *shared; /* borrowed */
 	struct ctl_client *client;    /* borrowed; NULL: gone */
 	struct store_op op;
+	char invite_names[STORE_INVITE_NAMES_MAX][HOSTNAME_MAX];
 	struct link_code code; /* invite */
 	int64_t valid_s;       /* invite */
 	bool names;	       /* the answer is about names, not about all */
@@ -214,6 +215,7 @@ static void do_invite(struct gateway_control *control, struct request *request, 
 	struct err e = {0};
 
 	request->op.verb = STORE_INVITE;
+	request->op.invite.names = request->invite_names;
 	if (read_invite(json, request, &e) < 0) {
 		request_fail(request, e.text);
 		return;

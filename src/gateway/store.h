@@ -38,7 +38,7 @@
 #define STORE_INVITE_NAMES_MAX	  32
 #define STORE_INVITES_MAX	  1000 /* open at once */
 #define STORE_NAMES_PER_AGENT_MAX 256
-#define STORE_QUEUE_MAX		  65536 /* operations that wait */
+#define STORE_QUEUE_MAX		  16384 /* operations that wait */
 #define STORE_BATCH_MAX		  256	/* operations in one transaction */
 #define STORE_BYTES_MAX		  ((size_t)1 << 30)
 
@@ -86,8 +86,8 @@ void store_secret_hash(struct store_secret *ret, const void *secret, size_t len)
 struct store_invite {
 	struct store_secret secret;
 	char agent[STORE_AGENT_MAX]; /* who may redeem it becomes this agent */
-	char names[STORE_INVITE_NAMES_MAX][HOSTNAME_MAX];
-	size_t n_names;
+	char (*names)[HOSTNAME_MAX]; /* borrowed until done */
+	size_t n_names;		     /* STORE_INVITE_NAMES_MAX at most */
 	usec_t expires_wall;
 };
 

@@ -73,13 +73,15 @@ static struct tls_key_hash key_of(uint8_t n)
 
 static int invite(struct store *store, const char *secret, const char *agent, const char *name)
 {
+	char names[1][HOSTNAME_MAX];
 	struct store_op op = {.verb = STORE_INVITE, .now_wall = NOW};
 
 	op.invite.secret = secret_of(secret);
 	op.invite.expires_wall = NOW + DAY;
 	strcpy(op.invite.agent, agent);
 	if (name) {
-		strcpy(op.invite.names[0], name);
+		strcpy(names[0], name);
+		op.invite.names = names;
 		op.invite.n_names = 1;
 	}
 	return finish(store, &op);
@@ -435,7 +437,9 @@ static void a_full_disk_is_told_and_changes_nothing(void **state)
 	assert_int_equal(store_open(*state, &options, &store, NULL, NULL), 0);
 	for (; r == 0 && done < 100000; done++) {
 		struct store_op op = {.verb = STORE_INVITE, .now_wall = NOW};
+		char names[STORE_INVITE_NAMES_MAX][HOSTNAME_MAX];
 
+		op.invite.names = names;
 		snprintf(secret, sizeof(secret), "s%u", done);
 		op.invite.secret = secret_of(secret);
 		op.invite.expires_wall = NOW + (done ? 0 : DAY); /* no limit but the disk */
@@ -592,12 +596,18 @@ static void a_disk_that_turns_read_only(void **state)
 	store_db_close(&db);
 }
 
+static void what_waits_is_small(void **state)
+{
+	assert_in_range(sizeof(struct store_op) * STORE_QUEUE_MAX, 1, 32 << 20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_that_turns_read_only),
+		TEST(what_waits_is_small),
 		TEST(an_invite_makes_an_agent),
 		TEST(a_code_is_good_for_one_key),
 		TEST(names_belong_to_one_agent),
