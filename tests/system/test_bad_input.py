@@ -237,7 +237,7 @@ def test_a_shared_folder_deleted(gateway, agent):
     assert visit(gateway.http, HELLO).status == 503
     folder.mkdir()
     (folder / "index.html").write_text("again")
-    share.wait_line("site answers now")
+    share.wait_line("site is there now")
     assert visit(gateway.http, HELLO).text == "again"
     share.stop()
 

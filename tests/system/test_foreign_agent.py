@@ -164,7 +164,7 @@ def test_unknown_version(gateway, foreign, version):
     ({"instance": "me"}, 'field "instance"'),
     ({"carrier": 4}, 'field "carrier"'),
     ({"services": [{"id": "Web", "kind": "http"}]}, '"id"'),
-    ({"services": [{"id": "web", "kind": "gopher"}]}, 'service "web"'),
+    ({"services": [{"id": "web", "kind": 70}]}, 'service "web"'),
     ({"services": [web(), web()]}, 'service "web" is there twice'),
 ])
 def test_a_hello_that_is_wrong(gateway, foreign, fields, text):
@@ -174,6 +174,15 @@ def test_a_hello_that_is_wrong(gateway, foreign, fields, text):
         assert refused["reason"] == "invalid"
         assert text in refused["text"]
         assert link.closed.wait(DEADLINE_S)
+
+
+def test_a_kind_of_a_newer_agent(gateway, foreign):
+    """What this gateway does not know yet does not cost the other services their link."""
+    with foreign.link([web(), {"id": "hologram", "kind": "hologram"}]) as link:
+        known, new = link.welcome["services"]
+        assert known["granted"]
+        assert (new["granted"], new["reason"]) == (False, "not-supported")
+        assert "update homeport-gateway" in new["text"]
 
 
 JUNK = [b"junk\n", b"[]\n", b"{}\n", b'{"type":7}\n', b'{"type":"x","type":"x"}\n', b'{"type":"\xff"}\n',
