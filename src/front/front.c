@@ -9,7 +9,7 @@
  * When as many are being read as may be, the oldest that has said nothing makes room for the next.
  * It counts with its source as being read until it leaves READING, and as a connection until gone.
  * One from a load balancer is PROXIED before READING: of no source until a header named the
- *visitor.
+ *visitor. The last descriptors are for links and commands: visitors are turned away.
  */
 #include "front/front.h"
 
@@ -17,6 +17,7 @@
 
 #include "front/linger.h"
 #include "front/refuse.h"
+#include "net/fdlimit.h"
 #include "proto/proxyv2.h"
 
 enum counter {
@@ -44,6 +45,7 @@ struct visit {
 	struct ipaddr peer;    /* PROXIED: the proxy */
 	uint16_t local_port;
 	bool proxied;		 /* PROXIED: a header that names the visitor must come first */
+	bool last_fds;		 /* his descriptor is one of the last: only for a link */
 	struct front_route *raw; /* owned; of a raw port, behind a proxy */
 	usec_t deadline;
 	struct front_opening opening;
@@ -169,6 +171,10 @@ static void visit_hand_over(struct visit *visit, struct str bytes, const char *h
 		.route = *route,
 	};
 
+	if (visit->last_fds) {
+		visit_drop(visit, COUNT_refused_limit);
+		return;
+	}
 	if (stream_unread(visit->stream, bytes.at, bytes.len) < 0) {
 		visit_drop(visit, COUNT_left);
 		return;
@@ -466,7 +472,7 @@ static struct visit *visit_new(const struct listener *l, struct stream *stream,
 }
 
 static void visit_start(struct listener *l, struct stream *stream, const struct ipaddr *peer,
-			bool proxied)
+			bool proxied, bool last_fds)
 {
 	struct front *front = l->front;
 	struct visit *visit = visit_new(l, stream, peer, proxied);
@@ -477,6 +483,7 @@ static void visit_start(struct listener *l, struct stream *stream, const struct 
 		uncount(front, peer, proxied);
 		return;
 	}
+	visit->last_fds = last_fds;
 	list_push(&front->visits, &visit->node);
 	list_push(&front->silent, &visit->silent);
 	if (!timer_running(&front->timer))
@@ -534,10 +541,11 @@ static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 	struct listener *l = arg;
 	struct front *front = l->front;
 	bool proxied = cidr_list_contains(front->config.proxies, front->config.n_proxies, peer);
+	bool last_fds = fdlimit_reserved(fd);
 	struct stream *stream;
 
 	count(front, COUNT_accepted);
-	if (!may_enter(front, peer, proxied)) {
+	if ((last_fds && l->kind != FRONT_HTTPS) || !may_enter(front, peer, proxied)) {
 		count(front, COUNT_refused_limit);
 		refuse_fd(fd);
 		return;
@@ -550,7 +558,7 @@ static void on_accept(void *arg, int fd, const struct ipaddr *peer)
 	if (l->kind == FRONT_RAW && !proxied)
 		accept_raw(l, stream, peer);
 	else
-		visit_start(l, stream, peer, proxied);
+		visit_start(l, stream, peer, proxied, last_fds);
 }
 
 static void listener_free(struct listener *l)
