@@ -1,7 +1,9 @@
-"""Agents that are not homeport's: the Python example as it is, and one that breaks the rules."""
+"""Agents that are not homeport's: the examples as they are, and one that breaks the rules."""
+import collections
 import contextlib
 import json
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -12,48 +14,64 @@ from foreign import ForeignAgent, Link
 from harness import (DEADLINE_S, ROOT, Gateway, connect, exchange, read_all, visit, wait_until)
 
 HELLO = "hello.localhost"
-AGENT = ROOT / "examples/agents/agent.py"
+
+# What to replace in it so that its page is large: 256 different bytes, 40000 times.
+Program = collections.namedtuple("Program", "path language body large")
+PYTHON = Program(ROOT / "examples/agents/agent.py", "Python",
+                 'body = b"Hello from Python. You asked for " + path + b".\\n"',
+                 "body = bytes(range(256)) * 40000")
+NODE = Program(ROOT / "examples/agents/agent.mjs", "Node",
+               "Buffer.from(`Hello from Node. You asked for ${head.split(' ', 2)[1] ?? '/'}.\\n`)",
+               "Buffer.alloc(256 * 40000, Buffer.from(Array.from({length: 256}, (_, i) => i)))")
 
 
 def status(gateway):
     return json.loads(gateway.command("status", "--json").stdout)
 
 
-# ---- examples/agents/agent.py
+# ---- examples/agents
 
 class Example:
-    def __init__(self, run, gateway, *names):
+    def __init__(self, program, run, gateway, *names):
+        self.program = program
         self.run = run
         self.gateway = gateway
         self.folder = gateway.home.path / "example"
         code = gateway.invite("pi", *names)
         for _ in range(2):  # the same key may redeem a code again
-            done = self.python("join", stdin=code + "\n")
+            done = self.command("join", stdin=code + "\n")
             assert done.stdout == "joined as pi.localhost\n", done.stderr
         self.names = names
         self.process = None
 
-    def python(self, *args, stdin=None):
-        return subprocess.run([AGENT, args[0], self.folder, *args[1:]], input=stdin, text=True,
+    def command(self, *args, stdin=None):
+        return subprocess.run([self.program.path, args[0], self.folder, *args[1:]], input=stdin, text=True,
                               capture_output=True, timeout=DEADLINE_S)
 
     def start(self):
-        self.process = self.run.start(AGENT, "serve", self.folder, *self.names, env=self.gateway.home.env)
+        self.process = self.run.start(self.program.path, "serve", self.folder, *self.names, env=self.gateway.home.env)
         self.process.wait_line("http://")
         return self.process
 
 
+@pytest.fixture(params=[
+    PYTHON, pytest.param(NODE, marks=pytest.mark.skipif(not shutil.which("node"), reason="needs node"))],
+    ids=lambda program: program.language)
+def program(request):
+    return request.param
+
+
 @pytest.fixture
-def example(run, gateway):
-    example = Example(run, gateway, HELLO)
+def example(program, run, gateway):
+    example = Example(program, run, gateway, HELLO)
     example.start()
     return example
 
 
-def test_example_serves_a_page(gateway, example):
+def test_example_serves_a_page(gateway, example, program):
     answer = visit(gateway.http, HELLO, "/from/a/visitor")
     assert answer.status == 200
-    assert answer.text == "Hello from Python. You asked for /from/a/visitor.\n"
+    assert answer.text == f"Hello from {program.language}. You asked for /from/a/visitor.\n"
     example.process.wait_line(r'for="127\.0\.0\.1:\d+";host="?hello\.localhost"?;proto=http GET /from/a/visitor')
     assert visit(gateway.http, "pi.localhost").status == 421
     for _ in range(100):
@@ -63,7 +81,7 @@ def test_example_serves_a_page(gateway, example):
 
 def test_example_and_a_visitor_who_half_closes(gateway, example):
     head = f"GET / HTTP/1.1\r\nHost: {HELLO}\r\n\r\n".encode()
-    assert b"Hello from Python" in exchange(gateway.http, head, half_close=True)
+    assert b"Hello from " in exchange(gateway.http, head, half_close=True)
 
 
 def test_example_and_visitors_who_leave(gateway, example):
@@ -87,15 +105,14 @@ def test_example_and_many_at_once(gateway, example):
             assert read_all(s).endswith(b"You asked for /x.\n")
 
 
-def test_example_with_a_large_page(run, gateway):
+def test_example_with_a_large_page(program, run, gateway):
     """Larger than every window and buffer, and taken slowly: flow control as the protocol has it."""
-    source = AGENT.read_text().replace(
-        'body = b"Hello from Python. You asked for " + path + b".\\n"', "body = bytes(range(256)) * 40000")
-    assert "40000" in source
-    large = gateway.home.path / "large.py"
-    large.write_text(source)
+    source = program.path.read_text()
+    assert program.body in source
+    large = gateway.home.path / f"large{program.path.suffix}"
+    large.write_text(source.replace(program.body, program.large))
     large.chmod(0o755)
-    example = Example(run, gateway, HELLO)
+    example = Example(program, run, gateway, HELLO)
     process = run.start(large, "serve", example.folder, HELLO, env=gateway.home.env)
     process.wait_line("http://")
     with connect(gateway.http) as s:
@@ -123,13 +140,13 @@ def test_example_is_revoked(gateway, example):
     assert "refused: " in example.process.text("err")
 
 
-def test_example_and_another_gateways_key(run, gateway):
+def test_example_and_another_gateways_key(program, run, gateway):
     other = Gateway(run)
     other.start()
-    example = Example(run, gateway, HELLO)
+    example = Example(program, run, gateway, HELLO)
     at = json.loads((example.folder / "gateway.json").read_text())
     (example.folder / "gateway.json").write_text(json.dumps(at | {"port": other.https}))
-    done = example.python("serve")
+    done = example.command("serve")
     assert done.returncode == 1 and "shows another key" in done.stderr
     assert status(other)["links"] == 0
 
