@@ -475,6 +475,7 @@ int agent_rejoin(struct agent *agent, const struct agent_setup *setup, struct er
 		return r;
 	}
 	link_dial_free(before);
+	agent->identity = setup->identity;
 	list_for_each (s, &agent->services, node)
 		service_set_grant(s, NULL);
 	return announce(agent, e);

@@ -1,6 +1,7 @@
 #include "agent/joined.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/baseenc.h"
 #include "state/folder.h"
@@ -84,4 +85,15 @@ int joined_store(const char *folder, const struct joined *joined, struct err *e)
 	if (!text)
 		return err_set(e, ERR_NOMEM, JOINED_FILE);
 	return state_write(folder, JOINED_FILE, str_of(text), e);
+}
+
+int joined_take_new_key(const char *folder, struct err *e)
+{
+	AUTO(freep) char *from = NULL;
+	AUTO(freep) char *to = NULL;
+
+	if (asprintf(&from, "%s/" JOINED_NEW_KEY_FILE, folder) < 0 ||
+	    asprintf(&to, "%s/" JOINED_KEY_FILE, folder) < 0)
+		return err_set(e, ERR_NOMEM, JOINED_KEY_FILE);
+	return rename(from, to) < 0 ? err_set_errno(e, ERR_FAILED, "%s", to) : 0;
 }

@@ -24,6 +24,7 @@ struct pairing {
 	const struct places *places;
 	const struct tls_identity *identity;
 	bool json;
+	bool new_key; /* the identity is the one in JOINED_NEW_KEY_FILE */
 	int r;
 	struct err e;
 };
@@ -88,7 +89,10 @@ static int print_json(const struct pairing *p, const struct link_joined *joined)
 static int store(const struct pairing *p, const struct link_joined *joined, struct err *e)
 {
 	struct joined j = {.port = p->code->port, .gateway = p->code->gateway};
+	int r = p->new_key ? joined_take_new_key(p->places->state, e) : 0;
 
+	if (r < 0)
+		return r;
 	str_copy(j.host, sizeof(j.host), str_of(p->code->host));
 	str_copy(j.agent, sizeof(j.agent), str_of(joined->agent));
 	str_copy(j.domain, sizeof(j.domain), str_of(joined->domain));
@@ -138,6 +142,23 @@ static void tell_agent(const struct places *places)
 	json_decref(request);
 }
 
+/* The gateway has revoked the key we have: it may take another one with the same code. The old one
+ * stays until it did. */
+static int pair_with_new_key(struct pairing *p)
+{
+	struct tls_identity *identity = NULL;
+	int r = identity_load(p->places->state, JOINED_NEW_KEY_FILE, &identity, NULL, &p->e);
+
+	if (r < 0)
+		return r;
+	p->identity = identity;
+	p->new_key = true;
+	r = pair(p);
+	p->identity = NULL;
+	tls_identity_free(identity);
+	return r;
+}
+
 static int join(const struct join_options *o, struct places *places, const struct link_code *code,
 		struct err *e)
 {
@@ -151,6 +172,8 @@ static int join(const struct join_options *o, struct places *places, const struc
 		return r;
 	p.identity = identity;
 	r = pair(&p);
+	if (r == -ERR_EXISTS)
+		r = pair_with_new_key(&p);
 	if (r < 0)
 		*e = p.e;
 	else

@@ -25,8 +25,9 @@ struct up {
 	struct places places;	     /* owned */
 	int lock;		     /* owned */
 	struct tls_identity *identity;
-	struct agent_config config; /* in force */
-	struct joined joined;	    /* likewise */
+	struct tls_identity *old_identity; /* of the link before: it may still be ending */
+	struct agent_config config;	   /* in force */
+	struct joined joined;		   /* likewise */
 	struct loop *loop;
 	struct agent *agent;
 	struct control *control;
@@ -115,6 +116,26 @@ static bool must_rejoin(const struct up *up, const struct agent_config *config,
 	       !same_joined(agent_joined(up->agent), joined);
 }
 
+/* The key is another one when it was revoked and "homeport join" made the next. */
+static int rejoin(struct up *up, struct agent_setup *setup, struct err *e)
+{
+	struct tls_identity *identity = NULL;
+	int r = identity_load(up->places.state, JOINED_KEY_FILE, &identity, NULL, e);
+
+	if (r < 0)
+		return r;
+	setup->identity = identity;
+	r = agent_rejoin(up->agent, setup, e);
+	if (agent_identity(up->agent) != identity) {
+		tls_identity_free(identity);
+		return r;
+	}
+	tls_identity_free(up->old_identity);
+	up->old_identity = up->identity;
+	up->identity = identity;
+	return r;
+}
+
 static int apply(struct up *up, const struct agent_config *config, const struct joined *joined,
 		 struct err *e)
 {
@@ -122,7 +143,7 @@ static int apply(struct up *up, const struct agent_config *config, const struct 
 	int r = 0;
 
 	if (must_rejoin(up, config, joined))
-		r = agent_rejoin(up->agent, &setup, e);
+		r = rejoin(up, &setup, e);
 	if (r == 0)
 		agent_set_rate(up->agent, setup.rate);
 	return r < 0 ? r : agent_set_wishes(up->agent, config->wishes, config->n_wishes, e);
@@ -307,6 +328,7 @@ static void up_done(struct up *up)
 	agent_free(up->agent);
 	loop_free(up->loop);
 	tls_identity_free(up->identity);
+	tls_identity_free(up->old_identity);
 	agent_config_done(&up->config);
 	places_done(&up->places);
 	if (up->lock >= 0)

@@ -132,7 +132,7 @@ void services_expel(struct services *all, uint64_t agent)
 
 	link_hub_expel(worker->hub, agent, "revoked",
 		       "this machine's key was revoked at the gateway; ask its owner for a new "
-		       "invitation");
+		       "code, and type: homeport join");
 	if (served)
 		served_free(served);
 	if (front_routes_set(worker->shared->routes, agent, NULL, 0, NULL, NULL) < 0)

@@ -360,8 +360,7 @@ static int find_or_add_agent(struct store_db *db, const char *name, const struct
 		return r;
 	if (r == 1 && ret->revoked)
 		return err_set(e, ERR_DENIED,
-			       "this key was revoked; remove it from the agent's state folder, so "
-			       "that it makes another one");
+			       "this key was revoked; the agent has to make another one");
 	if (r == 1 && strcmp(ret->name, name) != 0)
 		return err_set(e, ERR_EXISTS, "this key is agent %s already, the code is for %s",
 			       ret->name, name);

@@ -263,8 +263,8 @@ static void on_refused(struct conn *conn, json_t *object)
 			"and use it here with \"homeport join\"");
 	else if (strcmp(refused.reason, "revoked") == 0)
 		err_set(&why, ERR_DENIED,
-			"the gateway has revoked this machine's key; its owner can invite it "
-			"again, then \"homeport join\"");
+			"the gateway has revoked this machine's key; with a new code of its "
+			"owner, \"homeport join\" makes another");
 	else if (strcmp(refused.reason, "version") == 0)
 		err_set(&why, ERR_DENIED,
 			"the gateway speaks another version of the link protocol (%s): update "

@@ -105,7 +105,8 @@ struct link_pair;
 
 /*
  * Redeem a pairing code with this identity. done once, later: r = 0 and what the gateway said, or
- * -ERR_DENIED (code used, expired, unknown: e says which), -ERR_REFUSED, -ERR_TIMEOUT (gateway not
+ * -ERR_DENIED (code used, expired, unknown: e says which), -ERR_EXISTS (this key was revoked:
+ * another may join), -ERR_REFUSED, -ERR_TIMEOUT (gateway not
  * reached within 15 s), -ERR_INVALID (wrong key).
  */
 int link_pair_start(struct loop *loop, const struct link_code *code,

@@ -77,7 +77,7 @@ static void on_refused(struct link_pair *p, const json_t *object)
 			      "machine with \"homeport-gateway "
 			      "invite\""},
 		{"revoked",
-		 "the gateway has revoked this machine's key; invite it again under a new code"},
+		 "the gateway has revoked this machine's key; ask its owner for a new code"},
 	};
 	struct link_refused refused = {0};
 	struct err why = {0};
@@ -95,7 +95,9 @@ static void on_refused(struct link_pair *p, const json_t *object)
 			"homeport here, or "
 			"homeport-gateway there, whichever is older",
 			refused.text);
-	finish(p, -ERR_DENIED, &why);
+	if (strcmp(refused.reason, "revoked") == 0)
+		why.code = ERR_EXISTS;
+	finish(p, -why.code, &why);
 }
 
 static int on_object(void *arg, json_t *object, struct err *e)

@@ -217,6 +217,11 @@ def test_revoked(gateway, agent, folder):
     process.wait_line("the gateway refuses this machine: .*revoked.*homeport join")
     wait_until(lambda: visit(gateway.http, HELLO).status == 421, "the name is nobody's")
     assert process.running
+    key = (agent.state / "agent-key.pem").read_text()
+    agent.join(gateway.invite("laptop", HELLO))  # as it says
+    assert (agent.state / "agent-key.pem").read_text() != key
+    assert not (agent.state / "agent-key-new.pem").exists()
+    wait_until(lambda: visit(gateway.http, HELLO).status == 200, "it is back, with another key")
     process.stop()
 
 
