@@ -244,19 +244,3 @@ int grants_add_urls(const struct link_services *services, const struct grants_po
 			return err_set(e, ERR_NOMEM, "list of services");
 	return 0;
 }
-
-static bool names_equal(const struct link_service *a, const struct link_service *b)
-{
-	if (a->n_names != b->n_names)
-		return false;
-	for (size_t i = 0; i < a->n_names; i++)
-		if (strcmp(a->names[i], b->names[i]) != 0)
-			return false;
-	return true;
-}
-
-bool grants_service_equal(const struct link_service *a, const struct link_service *b)
-{
-	return strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->port == b->port &&
-	       names_equal(a, b);
-}

@@ -61,6 +61,3 @@ void grants_refuse(struct link_grant *grant, enum grants_reason reason, const ch
 /* -ERR_NOMEM. */
 int grants_add_urls(const struct link_services *services, const struct grants_policy *policy,
 		    struct link_grants *grants, struct err *e) MUST_CHECK;
-
-/* Whether the two lists say the same of that service. */
-bool grants_service_equal(const struct link_service *a, const struct link_service *b);
