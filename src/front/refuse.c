@@ -3,35 +3,32 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "http/date.h"
+#include "http/page.h"
+#include "http/status.h"
 #include "proto/clienthello.h"
 
 struct answer {
-	int status;
-	const char *reason;
+	unsigned status;
 	const char *title; /* NULL: the host */
 	const char *text;
 	bool retry; /* Retry-After: 30 */
 };
 
 static const struct answer answers[] = {
-	[FRONT_ANSWER_BAD_REQUEST] = {400, "Bad Request", "Bad request",
-				      "This request could not be understood."},
-	[FRONT_ANSWER_PLAIN_ON_TLS] = {400, "Bad Request", "This port speaks https",
+	[FRONT_ANSWER_BAD_REQUEST] = {400, "Bad request", "This request could not be understood."},
+	[FRONT_ANSWER_PLAIN_ON_TLS] = {400, "This port speaks https",
 				       "Please use an address that begins with https:// here."},
-	[FRONT_ANSWER_TIMEOUT] = {408, "Request Timeout", "Too slow",
-				  "The request did not arrive in time."},
-	[FRONT_ANSWER_MISDIRECTED] = {421, "Misdirected Request", "Not here",
-				      "There is nothing under this name here."},
-	[FRONT_ANSWER_HEAD_TOO_LONG] = {431, "Request Header Fields Too Large", "Too much",
-					"The head of this request is too large."},
-	[FRONT_ANSWER_SERVICE] = {502, "Bad Gateway", NULL,
+	[FRONT_ANSWER_TIMEOUT] = {408, "Too slow", "The request did not arrive in time."},
+	[FRONT_ANSWER_MISDIRECTED] = {421, "Not here", "There is nothing under this name here."},
+	[FRONT_ANSWER_HEAD_TOO_LONG] = {431, "Too much", "The head of this request is too large."},
+	[FRONT_ANSWER_SERVICE] = {502, NULL,
 				  "The service behind this name does not answer at the moment."},
-	[FRONT_ANSWER_OFFLINE] = {503, "Service Unavailable", NULL,
-				  "This name is known here, but offline", true},
-	[FRONT_ANSWER_BUSY] = {503, "Service Unavailable", NULL,
+	[FRONT_ANSWER_OFFLINE] = {503, NULL, "This name is known here, but offline", true},
+	[FRONT_ANSWER_BUSY] = {503, NULL,
 			       "There are too many visitors at the moment. Please try again soon.",
 			       true},
-	[FRONT_ANSWER_REDIRECT] = {308, "Permanent Redirect", "Moved to https",
+	[FRONT_ANSWER_REDIRECT] = {308, "Moved to https",
 				   "This page is at the same address with https://."},
 };
 
@@ -43,35 +40,13 @@ static const char page_head[] =
 	"body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1rem;"
 	"overflow-wrap:anywhere}h1{font-size:1.4rem}</style>\n";
 
-/* Text between tags or in an attribute. */
-static int append_escaped(struct buf *to, struct str s)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s.len && r == 0; i++) {
-		unsigned char c = (unsigned char)s.at[i];
-
-		if (strchr("&<>\"'", c) || c < 0x20)
-			r = buf_printf(to, "&#%u;", c < 0x20 ? 0xfffdu : c);
-		else
-			r = buf_append(to, &s.at[i], 1);
-	}
-	return r;
-}
-
-/* As HTTP's Date has it (RFC 9110 §5.6.7); by hand, because strftime follows the user's locale. */
 static int append_date(struct buf *to, usec_t wall)
 {
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t t = (time_t)(wall / USEC_PER_S);
-	struct tm tm;
+	char text[HTTP_DATE_MAX];
 
-	if (wall == 0 || !gmtime_r(&t, &tm))
+	if (wall == 0)
 		return 0;
-	return buf_printf(to, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
-			  &days[3 * tm.tm_wday], tm.tm_mday, &months[3 * tm.tm_mon],
-			  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return buf_printf(to, "Date: %s\r\n", http_date_format(text, (int64_t)(wall / USEC_PER_S)));
 }
 
 static int append_since(struct buf *to, usec_t wall)
@@ -96,11 +71,11 @@ static int append_page(struct buf *to, enum front_answer which,
 	if (r == 0)
 		r = buf_append_str(to, STR("<title>"));
 	if (r == 0)
-		r = append_escaped(to, title);
+		r = http_page_escape(to, title);
 	if (r == 0)
 		r = buf_append_str(to, STR("</title>\n<h1>"));
 	if (r == 0)
-		r = append_escaped(to, title);
+		r = http_page_escape(to, title);
 	if (r == 0)
 		r = buf_printf(to, "</h1>\n<p>%s", answer->text);
 	if (r == 0 && which == FRONT_ANSWER_OFFLINE)
@@ -131,7 +106,8 @@ static int append_head(struct buf *to, enum front_answer which,
 	const struct answer *answer = &answers[which];
 	int r;
 
-	r = buf_printf(to, "HTTP/1.1 %d %s\r\n", answer->status, answer->reason);
+	r = buf_printf(to, "HTTP/1.1 %u %s\r\n", answer->status,
+		       http_status_reason(answer->status));
 	if (r == 0)
 		r = append_date(to, about->now_wall);
 	if (r == 0 && which == FRONT_ANSWER_REDIRECT)
