@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct err *e, int code, const char *fmt, va_list ap)
+static void PRINTF(3, 0) set(struct err *e, int code, const char *fmt, va_list ap)
 {
 	e->code = code;
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);

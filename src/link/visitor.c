@@ -428,10 +428,28 @@ void visitor_remote_end(struct link_visitor *v)
 		rx_settle(v);
 }
 
+/* The local side had ended its direction; what can still come from there is a reset. */
+static void behind_the_end(struct link_visitor *v)
+{
+	uint8_t byte;
+	ssize_t n = stream_read(v->local, &byte, 1, NULL);
+
+	if (n >= 0 || n == -ERR_AGAIN)
+		rx_flush(v);
+	else if (v->id && v->carrier->session)
+		visitor_break(v);
+	else
+		visitor_end(v, true);
+}
+
 static void visitor_on_local(void *arg, unsigned events)
 {
 	struct link_visitor *v = arg;
 
+	if (events & STREAM_READABLE && v->tx_end) {
+		behind_the_end(v);
+		return;
+	}
 	if (events & STREAM_READABLE) {
 		v->tx_dry = false;
 		tx_resume(v);

@@ -29,6 +29,7 @@ struct mem_end {
 	unsigned side;	       /* 0 or 1; writes to ways[side], reads from ways[!side] */
 	struct defer tell;
 	bool want_readable, want_writable; /* a read or write was short */
+	bool at_end; /* the end was read: only a reset can follow, and is told */
 	bool closed;
 };
 
@@ -166,12 +167,18 @@ static bool mem_can_write(struct mem_end *end)
 	return !end->pair->cut && buf_len(&mem_out(end)->bytes) < end->pair->max;
 }
 
+static bool mem_reset_behind_end(struct mem_end *end)
+{
+	return end->at_end && way_seen(mem_in(end), mem_in(end)->reset_at);
+}
+
 /* Tell the user of this end what he waits for, if it is there: at the end of the turn. */
 static void mem_wake(struct mem_end *end)
 {
 	if (end->closed)
 		return;
-	if ((end->want_readable && mem_can_read(end)) || (end->want_writable && mem_can_write(end)))
+	if ((end->want_readable && mem_can_read(end)) || mem_reset_behind_end(end) ||
+	    (end->want_writable && mem_can_write(end)))
 		defer_call(&end->tell);
 }
 
@@ -180,12 +187,12 @@ static void mem_on_tell(void *arg)
 	struct mem_end *end = arg;
 	unsigned events = 0;
 
-	if (end->want_readable && mem_can_read(end))
+	if ((end->want_readable && mem_can_read(end)) || mem_reset_behind_end(end))
 		events |= STREAM_READABLE;
 	if (end->want_writable && mem_can_write(end))
 		events |= STREAM_WRITABLE;
 	if (events & STREAM_READABLE)
-		end->want_readable = false;
+		end->want_readable = end->at_end = false;
 	if (events & STREAM_WRITABLE)
 		end->want_writable = false;
 	if (events && end->stream.on_ready)
@@ -214,8 +221,10 @@ static ssize_t mem_read(struct stream *s, void *bytes, size_t len, struct err *e
 	if (way_seen(in, in->reset_at))
 		return err_set(e, ERR_RESET, "receive: reset by the other side");
 	n = MIN(in->arrived, len);
-	if (n == 0 && way_seen(in, in->shut_at))
+	if (n == 0 && way_seen(in, in->shut_at)) {
+		end->at_end = true;
 		return 0;
+	}
 	end->want_readable = n < len;
 	if (n == 0)
 		return -ERR_AGAIN;

@@ -442,6 +442,25 @@ static void test_resets(void **state)
 	assert_int_equal(w->closed, 2);
 }
 
+/* A visitor who was done sending and then goes away: nobody writes to him, so only the reset itself
+ * can tell. */
+static void test_reset_behind_a_half_close(void **state)
+{
+	struct world *w = *state;
+
+	up(w, 2);
+	visit(w);
+	put(w->visitor_end, "GET /slow");
+	assert_int_equal(stream_shutdown(w->visitor_end, NULL), 0);
+	pass(w, 10 * USEC_PER_MS);
+	expect(w->local_end, "GET /slow");
+	assert_int_equal(w->closed, 0);
+	stream_reset(w->visitor_end);
+	w->visitor_end = NULL;
+	pass(w, 10 * USEC_PER_MS);
+	assert_int_equal(w->closed, 1);
+}
+
 static void test_refused_by_agent(void **state)
 {
 	struct world *w = *state;
@@ -887,6 +906,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 		T(visitor_both_ways),
 		T(resets),
+		T(reset_behind_a_half_close),
 		T(refused_by_agent),
 		T(silence_and_redial),
 		T(slow_redial_after_two_minutes),
