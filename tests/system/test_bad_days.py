@@ -211,7 +211,7 @@ def test_the_router_changes_its_mind(house, lab, rounds, what):
 def test_a_full_line(house, lab, rounds):
     """2 Mbit/s up, a download that takes all of it, and networks that come and go at home."""
     lab.narrow("2mbit")
-    seconds = 10 if rounds.soak else 3
+    seconds = 10 if rounds.soak else 2
     for _ in rounds:
         before = house.ports()
         with lab.visitor.inside():
@@ -244,7 +244,7 @@ def test_stopped_for_a_while(gateway, agent, folder, rounds, who):
     """Who comes meanwhile gets his page, later; what was under way is whole."""
     process = up(agent, hello(folder))
     stopped = process if who == "agent" else gateway.process
-    for seconds in rounds.each(3, 5):
+    for seconds in rounds.each(2, 5):
         with Visitor(gateway.http, rcvbuf=4096) as downloading, contextlib.ExitStack() as stack:
             downloading.ask("/big", "GET", "Connection: close")
             downloading.head()
@@ -267,7 +267,7 @@ def test_aborted_downloads(gateway, agent, folder, rounds):
     """5000 within 10 s, and one who takes his time."""
     process = up(agent, hello(folder))
     wait_until(lambda: carriers(agent) == 2, "two carriers")
-    n = 5000 if rounds.soak else 1500
+    n = 5000 if rounds.soak else 1000
     for _ in rounds:
         with Visitor(gateway.http, rcvbuf=4096) as slow:
             slow.ask("/big", "GET", "Connection: close")
@@ -297,7 +297,7 @@ def speed(gateway):
     """MB/s of one who takes the big file; the best of some attempts, as other programs run here, too."""
     best = 0
     with Visitor(gateway.http) as visitor:
-        for _ in range(10):
+        for _ in range(6):
             start = time.monotonic()
             visitor.ask("/big")
             visitor.head()
@@ -787,11 +787,12 @@ async def serve_slices(reader, writer):
         await reader.read()
 
 
-async def visit_slices(port, rng):
+async def visit_slices(port, rng, source):
     sizes = (0, 1, 1000, 16384, 65536, 300000, len(POOL) // 2)
     up_size, down_size = rng.choice(sizes), rng.choice(sizes)
     up_begin, down_begin = (rng.randrange(len(POOL) // 2) for _ in "ud")
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=rng.choice((1024, 65536)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0),
+                                                   limit=rng.choice((1024, 65536)))
     with contextlib.closing(writer):
         writer.write(HEAD.pack(rng.getrandbits(60), up_begin, up_size, down_begin, down_size))
         await asyncio.gather(send_slice(writer, rng, up_begin, up_size),
@@ -807,7 +808,7 @@ async def stress(port, seconds, streams, seed):
         nonlocal done
         rng = random.Random(seed * 1000 + i)
         while time.monotonic() < end:
-            await asyncio.wait_for(visit_slices(port, rng), 30)
+            await asyncio.wait_for(visit_slices(port, rng, f"127.0.3.{1 + i % 250}"), 30)
             done += 1
 
     await asyncio.gather(*(visitor(i) for i in range(streams)))
@@ -816,7 +817,7 @@ async def stress(port, seconds, streams, seed):
 
 def test_streams_that_pause_and_go_on(gateway, agent, rounds):
     """300 at once, of random sizes, in random pieces with random pauses: no byte is missing, none waits for ever."""
-    seconds = 60 if rounds.soak else 6
+    seconds = 60 if rounds.soak else 3
     ready, loop = threading.Event(), asyncio.new_event_loop()
     ports = []
 
