@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -50,10 +51,22 @@ def wait_until(condition, what, seconds=DEADLINE_S):
 
 
 def free_port(address="127.0.0.1"):
-    """A TCP port nobody listens on now."""
+    """A TCP and UDP port nobody uses now, below those the kernel gives to connections and the gateway to services: whoever binds it a moment later
+    must not find it taken by a connection of the meantime."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family) as s:
-        return s.getsockname()[1]
+    for port in random.sample(range(10000, min(20000, first_ephemeral_port())), 1000):
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as udp:
+            udp.bind((address, port))
+            with socket.create_server((address, port), family=family):
+                return port
+    raise AssertionError("no free port")
+
+
+def first_ephemeral_port():
+    try:
+        return int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return 32768
 
 
 class Home:
