@@ -57,7 +57,8 @@ function openLink(folder, first, on) {
 	const socket = tls.connect({host: at.host, port: at.port, servername: net.isIP(at.host) ? '' : at.host,
 		key: read('key.pem'), cert: read('certificate.pem'), minVersion: 'TLSv1.3',
 		ALPNProtocols: ['homeport/1'], rejectUnauthorized: false}); // only the key in it counts
-	const server = http2.createServer({settings: {maxConcurrentStreams: 1024}}); // reversed roles (1.4)
+	// Reversed roles (1.4). Node refuses new streams while a session holds more than 10 MB: one slow visitor's page.
+	const server = http2.createServer({settings: {maxConcurrentStreams: 1024}, maxSessionMemory: 256});
 	let why, line = '', heard = 0, asked = false;
 
 	const finish = () => { // all that is open has ended

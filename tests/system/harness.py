@@ -51,8 +51,8 @@ def wait_until(condition, what, seconds=DEADLINE_S):
 
 
 def free_port(address="127.0.0.1"):
-    """A TCP and UDP port nobody uses now, below those the kernel gives to connections and the gateway to services: whoever binds it a moment later
-    must not find it taken by a connection of the meantime."""
+    """A TCP and UDP port nobody uses now, below those the kernel gives to connections and the gateway
+    to services: whoever binds it a moment later must not find it taken by one of the meantime."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for port in random.sample(range(10000, min(20000, first_ephemeral_port())), 1000):
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as udp:
