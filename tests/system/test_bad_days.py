@@ -620,7 +620,7 @@ def test_the_gateway_has_no_descriptors(run, rounds):
         process.stop()
 
 
-PRIVATE_DISK = 'mount -t tmpfs -o size=512k,mode=0700 full "$0" && exec "$@"'
+PRIVATE_DISK = 'mount -t tmpfs -o size=8m,mode=0700 full "$0" && exec "$@"'
 
 
 @needs_root
