@@ -1,17 +1,17 @@
 /*
  * The service side at home: what a visitor reaches. A service is a folder, a local HTTP server, any
- *local TCP server, or a local UDP server.
+ * local TCP server, or a local UDP server.
  *
  *	edge_service_new(loop, &spec, &events, arg, &service, &e);
  *	edge_open(service, &visitor, done, arg, &opening, &e);	for the link: a stream to hand a
- *visitor's bytes to
+ * visitor's bytes to
  *	edge_serve(service, &visitor, stream);			for a visitor who connected to this
- *machine directly
+ * machine directly
  *
  * HTTP services check the Host of every request against the service's names (421 and close
- *otherwise), put the forwarding headers on every request to a local server, and report every
- *finished request. TCP services see the visitor's bytes untouched. A visitor of a UDP service is a
- *flow: his stream carries capsules (net/dgram.h), the local server sees the datagrams.
+ * otherwise), put the forwarding headers on every request to a local server, and report every
+ * finished request. TCP services see the visitor's bytes untouched. A visitor of a UDP service is a
+ * flow: his stream carries capsules (net/dgram.h), the local server sees the datagrams.
  */
 #pragma once
 

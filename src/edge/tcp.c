@@ -1,7 +1,7 @@
 /*
- * edge_tcp_open:	CONNECTING ──▶ LENT: the socket, inside a stream that counts and tells its
- *end edge_tcp_serve:	CONNECTING ──▶ PUMPED: visitor and socket joined └ refused ──▶ reported,
- *done or reset
+ *	edge_tcp_open    CONNECTING ──▶ LENT: the socket, in a stream that counts and tells its end
+ *	edge_tcp_serve   CONNECTING ──▶ PUMPED: visitor and socket joined ──▶ reported
+ *	                     └ refused ──▶ reported, done or reset
  */
 #include "edge/tcp.h"
 

@@ -9,7 +9,7 @@
  * When as many are being read as may be, the oldest that has said nothing makes room for the next.
  * It counts with its source as being read until it leaves READING, and as a connection until gone.
  * One from a load balancer is PROXIED before READING: of no source until a header named the
- *visitor. The last descriptors are for links and commands: visitors are turned away.
+ * visitor. The last descriptors are for links and commands: visitors are turned away.
  */
 #include "front/front.h"
 

@@ -130,7 +130,7 @@ void front_gone(struct front *front, const struct ipaddr *peer);
 /*
  * Turn a visitor away who was handed over (by any front with the same sources) but cannot be
  * served. His stream, which must be on this front's loop, is taken: the answer is sent, lingering 5
- *s at most, and he counts as gone.
+ * s at most, and he counts as gone.
  *
  *	          http                                          https                      raw
  * OFFLINE    503, Retry-After, "known here, offline since"   alert unrecognized_name    reset

@@ -4,9 +4,9 @@
  *
  *	front_opening_init(&opening, FRONT_HTTPS, STR("homeport/1"));
  *	verdict = front_opening_read(&opening, bytes, len, scratch, &asked);	with all bytes so
- *far,
+ * far,
  *	...									as often as more
- *come
+ * come
  *
  *	          ┌── more bytes ──┐
  *	          ▼                │

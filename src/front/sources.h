@@ -13,7 +13,7 @@
  *
  * The table is bounded: a source without connections is forgotten some time after its allowance
  * for new ones is full again; when the table is full, the longest idle one is forgotten earlier,
- *and if all have connections, a new source is refused.
+ * and if all have connections, a new source is refused.
  */
 #pragma once
 

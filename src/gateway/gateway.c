@@ -1,8 +1,9 @@
 /*
- *	            SIGTERM, SIGINT             no visitors left, 30 s, a second signal
- *	SERVING ──────────────────▶ DRAINING ─────────────────────────────────────▶ CLOSING ──▶ end
- *	                            no new visitors; agents are                      fronts, then
- *links, asked to dial a successor                        then the store
+ *	        SIGTERM, SIGINT            no visitors left, 30 s, a second signal
+ *	SERVING ──────────────▶ DRAINING ─────────────────────────────────────────▶ CLOSING ──▶ end
+ *
+ * DRAINING: no new visitors; agents are asked to dial a successor. CLOSING: fronts, then links, then
+ * the store.
  */
 #include "gateway/gateway.h"
 

@@ -1,6 +1,6 @@
 /*
  * What an agent gets of what it wants: the decision on each service, and the sentence when it is
- *no. Pure: who may use which name and which port is free is asked through struct grants_policy.
+ * no. Pure: who may use which name and which port is free is asked through struct grants_policy.
  *
  *	grants_decide(services, &policy, &grants, &e)	names and ports of each service
  *	...						what fails in practice: grants_refuse

@@ -1,7 +1,7 @@
 /*
  * Links that are being born: the TLS handshake of each connection that asked for the link's ALPN,
- *on the thread that accepted it. A silent peer holds up nobody: 5 s each, bounded in number, by
- *source too.
+ * on the thread that accepted it. A silent peer holds up nobody: 5 s each, bounded in number, by
+ * source too.
  *
  *	handshakes_add ──▶ SHAKING ──▶ on_done (the stream is the callee's)
  *	                      └─ failed, 5 s, HANDSHAKES_MAX ──▶ closed, on_gone

@@ -1,8 +1,8 @@
 /*
  * Who has which raw port. A number is one service's, for TCP and UDP alike, so that "20007" says
- *whose it is. A service keeps its port: it stays reserved while the service is
- *away, so that "ssh -p 20007" goes on working, until all ports are taken; then the one that was not
- *used for the longest time goes to a newcomer.
+ * whose it is. A service keeps its port: it stays reserved while the service is
+ * away, so that "ssh -p 20007" goes on working, until all ports are taken; then the one that was not
+ * used for the longest time goes to a newcomer.
  *
  *	FREE ──▶ USED ──▶ RESERVED ──▶ USED (the same service, or, with no other left, a newcomer)
  *

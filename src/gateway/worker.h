@@ -1,13 +1,13 @@
 /*
  * One of the gateway's threads: a loop with a front (its own sockets on the common ports) and a
- *hub. All links of an agent live on one worker, its owner; whatever another worker accepts for that
- *agent is handed over. Worker 0 is the main thread; with one worker nothing is ever handed over.
+ * hub. All links of an agent live on one worker, its owner; whatever another worker accepts for that
+ * agent is handed over. Worker 0 is the main thread; with one worker nothing is ever handed over.
  *
  *	 accepting worker                                    owner of the agent
  *	 front ─ on_link ──▶ handshakes ─ key known ───────▶ hub (links.c)
  *	 front ─ on_visitor ─ route says whose ────────────▶ hub ─▶ link (visitors.c)
- *	                                                     hub ─ on_services ─▶ routes, ports
- *(services.c) hub ─ on_join ─▶ store (pairing.c)
+ *	                                                     hub ─ on_services ─▶ services.c
+ *	                                                     hub ─ on_join ─▶ pairing.c, the store
  *
  * The workers share only what struct worker_shared points to, all of it safe from any thread.
  */

@@ -10,7 +10,7 @@
  * and reads the request's body, as far as he wants it and in his own time:
  *
  *	n = http_exchange_read(x, bytes, len);		until 0, or -ERR_AGAIN: on_ready says
- *READABLE
+ * READABLE
  *
  * Functions that send never fail: when the visitor is gone, on_end follows and until then bytes are
  * dropped. None of them calls a handler; all that follows comes from the loop.

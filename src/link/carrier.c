@@ -750,7 +750,7 @@ int carrier_new(struct loop *loop, enum carrier_side side, struct stream *transp
 	c->side = side;
 	c->handler = handler;
 	c->arg = arg;
-	c->budget = (struct carrier_budget){CARRIER_BUDGET_LINK, budget};
+	c->budget = (struct carrier_budget){CARRIER_BUDGET, budget};
 	c->transport = transport;
 	c->socket = tls_stream_lower(transport);
 	c->control_left = SIZE_MAX;

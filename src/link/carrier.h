@@ -1,19 +1,21 @@
 /*
  * One connection of a link: HTTP/2 with reversed roles over a stream, its control channel, its
- *visitors, its liveness (docs/protocol.md §1-4). The gateway's end is the HTTP/2 client. dial and
- *hub decide about carriers; a carrier decides nothing, it reports.
+ * visitors, its liveness (docs/protocol.md §1-4). The gateway's end is the HTTP/2 client. dial and
+ * hub decide about carriers; a carrier decides nothing, it reports.
  *
- *	        SETTINGS, control open          goaway sent or received
- *	OPENING ──────────────────────▶ OPEN ────────────────────────▶ DRAINING ──┐ no visitors
- *left, │                             │                                │       │ or carrier_close
- *	   └──────────── broken ─────────┴──────── broken, silent ────────┤       ▼
- *	                                                                  └───▶ CLOSING ──▶ on_dead
+ *	        SETTINGS, control open     GOAWAY sent or received
+ *	OPENING ──────────────────────▶ OPEN ────────────────▶ DRAINING
+ *	   │                             │                        │ no visitors left, or 30 s
+ *	   └─────────────┬───────────────┴────────────────────────┤ carrier_close
+ *	                 │ broken, silent                         ▼
+ *	                 └───────────────▶ DEAD ◀───────────── CLOSING
+ *	                                  on_dead
  *
  * How bytes move: what arrives in a turn is decrypted at once and DATA goes from that buffer
- *straight into the visitors' streams. What leaves is gathered at the end of a turn: visitors'
- *streams are read right into the batch, behind their frame headers, as far as windows and the batch
- *allow; the batch is written at once. A batch is large while the line takes everything and small as
- *soon as it does not: what is encrypted cannot be overtaken.
+ * straight into the visitors' streams. What leaves is gathered at the end of a turn: visitors'
+ * streams are read right into the batch, behind their frame headers, as far as windows and the batch
+ * allow; the batch is written at once. A batch is large while the line takes everything and small as
+ * soon as it does not: what is encrypted cannot be overtaken.
  */
 #pragma once
 
@@ -37,9 +39,9 @@ enum carrier_side { CARRIER_GATEWAY, CARRIER_AGENT };
 #define CARRIER_LINE_FROM_AGENT                                                                    \
 	((size_t)64 * 1024) /* of the control channel; answers may be NDJSON_LINE_MAX */
 #define CARRIER_DRAIN_MAX   (30 * USEC_PER_S)
-#define CARRIER_BUDGET_LINK ((size_t)8 * 1024 * 1024)
+#define CARRIER_BUDGET	    ((size_t)8 * 1024 * 1024)
 
-/* Bytes by which windows may still grow; a chain: link, then the whole process. */
+/* Bytes by which windows may still grow; a chain: connection, then the whole process. */
 struct carrier_budget {
 	size_t left;
 	struct carrier_budget *parent; /* borrowed; NULL at the end */

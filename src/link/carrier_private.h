@@ -23,7 +23,7 @@ struct carrier {
 	enum carrier_side side;
 	const struct carrier_handler *handler;
 	void *arg;
-	struct carrier_budget budget; /* of this link; its parent is the process's */
+	struct carrier_budget budget; /* of this connection; its parent is the process's */
 
 	/* connection */
 	struct stream *transport; /* owned */

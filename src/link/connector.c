@@ -2,9 +2,10 @@
  * Getting a connection to the gateway: resolve, connect, TLS.
  *
  *	RESOLVING ──▶ CONNECTING ──▶ HANDSHAKE ──▶ done(0)
- *	                 │  every 250 ms, or when one fails, the next address is tried beside those
- *under way (RFC 8305) any failure, or CONNECT_MAX without TCP, or TLS_MAX without TLS ──▶
- *done(-ERR_*)
+ *	   │              │              │
+ *	   └──────────────┴──────────────┴──▶ done(-ERR_*): failed, CONNECT_MAX or TLS_MAX is over
+ *
+ * Every 250 ms, or when one fails, the next address is tried beside those under way (RFC 8305).
  */
 #include "link/connector.h"
 

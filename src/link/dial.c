@@ -1,18 +1,21 @@
 /*
  * The agent keeps `carriers` slots; each slot has at most one connection that counts and some that
- *come or go.
+ * come or go.
  *
- *	 a connection:  DIALLING ──TCP, TLS──▶ GREETING ──welcome──▶ UP ──drain, or successor is
- *up──▶ OLD ──▶ gone │ failed               │ refused, silent    │ lost
- *	                   └──────────────────────┴────────────────────┴──▶ gone; the slot dials
- *again
+ *	DIALLING ──TCP, TLS──▶ GREETING ──welcome──▶ UP ──successor is up──▶ OLD ──▶ gone
+ *	   │ failed               │ refused, silent   │ lost
+ *	   └──────────────────────┴───────────────────┴──▶ gone; the slot dials again
  *
- *	 when a slot dials again:
- *	   lost to silence    every 0.7 s ± 20 % for 2 minutes, two attempts under way at most; then
- *as below lost otherwise     at once, then as below failed             0.7 s, doubling to 10 s told
- *`replaced`    after 60 s, all slots refused by key     never, until the process starts again;
- *another gateway key: after 60 s A change of the network starts over. Slots beyond the first dial
- *when the link is up.
+ * When a slot dials again:
+ *
+ *	lost to silence   every 0.7 s ± 20 % for 2 minutes, two attempts under way at most
+ *	lost otherwise    at once
+ *	failed, and then  0.7 s, doubling to 10 s
+ *	told `replaced`   after 60 s, all slots
+ *	another key       after 60 s; another version: after 10 minutes
+ *	refused by key    never, until the process starts again
+ *
+ * A change of the network starts over. Slots beyond the first dial when the link is up.
  */
 #include "link/dial.h"
 

@@ -1,6 +1,6 @@
 /*
  * The agent's side of the link: dials the gateway, keeps its carriers up, says which services it
- *has, and hands visitors to its owner. It never gives up and never hammers (docs/protocol.md §5).
+ * has, and hands visitors to its owner. It never gives up and never hammers (docs/protocol.md §5).
  *
  *	link_dial_new(loop, &config, &events, arg, &dial, &e);
  *	link_dial_set_services(dial, &services);	again after every change
@@ -13,8 +13,6 @@
 #include "link/message.h"
 #include "link/visitor.h"
 #include "proto/forwarded.h"
-
-#define LINK_CARRIERS_DEFAULT 2
 
 /*
  * How to get a connection; for tests on the virtual clock. done once, later: r = 0 and a TLS-like

@@ -1,16 +1,15 @@
 /*
  * The gateway's side of all links on one loop: takes connections whose TLS handshake is done, keeps
- *each agent's carriers, opens visitors on the best of them, and carries pairing, succession,
- *takeover and drain (docs/protocol.md §2).
+ * each agent's carriers, opens visitors on the best of them, and carries pairing, succession,
+ * takeover and drain (docs/protocol.md §2).
  *
- *	link_hub_take(hub, tls_stream, peer_key, agent, &observed)	a connection of agent number
- *`agent` (0: unknown key) on_join      ─▶ link_hub_joined / link_hub_refuse		unknown or
- *known key redeems a code
- *	  on_services  ─▶ link_hub_grant				hello, or a changed service
- *list link_hub_open(hub, agent, service, &who, stream, &handler, arg)	a visitor
+ *	link_hub_take(hub, tls_stream, ...)   a connection of an agent, or of an unknown key (0)
+ *	  on_join      ─▶ link_hub_joined     a key redeems a code; or link_hub_refuse
+ *	  on_services  ─▶ link_hub_grant      hello, or a changed service list
+ *	link_hub_open(hub, agent, ...)        a visitor
  *
  * Answers may come later: they name a connection or agent by number, and one that is gone by then
- *is ignored.
+ * is ignored.
  */
 #pragma once
 

@@ -9,9 +9,9 @@
  *	     └──────────── URGENT ◀── liveness_ask (network changed, clock jumped): PING now
  *
  * A sign is any byte received, or bytes of ours that the other side's TCP acknowledged while more
- *of them wait: on a slow line a full send queue delays PING by seconds, but the queue itself moves.
- *When all is acknowledged, the PING too, a process must answer: 15 s after the last byte one that
- *is stopped is dead, although its kernel lives.
+ * of them wait: on a slow line a full send queue delays PING by seconds, but the queue itself moves.
+ * When all is acknowledged, the PING too, a process must answer: 15 s after the last byte one that
+ * is stopped is dead, although its kernel lives.
  */
 #pragma once
 

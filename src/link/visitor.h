@@ -1,7 +1,7 @@
 /*
  * One visitor on a link: an HTTP/2 CONNECT stream, joined to a local stream (docs/protocol.md §3).
- *The link drives both: it reads the local stream only when a batch has room, and writes to it as
- *DATA arrives.
+ * The link drives both: it reads the local stream only when a batch has room, and writes to it as
+ * DATA arrives.
  *
  *	gateway                                          agent
  *	hub opens: CONNECT ─────────────────────────────▶ on_visitor

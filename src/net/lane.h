@@ -6,7 +6,7 @@
  *	lane_start(&folder->lane, &request->job, work, done, false, &e);
  *
  * At most LANE_RUNNING_MAX jobs of a lane are on the pool at once and LANES_RUNNING_MAX of all
- *lanes of a loop; the others wait, in order, and lanes take turns.
+ * lanes of a loop; the others wait, in order, and lanes take turns.
  */
 #pragma once
 

@@ -1,13 +1,13 @@
 /*
  * Descriptors that a loop watches: an epoll instance of our own inside libuv's, because most
- *descriptors here are visitors' connections that come and go, and a connection should cost one
- *system call to watch, not ten.
+ * descriptors here are visitors' connections that come and go, and a connection should cost one
+ * system call to watch, not ten.
  *
  *	watch_new	level-triggered, for listeners and the like: told until it is no longer so
  *	watch_edge	edge-triggered, registered once for everything: told when something changes
  *
  * The descriptor stays the caller's. An event that the kernel reported before a watch was freed is
- *dropped.
+ * dropped.
  */
 #pragma once
 

@@ -130,7 +130,7 @@ static void test_windows_grow_within_the_budget(void **state)
 	}
 	assert_true(visit->closed);
 	assert_true(least < BUDGET); /* it grew */
-	assert_true(BUDGET - least <= 2 * CARRIER_BUDGET_LINK);
+	assert_true(BUDGET - least <= 2 * CARRIER_BUDGET);
 	assert_int_equal(w.budget.left, BUDGET);
 	world_done(&w);
 }
