@@ -186,8 +186,7 @@ static void test_hostnames(void **state)
 					  "a.-b",
 					  "a b",
 					  "a/b",
-					  "b\xc3\xbc"
-					  "cher",
+					  "b\303\274cher",
 					  "a:b"};
 	char name[HOSTNAME_MAX], text[300];
 
