@@ -83,6 +83,7 @@ struct link_visitor {
 	size_t window; /* the stream's receive window */
 	size_t window_used;
 	usec_t window_at; /* when this window's worth of bytes began */
+	bool window_fast; /* the last one was used up in no time: it grows if local keeps up */
 
 	struct buf replay; /* gateway, until the answer: what was sent */
 	struct link_visitor_totals totals;

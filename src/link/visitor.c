@@ -322,19 +322,33 @@ static usec_t window_grow_within(struct link_visitor *v)
 	return v->udp ? MAX(trips, WINDOW_GROW_UDP) : trips;
 }
 
-/* Double it while the budget lasts. */
-static void window_grow(struct link_visitor *v)
+/*
+ * Double it while the budget lasts; one stream gets at most half of what is left, so that those who
+ * come later find something, too. Decided at the delivery after the one that used the window up,
+ * before anything is written: what local was given by then it has passed on, unless it is the slow
+ * one. A kernel takes megabytes for a visitor who reads nothing, and these must not be budget.
+ */
+static void window_maybe_grow(struct link_visitor *v)
 {
 	struct carrier *c = v->carrier;
-	usec_t now = loop_now(c->loop);
 	size_t more = MIN(v->window, CARRIER_WINDOW_MAX - v->window);
 
-	if (more && now - v->window_at <= window_grow_within(v) && budget_has(&c->budget, more) &&
+	if (!v->window_fast || !v->id || !c->session)
+		return;
+	v->window_fast = false;
+	if (more && budget_has(&c->budget, 2 * more) && stream_unsent(v->local) <= v->window / 4 &&
 	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, v->id,
 						  (int32_t)(v->window + more)) == 0) {
 		budget_take(&c->budget, more);
 		v->window += more;
 	}
+}
+
+static void window_used_up(struct link_visitor *v)
+{
+	usec_t now = loop_now(v->carrier->loop);
+
+	v->window_fast = now - v->window_at <= window_grow_within(v);
 	v->window_used = 0;
 	v->window_at = now;
 }
@@ -351,7 +365,7 @@ static void delivered(struct link_visitor *v, size_t n)
 	nghttp2_session_consume_stream(c->session, v->id, n);
 	v->window_used += n;
 	if (v->window_used >= v->window)
-		window_grow(v);
+		window_used_up(v);
 	carrier_schedule(c);
 }
 
@@ -378,6 +392,8 @@ static void rx_settle(struct link_visitor *v)
 
 static void rx_flush(struct link_visitor *v)
 {
+	if (v->local)
+		window_maybe_grow(v);
 	while (v->local && buf_len(&v->rx)) {
 		ssize_t n = stream_write(v->local, buf_head(&v->rx), buf_len(&v->rx), NULL);
 
@@ -408,6 +424,7 @@ void visitor_data(struct link_visitor *v, const uint8_t *bytes, size_t len)
 	if (v->window_at == 0)
 		v->window_at = loop_now(c->loop);
 	if (v->local && buf_len(&v->rx) == 0) {
+		window_maybe_grow(v);
 		n = stream_write(v->local, bytes, len, NULL);
 		if (n < 0 && n != -ERR_AGAIN) {
 			visitor_break(v);

@@ -54,6 +54,7 @@ struct world {
 	struct carrier_budget budget;
 	struct visit *visits;
 	unsigned n_visits;
+	size_t visitor_buffer; /* what a visitor's connection takes for him; 0: the default */
 	enum { ACCEPT, REFUSE, LEAVE } agent_does;
 	uint32_t random;
 };
@@ -297,7 +298,8 @@ static int try_visit(struct world *w, uint64_t send, uint64_t get, struct err *e
 				    .to_send = get,
 				    .to_get = send,
 				    .end = true};
-	assert_int_equal(mem_pair_new(w->loop, 0, &inner, &visit->visitor.s, NULL), 0);
+	assert_int_equal(mem_pair_new(w->loop, w->visitor_buffer, &inner, &visit->visitor.s, NULL),
+			 0);
 	r = carrier_open(w->gateway.c, service, &who, inner, &gateway_visitor, visit, NULL, e);
 	if (r < 0) {
 		stream_close(inner);

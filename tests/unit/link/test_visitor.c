@@ -135,6 +135,58 @@ static void test_windows_grow_within_the_budget(void **state)
 	world_done(&w);
 }
 
+/* A kernel takes megabytes for somebody who reads nothing: these are no reason to grow. */
+static void test_no_growth_for_those_who_do_not_read(void **state)
+{
+	struct world w;
+	struct visit *fast;
+	size_t least;
+
+	world_init(&w);
+	w.visitor_buffer = (size_t)4 << 20;
+	for (int i = 0; i < 20; i++) {
+		struct visit *visit = visit_new(&w, 0, 10000000);
+
+		visit->visitor.pause = true;
+		steps(&w, 100);
+		assert_true(visit->local.sent > w.visitor_buffer); /* it was swallowed */
+	}
+	assert_int_equal(w.budget.left, BUDGET);
+	least = BUDGET;
+	fast = visit_new(&w, 0, 40000000);
+	for (int i = 0; i < 3000 && !fast->closed; i++) {
+		step(&w, MS(1));
+		least = MIN(least, w.budget.left);
+	}
+	steps(&w, 2);
+	assert_int_equal(fast->visitor.got, 40000000);
+	assert_true(BUDGET - least > CARRIER_WINDOW_START);
+	world_done(&w);
+}
+
+/* A fast one leaves half of what there is to those who come later. */
+static void test_one_does_not_take_the_whole_budget(void **state)
+{
+	struct world w;
+	struct visit *visit;
+	size_t given, least;
+
+	world_init(&w);
+	given = w.budget.left - 300000;
+	w.budget.left -= given;
+	least = w.budget.left;
+	visit = visit_new(&w, 0, 40000000);
+	for (int i = 0; i < 3000 && !visit->closed; i++) {
+		step(&w, MS(1));
+		least = MIN(least, w.budget.left);
+	}
+	steps(&w, 2);
+	assert_int_equal(visit->visitor.got, 40000000);
+	assert_in_range(least, 150000, 299999); /* it grew, and not to the end */
+	w.budget.left += given;
+	world_done(&w);
+}
+
 static void test_no_growth_when_the_budget_is_spent(void **state)
 {
 	struct world w;
@@ -415,6 +467,8 @@ int main(void)
 		cmocka_unit_test(test_last_bytes_for_a_slow_reader),
 		cmocka_unit_test(test_a_visitor_who_does_not_read_holds_up_nobody),
 		cmocka_unit_test(test_windows_grow_within_the_budget),
+		cmocka_unit_test(test_no_growth_for_those_who_do_not_read),
+		cmocka_unit_test(test_one_does_not_take_the_whole_budget),
 		cmocka_unit_test(test_no_growth_when_the_budget_is_spent),
 		cmocka_unit_test(test_before_the_answer_16_kib),
 		cmocka_unit_test(test_a_refused_visitor_comes_back_whole),
