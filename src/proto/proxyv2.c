@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "proto/put.h"
 
 static const uint8_t signature[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d,
 				      0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
@@ -28,13 +29,6 @@ static const struct family {
 };
 
 /* ── encoding ── */
-
-static uint8_t *put_u16(uint8_t *to, uint16_t value)
-{
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)value;
-	return to + 2;
-}
 
 static uint8_t *put_addr(uint8_t *to, const struct ipaddr *addr, uint8_t family)
 {
