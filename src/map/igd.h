@@ -68,7 +68,8 @@ struct igd_device {
  * under way end with -ERR_NOT_FOUND (told later). on_found is called once: r = 0 and the device
  * (borrowed; see igd_device); -ERR_NOT_FOUND: nobody answered the search within IGD_SEARCH_TIME;
  * -ERR_REFUSED: somebody did, but offers none of the services to us; -ERR_TIMEOUT, -ERR_FAILED: or
- * cannot be described; e says why. Another igd_discover before that starts over, with its own on_found only.
+ * cannot be described; e says why. Another igd_discover before that starts over, with its own
+ * on_found only.
  * -ERR_FAILED at once: no socket (the address is gone).
  */
 int igd_discover(struct igd *igd,
