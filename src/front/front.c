@@ -86,6 +86,7 @@ static struct stream *visit_release(struct visit *visit)
 {
 	struct stream *stream = visit->stream;
 
+	stream_set_handler(stream, NULL, NULL); /* whoever has it next may leave it alone for long */
 	list_remove(&visit->node);
 	list_remove(&visit->silent);
 	if (visit->proxied)

@@ -792,6 +792,7 @@ static const struct link_visitor_handler request_handler = {.on_opened = request
 /* While he waits his stream is left alone; what he sends stays in the kernel. */
 static void request_wait(struct request *request, struct agent *agent)
 {
+	stream_set_handler(request->local, NULL, NULL); /* the carrier's part of him is gone */
 	if (!agent || !link_hub_online(request->hub, request->agent_id) ||
 	    agent->n_waiting >= WAITING_MAX) {
 		timer_start(&request->timer, 0);

@@ -24,6 +24,7 @@ struct fixture {
 	struct front_sources *sources;
 	struct front *front;
 	struct list guests; /* loop's thread */
+	struct front_visitor waiting; /* the same: for "later.test" */
 	pthread_t thread;
 	uint16_t https, http, raw;
 	int probe_idle_s; /* of the newest visitor; 0: never */
@@ -115,6 +116,10 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 		front_refuse(f->front, visitor, FRONT_REFUSE_BUSY);
 		return;
 	}
+	if (strcmp(visitor->route.service, "later") == 0) {
+		f->waiting = *visitor;
+		return;
+	}
 	snprintf(greeting, sizeof(greeting), "[%s %s %s]%s", kinds[visitor->kind],
 		 visitor->route.service, visitor->host, name_of(&visitor->peer, name));
 	welcome(f, visitor->stream, &visitor->peer, greeting);
@@ -142,6 +147,7 @@ static void add_routes(struct fixture *f)
 		{1, "secure", "*.secure.test", FRONT_SERVES_TLS, true, 0},
 		{1, "away", "away.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, false, 1},
 		{1, "broken", "broken.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
+		{1, "later", "later.test", FRONT_SERVES_HTTP, true, 0},
 		{1, "full", "full.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
 	};
 
@@ -372,6 +378,37 @@ static void hands_visitors_over_with_all_their_bytes(void **state)
 	assert_int_equal(c.accepted, 6);
 	assert_int_equal(c.routed, 5);
 	assert_int_equal(c.links, 1);
+	stop(f);
+}
+
+static bool one_was_routed(const struct front_counters *c)
+{
+	return c->routed == 1;
+}
+
+static void welcome_the_waiting(void *arg)
+{
+	struct fixture *f = arg;
+
+	welcome(f, f->waiting.stream, &f->waiting.peer, "[at last]");
+}
+
+/* Whoever gets a visitor may leave his stream alone: what he sends meanwhile is told to nobody. */
+static void who_waits_may_go_on_speaking(void **state)
+{
+	static const char head[] = "GET / HTTP/1.1\r\nHost: later.test\r\n\r\n";
+	static const char other[] = "GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n";
+	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
+	char all[2 * sizeof(head)];
+	int fd = dial(f->http);
+
+	say_text(fd, head);
+	await(f, one_was_routed);
+	say_text(fd, head);
+	ask(f, other, "[http plain plain.test]"); /* so the loop has seen that */
+	assert_int_equal(loop_post(f->loop, welcome_the_waiting, f), 0);
+	snprintf(all, sizeof(all), "%s%s", head, head);
+	assert_served(fd, all, strlen(all), "[at last]");
 	stop(f);
 }
 
@@ -832,6 +869,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(visitors_that_vanish_are_found_out),
 		cmocka_unit_test(hands_visitors_over_with_all_their_bytes),
+		cmocka_unit_test(who_waits_may_go_on_speaking),
 		cmocka_unit_test(hands_raw_visitors_over_before_they_speak),
 		cmocka_unit_test(refuses_unknown_names),
 		cmocka_unit_test(redirects_names_that_speak_only_https),
