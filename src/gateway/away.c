@@ -24,7 +24,7 @@ int away_routes_set(struct front_routes *routes, struct registry *registry, cons
 		n++;
 	for (size_t i = 0; i < n; i++) {
 		list[i].owner = agent;
-		list[i].serves = FRONT_SERVES_HTTP;
+		list[i].serves = FRONT_SERVES_HTTP | FRONT_SERVES_TLS;
 		list[i].offline_since_wall = since_wall;
 	}
 	r = front_routes_set(routes, agent, list, n, NULL, e);

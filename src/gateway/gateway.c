@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "gateway/away.h"
+#include "gateway/comeback.h"
 #include "gateway/control.h"
 #include "gateway/listeners.h"
 #include "gateway/metrics.h"
@@ -137,7 +138,8 @@ static void count_visitors(struct worker *worker, void *arg)
 	struct link_hub_info info;
 
 	link_hub_info(worker->hub, &info);
-	gateway->visitors += info.visitors + info.waiting + front_busy(worker->front);
+	gateway->visitors += info.visitors + info.waiting + front_busy(worker->front) +
+			     comeback_waiting(worker->comeback);
 }
 
 static void on_counted(void *arg)

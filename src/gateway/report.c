@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "gateway/comeback.h"
 #include "gateway/listeners.h"
 #include "gateway/registry.h"
 #include "gateway/services.h"
@@ -25,7 +26,7 @@ void report_collect(struct report *report, struct worker *worker, bool services)
 	link_hub_info(worker->hub, &links);
 	report->links.carriers += links.carriers;
 	report->links.visitors += links.visitors;
-	report->links.waiting += links.waiting;
+	report->links.waiting += links.waiting + comeback_waiting(worker->comeback);
 	report->links.bytes_to_agents += links.bytes_to_agents;
 	report->links.bytes_to_visitors += links.bytes_to_visitors;
 	report->links.visitors_total += links.visitors_total;

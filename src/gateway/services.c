@@ -5,6 +5,7 @@
 #include "base/htable.h"
 #include "base/log.h"
 #include "gateway/away.h"
+#include "gateway/comeback.h"
 #include "gateway/grants.h"
 #include "gateway/listeners.h"
 #include "gateway/ports.h"
@@ -324,6 +325,7 @@ static void take_list(struct served *served, const struct link_services *wanted)
 	served->grants = grants;
 	log_refusals(served, &served->grants);
 	link_hub_grant(served->all->worker->hub, served->agent, &served->grants);
+	comeback_look(served->all->worker->comeback, served->agent);
 }
 
 static void take_now(struct served *served, const struct link_services *wanted)

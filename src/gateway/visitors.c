@@ -1,12 +1,15 @@
 /*
  *	ACCEPTED ──▶ on the owner's loop ──▶ OPENING ──▶ carried by the link ──▶ on_closed
  *	                    │                   └─ on_returned ─┐
- *	                    └─ agent away ──────────────────────┴──▶ front_refuse
+ *	                    ├─ agent away ──────────────────────┴──▶ front_refuse
+ *	                    └─ it may come back (comeback.h) ──▶ OPENING, or front_refuse
  */
 #include "gateway/visitors.h"
 
 #include "base/log.h"
 #include "gateway/admission.h"
+#include "gateway/comeback.h"
+#include "gateway/registry.h"
 #include "gateway/worker.h"
 
 #define AGENT_BUSY 503 /* docs/protocol.md §3.2 */
@@ -105,20 +108,65 @@ static void describe(const struct front_visitor *front, struct forwarded *who)
 	strcpy(who->proto, protos[front->kind]);
 }
 
-static void open_at_agent(struct visitor *v)
+static void open_at_service(struct visitor *v)
 {
 	const struct front_route *route = &v->front->route;
 	struct link_hub *hub = v->owner->hub;
 	struct forwarded who;
 
-	if (!route->service[0] || !link_hub_online(hub, route->owner)) {
-		refuse(v, FRONT_REFUSE_OFFLINE);
-		return;
-	}
 	describe(v->front, &who);
 	if (link_hub_open(hub, route->owner, route->service, &who, v->front->stream, &handler, v,
 			  NULL) < 0)
 		forget(v);
+}
+
+/* The name has a service by now, and the same agent. */
+static bool find_service(struct visitor *v)
+{
+	unsigned serves = v->kind == FRONT_HTTP ? FRONT_SERVES_HTTP : FRONT_SERVES_TLS;
+	struct front_route route;
+
+	if (front_routes_find(v->owner->shared->routes, str_of(v->front->host), serves, &route) <
+		    0 ||
+	    route.owner != v->front->route.owner || !(route.serves & serves) || !route.service[0])
+		return false;
+	v->front->route = route;
+	return true;
+}
+
+static bool look_again(void *arg, bool last)
+{
+	struct visitor *v = arg;
+
+	if (find_service(v) && link_hub_online(v->owner->hub, v->front->route.owner)) {
+		open_at_service(v);
+		return true;
+	}
+	if (last)
+		refuse(v, FRONT_REFUSE_OFFLINE);
+	return last;
+}
+
+/* An agent that has not been here since the start may be on its way; one that has left is not. */
+static bool wait_for_agent(struct visitor *v)
+{
+	const struct worker *owner = v->owner;
+	struct registry_agent agent;
+
+	return owner->comeback &&
+	       registry_find(owner->shared->registry, v->front->route.owner, &agent) == 0 &&
+	       agent.observed.family == 0 &&
+	       comeback_wait(owner->comeback, agent.id, look_again, v);
+}
+
+static void open_at_agent(struct visitor *v)
+{
+	const struct front_route *route = &v->front->route;
+
+	if (route->service[0] && link_hub_online(v->owner->hub, route->owner))
+		open_at_service(v);
+	else if (!wait_for_agent(v))
+		refuse(v, FRONT_REFUSE_OFFLINE);
 }
 
 static void arrive(void *arg)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "gateway/comeback.h"
 #include "gateway/links.h"
 #include "gateway/listeners.h"
 #include "gateway/pairing.h"
@@ -76,6 +77,8 @@ int worker_init(struct worker *worker, struct worker_shared *shared, unsigned in
 		r = handshakes_new(worker->loop, shared->identity, LINK_ALPN, &handshakes_handler,
 				   worker, &worker->handshakes, e);
 	if (r == 0)
+		r = comeback_new(worker->loop, &worker->comeback, e);
+	if (r == 0)
 		r = services_new(worker, &worker->services, e);
 	if (r == 0)
 		r = init_hub(worker, e);
@@ -113,6 +116,7 @@ int worker_start(struct worker *worker, struct err *e)
 
 void worker_close_front(struct worker *worker)
 {
+	comeback_free(TAKE(worker->comeback));
 	front_udp_free(worker->udp);
 	worker->udp = NULL;
 	front_free(worker->front);

@@ -20,6 +20,7 @@
 #include "gateway/handshakes.h"
 #include "link/hub.h"
 
+struct comeback;
 struct listeners;
 struct ports;
 struct registry;
@@ -51,6 +52,7 @@ struct worker {
 	struct front *front;	       /* owned; NULL once it stops */
 	struct front_udp *udp;	       /* owned; the same; ports of the agents it owns */
 	struct handshakes *handshakes; /* owned; the same */
+	struct comeback *comeback;     /* owned; the same */
 	struct link_hub *hub;	       /* owned; NULL behind worker_close_links */
 	struct services *services;     /* owned */
 };

@@ -54,6 +54,20 @@ def receive(s, n):
     return bytes(data)
 
 
+def client_hello(name):
+    """A ClientHello of a little less than 16 KiB: half of it a session ticket or the like."""
+    def vector(size, data):
+        return len(data).to_bytes(size, "big") + data
+
+    def extension(number, data):
+        return number.to_bytes(2, "big") + vector(2, data)
+
+    names = vector(2, b"\0" + vector(2, name.encode()))
+    extensions = extension(35, bytes(15000)) + extension(0, names)
+    body = b"\3\3" + bytes(32) + b"\0" + vector(2, b"\x13\1") + vector(1, b"\0") + vector(2, extensions)
+    return b"\x16\3\1" + vector(2, b"\1" + vector(3, body))
+
+
 # ---- HTTP/1.1, read byte by byte as it is on the wire
 
 Message = collections.namedtuple("Message", "start fields body")

@@ -23,7 +23,7 @@ import pytest
 
 from harness import Agent, Gateway, command, connect, free_port, needs_root, visit, wait_until
 from lab import GATEWAY, Lab, needs_lab
-from peers import HELLO, Visitor, receive, reset, tcp_server, up
+from peers import HELLO, Visitor, client_hello, receive, reset, tcp_server, up
 
 PAGE = "front"
 BIG = random.Random(1).randbytes(24 << 20)
@@ -496,20 +496,6 @@ def test_a_service_that_stops_reading(gateway, agent, folder, rounds):
 
 
 # ---- strangers
-
-def client_hello(name):
-    """A ClientHello of a little less than 16 KiB: half of it a session ticket or the like."""
-    def vector(size, data):
-        return len(data).to_bytes(size, "big") + data
-
-    def extension(number, data):
-        return number.to_bytes(2, "big") + vector(2, data)
-
-    names = vector(2, b"\0" + vector(2, name.encode()))
-    extensions = extension(35, bytes(15000)) + extension(0, names)
-    body = b"\3\3" + bytes(32) + b"\0" + vector(2, b"\x13\1") + vector(1, b"\0") + vector(2, extensions)
-    return b"\x16\3\1" + vector(2, b"\1" + vector(3, body))
-
 
 def test_strangers_who_say_next_to_nothing(gateway, agent, folder, rounds):
     """Silent ones, and a byte now and then, at both ports; from elsewhere, so that they are not our own

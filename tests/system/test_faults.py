@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import Agent, connect, visit, wait_until
-from peers import HELLO, Line, Visitor, needs_filters, sha256, up
+from peers import HELLO, Line, Visitor, client_hello, needs_filters, sha256, tcp_server, up
 
 BIG = os.urandom(24 << 20)
 
@@ -59,6 +59,10 @@ def ends(visitor):
     assert time.monotonic() - start < 5
 
 
+def waiting(gateway):
+    return json.loads(gateway.command("status", "--json").stdout)["visitors"]["waiting"]
+
+
 # ---- killed
 
 def test_gateway_killed(gateway, agent, folder):
@@ -95,6 +99,45 @@ def test_visitors_wait_for_a_restarting_agent(gateway, agent, folder):
         process = agent.up(hello(folder))
         assert [visitor.answer().body for visitor in visitors] == [b"front"] * 10
     process.stop()
+
+
+def test_visitors_wait_for_the_agent_of_a_restarted_gateway(gateway, agent, folder):
+    """It knows the name, and nothing of its services yet. A raw port is the same again."""
+    with tcp_server(lambda s: s.sendall(s.recv(100))) as port:
+        config = hello(folder, f"[service raw]\nto = tcp://127.0.0.1:{port}\n"
+                               f"[service safe]\nto = https://127.0.0.1:{port}\nname = safe.laptop.localhost\n")
+        process = agent.up(config)
+        public = int(process.wait_line(r"tcp://localhost:(\d+)")[1])
+        process.wait_line("service hello: http://")
+        process.send_signal(signal.SIGSTOP)  # it will be late
+        gateway.process.kill()
+        gateway.start()
+        with contextlib.ExitStack() as stack:
+            visitors = [stack.enter_context(Visitor(gateway.http)) for _ in range(10)]
+            for visitor in visitors:
+                visitor.ask("/")
+            safe = stack.enter_context(connect(gateway.https))
+            said = client_hello("safe.laptop.localhost")
+            safe.sendall(said)
+            wait_until(lambda: waiting(gateway) == 11, "all of them wait")
+            process.send_signal(signal.SIGCONT)
+            assert [visitor.answer().body for visitor in visitors] == [b"front"] * 10
+            assert safe.recv(100) == said[:100]
+        process.wait_line(rf"tcp://localhost:{public}\b")
+        with connect(public) as s:
+            s.sendall(b"again")
+            assert s.recv(100) == b"again"
+        process.stop()
+
+
+def test_a_restarted_gateway_does_not_wait_for_ever(gateway, agent, folder):
+    up(agent, hello(folder)).stop()
+    gateway.process.stop()
+    gateway.start()
+    start = time.monotonic()
+    answer = visit(gateway.http, HELLO)
+    assert answer.status == 503 and "known here, but offline since" in answer.text
+    assert 1 < time.monotonic() - start < 5
 
 
 def test_visitors_do_not_wait_for_ever(gateway, agent, folder):
