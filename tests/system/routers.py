@@ -26,7 +26,6 @@ import ipaddress
 import json
 import pathlib
 import secrets
-import selectors
 import shutil
 import signal
 import socket
@@ -34,13 +33,13 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import typing
 
 import pytest
 
 from harness import Process, needs_root, wait_until
 from lab import Namespace
+from loop import Loop
 
 PUBLIC = "11.0.113.50"  # the router's WAN, where no front is
 FRONT_PUBLIC = "11.0.113.200"  # that of a front
@@ -270,46 +269,6 @@ def _door(expressions):
     return [Door(6, protocol, port, address, port)] if accepts and address else []
 
 
-class _Loop:
-    """Sockets that are answered while the test does something else: handler(socket) when one has something."""
-
-    def __init__(self):
-        self._selector = selectors.DefaultSelector()
-        self._wake, self._woken = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def add(self, s, handler):
-        with self._lock:
-            self._selector.register(s, selectors.EVENT_READ, handler)
-        self._wake.send(b"+")
-
-    def remove(self, s):
-        with self._lock:
-            self._selector.unregister(s)
-        s.close()
-
-    def _run(self):
-        while True:
-            for key, _ in self._selector.select():
-                if key.fileobj is self._woken:
-                    if b"." in self._woken.recv(64):
-                        return
-                else:
-                    with contextlib.suppress(OSError, KeyError):
-                        key.data(key.fileobj)
-
-    def close(self):
-        self._wake.send(b".")
-        self._thread.join()
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()
-        self._selector.close()
-        self._wake.close()
-
-
 class RouterLab:
     """One home and its street. `profile` is a name in PROFILES, and what shall differ from it."""
 
@@ -319,7 +278,7 @@ class RouterLab:
             self._stack = stack
             self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hp-lab-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            self._loop = _Loop()
+            self._loop = Loop()
             stack.callback(self._loop.close)
             self.visitor, self.core, self._box, self.home, self.roommate = (self._namespace() for _ in range(5))
             self._wan_number = 0
