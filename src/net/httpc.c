@@ -755,22 +755,30 @@ static void call_finish(struct httpc_call *call, CURLcode result)
 	call_end(call);
 }
 
-static void on_over(void *arg, CURL *easy, CURLcode result)
+/* Nothing that is under way goes on. */
+static void lose_all(struct httpc *httpc)
 {
-	struct httpc *httpc = arg;
 	struct httpc_call *call, *next;
 
-	if (easy) {
-		libcurl_api(httpc->libcurl)->easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
-		call_finish(call, result);
-		return;
-	}
 	list_for_each_safe (call, next, &httpc->calls, node) {
 		if (!call->easy)
 			continue;
 		libcurl_remove(httpc->libcurl, call->easy);
-		call_finish(call, result);
+		call_finish(call, CURLE_OUT_OF_MEMORY);
 	}
+}
+
+static void on_over(void *arg, CURL *easy, CURLcode result)
+{
+	struct httpc *httpc = arg;
+	char *call = NULL; /* as libcurl declares it */
+
+	if (!easy) {
+		lose_all(httpc);
+		return;
+	}
+	libcurl_api(httpc->libcurl)->easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+	call_finish((struct httpc_call *)call, result);
 }
 
 /* ── calls ── */
@@ -833,7 +841,7 @@ int httpc_start(struct httpc *httpc, const struct httpc_request *request,
 		void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,
 		struct httpc_call **ret_call, struct err *e)
 {
-	struct httpc_call *call;
+	struct httpc_call *call = NULL;
 	int r;
 
 	if (httpc->n_calls >= HTTPC_CALLS_MAX)
