@@ -79,23 +79,36 @@ int udp_bind(const struct ipaddr *at, int *ret_fd, struct err *e)
 	return 0;
 }
 
-int udp_connect(const struct ipaddr *to, int *ret_fd, struct err *e)
+int udp_connect_from(const struct ipaddr *from, const struct ipaddr *to, int *ret_fd, struct err *e)
 {
 	int fd = open_socket(to->family, e);
 	char text[IPADDR_TEXT_MAX];
 	struct sockaddr_storage ss;
-	socklen_t len = ipaddr_to_sockaddr(to, &ss);
-	int r;
+	socklen_t len;
+	int r = 0;
 
 	if (fd < 0)
 		return fd;
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0) {
+	if (from) {
+		len = ipaddr_to_sockaddr(from, &ss);
+		if (bind(fd, (struct sockaddr *)&ss, len) < 0)
+			r = err_set_errno(e, code_of(errno), "UDP from %s",
+					  ipaddr_format_port(text, from));
+	}
+	len = ipaddr_to_sockaddr(to, &ss);
+	if (r == 0 && connect(fd, (struct sockaddr *)&ss, len) < 0)
 		r = err_set_errno(e, ERR_FAILED, "UDP to %s", ipaddr_format_port(text, to));
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int udp_connect(const struct ipaddr *to, int *ret_fd, struct err *e)
+{
+	return udp_connect_from(NULL, to, ret_fd, e);
 }
 
 /* ── receiving ── */

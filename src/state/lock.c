@@ -54,3 +54,16 @@ int state_lock(const char *folder, int *ret_fd, struct err *e)
 	fd = -1;
 	return 0;
 }
+
+pid_t state_lock_holder(const char *folder)
+{
+	AUTO(freep) char *path = NULL;
+	AUTO(closep) int fd = -1;
+
+	if (asprintf(&path, "%s/" LOCK_FILE, folder) < 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	return holder(fd);
+}

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 /*
@@ -11,3 +13,6 @@
  * -ERR_FAILED.
  */
 int state_lock(const char *folder, int *ret_fd, struct err *e) MUST_CHECK;
+
+/* The process that has it; 0: none, or nobody knows. */
+pid_t state_lock_holder(const char *folder);

@@ -1,0 +1,634 @@
+#include "map/map.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "map/announce.h"
+
+#define HINT_GAP (5 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
+
+/* A router, and how many leases stand on it: a former place's stays as long as it has some. */
+struct station {
+	struct list node; /* the map's */
+	struct map *map;  /* borrowed */
+	struct router *router;
+	uint8_t family;
+	bool current;
+	usec_t hinted_at; /* 0: never */
+	bool swept;	  /* orphans of this place were given back */
+};
+
+/* One lease of a door, or an orphan. */
+struct holding {
+	struct list node;      /* the door's, or the map's */
+	struct map *map;       /* borrowed */
+	struct map_door *door; /* NULL: an orphan */
+	struct station *station;
+	struct lease *lease; /* owned; NULL: none yet */
+	bool retired;
+};
+
+struct map_door {
+	struct list node; /* the map's */
+	struct map *map;  /* borrowed */
+	struct map_wish wish;
+	void *arg;
+	struct list holdings; /* the current one first, if there is one; then retired ones */
+	bool closing;
+	usec_t asked_at, took;
+	char why[LEASE_WHY_MAX]; /* without a lease */
+};
+
+struct map {
+	struct loop *loop;   /* borrowed */
+	struct httpc *httpc; /* borrowed */
+	struct map_handler handler;
+	void *arg;
+	char id[IGD_DESCRIPTION_MAX];
+	struct ledger *ledger;	   /* owned */
+	struct announce *announce; /* owned */
+	struct list stations, doors, orphans;
+	size_t n_doors;
+	struct defer reap; /* closed leases, doors without any, stations without any */
+	void (*on_stopped)(void *arg);
+	void *stopped_arg;
+};
+
+static bool same_place(const struct map_place *a, const struct map_place *b)
+{
+	return a->ifindex == b->ifindex && ipaddr_equal(&a->address, &b->address) &&
+	       ipaddr_equal(&a->router, &b->router);
+}
+
+static struct station *station_of(const struct map *map, uint8_t family)
+{
+	struct station *s;
+
+	list_for_each (s, &map->stations, node)
+		if (s->current && s->family == family)
+			return s;
+	return NULL;
+}
+
+/* ── holdings ── */
+
+static void each_lease(struct map *map, const struct station *station, void (*fn)(struct lease *))
+{
+	struct map_door *door;
+	struct holding *h;
+
+	list_for_each (door, &map->doors, node)
+		list_for_each (h, &door->holdings, node)
+			if (h->station == station && h->lease)
+				fn(h->lease);
+}
+
+static void on_lease(void *arg)
+{
+	struct holding *h = arg;
+	struct map *map = h->map;
+	struct map_door *door = h->door;
+
+	if (lease_state(h->lease) == LEASE_CLOSED)
+		defer_call(&map->reap);
+	if (!door || h->retired)
+		return;
+	if (lease_state(h->lease) == LEASE_OPEN && !door->took)
+		door->took = MAX(loop_now(map->loop) - door->asked_at, 1);
+	if (!door->closing)
+		map->handler.on_door(map->arg, door);
+}
+
+static struct holding *holding_new(struct station *station, struct map_door *door)
+{
+	struct holding *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->map = station->map;
+	h->station = station;
+	h->door = door;
+	list_init(&h->node);
+	return h;
+}
+
+static void holding_free(struct holding *h)
+{
+	list_remove(&h->node);
+	lease_free(h->lease);
+	free(h);
+}
+
+static struct lease_ground ground_of(struct station *station)
+{
+	return (struct lease_ground){station->map->loop, station->router, station->map->ledger,
+				     station->map->id};
+}
+
+static struct holding *current_of(const struct map_door *door)
+{
+	struct holding *h;
+
+	list_for_each (h, &door->holdings, node)
+		if (!h->retired)
+			return h;
+	return NULL;
+}
+
+static void settle(struct map_door *door, struct station *station)
+{
+	struct lease_ground ground = ground_of(station);
+	struct lease_handler handler = {.on_change = on_lease};
+	struct holding *h = holding_new(station, door);
+	struct err e = {0};
+
+	if (!h) {
+		snprintf(door->why, sizeof(door->why), "no memory");
+		return;
+	}
+	handler.arg = h;
+	if (lease_new(&ground, &door->wish, &handler, &h->lease, &e) < 0) {
+		snprintf(door->why, sizeof(door->why), "%.400s", e.text);
+		free(h);
+		return;
+	}
+	list_insert_before(door->holdings.next, &h->node);
+	*door->why = '\0';
+}
+
+/* ── orphans ── */
+
+static bool is_held(const struct map *map, const struct ledger_entry *entry)
+{
+	const struct map_door *door;
+	const struct holding *h;
+
+	list_for_each (door, &map->doors, node)
+		list_for_each (h, &door->holdings, node)
+			if (h->lease && lease_entry(h->lease) == entry)
+				return true;
+	list_for_each (h, &map->orphans, node)
+		if (h->lease && lease_entry(h->lease) == entry)
+			return true;
+	return false;
+}
+
+static bool belongs(const struct station *station, const struct ledger_entry *entry)
+{
+	const struct map_place *place = router_place(station->router);
+	size_t len = station->family == 6 ? 16 : 4;
+
+	return entry->internal.family == station->family &&
+	       memcmp(entry->internal.bytes, place->address.bytes, len) == 0 &&
+	       memcmp(entry->router.bytes, place->router.bytes, len) == 0;
+}
+
+static void give_back(struct station *station, struct ledger_entry *entry)
+{
+	struct lease_ground ground = ground_of(station);
+	struct lease_handler handler = {.on_change = on_lease};
+	struct holding *h = holding_new(station, NULL);
+
+	if (!h)
+		return;
+	handler.arg = h;
+	if (lease_new_orphan(&ground, entry, &handler, &h->lease, NULL) < 0)
+		free(h);
+	else
+		list_push(&station->map->orphans, &h->node);
+}
+
+/* Doors that a process before this one left at this place, and nobody wants. */
+static void sweep(struct station *station)
+{
+	struct map *map = station->map;
+	struct ledger_entry *entry, *next;
+
+	station->swept = true;
+	for (entry = ledger_next(map->ledger, NULL); entry; entry = next) {
+		next = ledger_next(map->ledger, entry);
+		if (belongs(station, entry) && !is_held(map, entry)) {
+			log_info("%s port %u was left open by an earlier homeport: closing it",
+				 map_protocol_name(entry->protocol), entry->internal.port);
+			give_back(station, entry);
+		}
+	}
+}
+
+/* ── routers ── */
+
+static void on_offer(void *arg)
+{
+	struct station *station = arg;
+	struct map *map = station->map;
+
+	each_lease(map, station, lease_on_offer);
+	if (!station->swept && router_decided(station->router))
+		sweep(station);
+	if (station->current)
+		map->handler.on_router(map->arg, station->family);
+}
+
+static void on_restart(void *arg)
+{
+	struct station *station = arg;
+
+	log_info("the router %s has restarted: its doors are opened again",
+		 router_place(station->router)->ifname);
+	each_lease(station->map, station, lease_on_restart);
+}
+
+static const struct router_handler router_handler = {.on_offer = on_offer,
+						     .on_restart = on_restart};
+
+static void on_hint(void *arg, const struct ipaddr *who)
+{
+	struct map *map = arg;
+	struct station *s;
+
+	list_for_each (s, &map->stations, node) {
+		usec_t now = loop_now(map->loop);
+		const struct ipaddr *router = &router_place(s->router)->router;
+
+		if (who->family != router->family || memcmp(who->bytes, router->bytes, 16) != 0 ||
+		    (s->hinted_at && now - s->hinted_at < HINT_GAP))
+			continue;
+		s->hinted_at = now;
+		router_check(s->router);
+	}
+}
+
+static struct station *station_new(struct map *map, uint8_t family, const struct map_place *place)
+{
+	usec_t stagger = family == 6 && station_of(map, 4) ? IGD_STAGGER : 0;
+	struct station *station = calloc(1, sizeof(*station));
+	struct err e = {0};
+
+	if (!station)
+		return NULL;
+	station->map = map;
+	station->family = family;
+	station->current = true;
+	if (router_new(map->loop, map->httpc, place, stagger, &router_handler, station,
+		       &station->router, &e) < 0) {
+		log_debug("%s: %s", place->ifname, e.text);
+		free(station);
+		return NULL;
+	}
+	list_push(&map->stations, &station->node);
+	announce_join(map->announce, family, place->ifindex);
+	router_probe(station->router);
+	return station;
+}
+
+static void station_free(struct station *station)
+{
+	list_remove(&station->node);
+	router_free(station->router);
+	free(station);
+}
+
+static bool in_use(const struct map *map, const struct station *station)
+{
+	const struct map_door *door;
+	const struct holding *h;
+
+	list_for_each (door, &map->doors, node)
+		list_for_each (h, &door->holdings, node)
+			if (h->station == station)
+				return true;
+	list_for_each (h, &map->orphans, node)
+		if (h->station == station)
+			return true;
+	return false;
+}
+
+/* ── the end of things ── */
+
+static bool is_over(const struct holding *h)
+{
+	return !h->lease || lease_state(h->lease) == LEASE_CLOSED;
+}
+
+static void reap_list(struct list *list)
+{
+	struct holding *h, *tmp;
+
+	list_for_each_safe (h, tmp, list, node)
+		if (is_over(h))
+			holding_free(h);
+}
+
+static void door_free(struct map_door *door)
+{
+	struct holding *h, *tmp;
+
+	list_for_each_safe (h, tmp, &door->holdings, node)
+		holding_free(h);
+	list_remove(&door->node);
+	door->map->n_doors--;
+	free(door);
+}
+
+static void on_reap(void *arg)
+{
+	struct map *map = arg;
+	struct map_door *door, *next_door;
+	struct station *s, *next;
+
+	reap_list(&map->orphans);
+	list_for_each_safe (door, next_door, &map->doors, node) {
+		reap_list(&door->holdings);
+		if (!door->closing || !list_empty(&door->holdings))
+			continue;
+		map->handler.on_closed(map->arg, door);
+		door_free(door);
+	}
+	list_for_each_safe (s, next, &map->stations, node)
+		if (!s->current && !in_use(map, s))
+			station_free(s);
+	if (map->on_stopped && list_empty(&map->doors) && list_empty(&map->orphans)) {
+		void (*on_stopped)(void *) = map->on_stopped;
+
+		map->on_stopped = NULL;
+		on_stopped(map->stopped_arg);
+	}
+}
+
+/* ── places ── */
+
+static void leave_place(struct station *station)
+{
+	struct map *map = station->map;
+	struct map_door *door;
+	struct holding *h;
+
+	station->current = false;
+	list_for_each (door, &map->doors, node) {
+		h = current_of(door);
+		if (!h || h->station != station)
+			continue;
+		h->retired = true;
+		list_remove(&h->node);
+		list_push(&door->holdings, &h->node);
+		if (station->family == 6)
+			lease_retire(h->lease);
+		else
+			lease_close(h->lease);
+	}
+	defer_call(&map->reap);
+}
+
+/* The network is down: nothing can be given back, and it may be the same place again. */
+static void forget_place(struct station *station)
+{
+	struct map *map = station->map;
+	struct map_door *door;
+	struct holding *h, *tmp;
+
+	station->current = false;
+	list_for_each (door, &map->doors, node) {
+		list_for_each_safe (h, tmp, &door->holdings, node)
+			if (h->station == station)
+				holding_free(h);
+		if (!door->closing)
+			map->handler.on_door(map->arg, door);
+	}
+	defer_call(&map->reap);
+}
+
+void map_set_place(struct map *map, uint8_t family, const struct map_place *place)
+{
+	struct station *station = station_of(map, family);
+	struct map_door *door;
+
+	if (station && place && same_place(router_place(station->router), place))
+		return;
+	if (station && place)
+		leave_place(station);
+	else if (station)
+		forget_place(station);
+	if (place && !map->on_stopped)
+		station = station_new(map, family, place);
+	if (!place || !station || !station->current)
+		return;
+	list_for_each (door, &map->doors, node)
+		if (door->wish.family == family && !door->closing && !current_of(door))
+			settle(door, station);
+}
+
+/* ── doors ── */
+
+static struct map_door *find_door(const struct map *map, const struct map_wish *wish)
+{
+	struct map_door *door;
+
+	list_for_each (door, &map->doors, node)
+		if (door->wish.family == wish->family && door->wish.protocol == wish->protocol &&
+		    door->wish.internal_port == wish->internal_port)
+			return door;
+	return NULL;
+}
+
+int map_open(struct map *map, const struct map_wish *wish, void *arg, struct map_door **ret_door,
+	     struct err *e)
+{
+	struct station *station = station_of(map, wish->family);
+	struct map_door *door;
+
+	assert(wish->internal_port && wish->external_port);
+	if (find_door(map, wish))
+		return err_set(e, ERR_EXISTS, "there is a door to %s port %u already",
+			       map_protocol_name(wish->protocol), wish->internal_port);
+	if (map->n_doors >= MAP_DOORS_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d doors", MAP_DOORS_MAX);
+	door = calloc(1, sizeof(*door));
+	if (!door)
+		return err_set(e, ERR_NOMEM, "door");
+	door->map = map;
+	door->wish = *wish;
+	if (wish->family == 6)
+		door->wish.external_port = wish->internal_port;
+	door->arg = arg;
+	door->asked_at = loop_now(map->loop);
+	list_init(&door->holdings);
+	list_push(&map->doors, &door->node);
+	map->n_doors++;
+	if (station)
+		settle(door, station);
+	*ret_door = door;
+	return 0;
+}
+
+void map_close(struct map_door *door)
+{
+	struct holding *h;
+
+	door->closing = true;
+	list_for_each (h, &door->holdings, node)
+		lease_close(h->lease);
+	defer_call(&door->map->reap);
+}
+
+int map_delete(struct map *map, uint8_t family, uint8_t protocol, uint16_t internal_port,
+	       struct err *e)
+{
+	struct station *station = station_of(map, family);
+	struct ledger_entry *entry = NULL;
+
+	while (station && (entry = ledger_next(map->ledger, entry)))
+		if (belongs(station, entry) && entry->protocol == protocol &&
+		    entry->internal.port == internal_port && !is_held(map, entry)) {
+			give_back(station, entry);
+			return 0;
+		}
+	return err_set(e, ERR_NOT_FOUND, "no door to %s port %u is known here",
+		       map_protocol_name(protocol), internal_port);
+}
+
+void map_stop(struct map *map, void (*on_stopped)(void *arg), void *arg)
+{
+	struct map_door *door;
+
+	map->on_stopped = on_stopped;
+	map->stopped_arg = arg;
+	list_for_each (door, &map->doors, node)
+		map_close(door);
+	defer_call(&map->reap);
+}
+
+void map_wake(struct map *map)
+{
+	struct station *s;
+
+	list_for_each (s, &map->stations, node) {
+		if (!s->current)
+			continue;
+		router_check(s->router);
+		each_lease(map, s, lease_retry);
+	}
+}
+
+/* ── looks ── */
+
+void map_door_info(const struct map_door *door, struct map_door_info *ret)
+{
+	const struct holding *h = current_of(door);
+	const struct router_offer *offer;
+
+	*ret = (struct map_door_info){.wish = &door->wish, .why = door->why, .took = door->took};
+	if (!h)
+		return;
+	ret->place = router_place(h->station->router);
+	ret->state = lease_state(h->lease);
+	ret->why = lease_why(h->lease);
+	ret->retry_at = lease_retry_at(h->lease);
+	if (ret->state != LEASE_OPEN)
+		return;
+	ret->grant = *lease_grant(h->lease);
+	ret->expires = lease_expires(h->lease);
+	ret->external = ret->grant.external;
+	if (ret->external.family)
+		return;
+	offer = router_offer(h->station->router, ret->grant.method);
+	if (offer->told && offer->external.family) {
+		ret->external = offer->external;
+		ret->external.port = ret->grant.external.port;
+	}
+}
+
+void *map_door_arg(const struct map_door *door)
+{
+	return door->arg;
+}
+
+struct map_door *map_next_door(const struct map *map, const struct map_door *after)
+{
+	const struct list *node = after ? after->node.next : map->doors.next;
+
+	return node == &map->doors ? NULL : list_entry(node, struct map_door, node);
+}
+
+struct router *map_router(const struct map *map, uint8_t family)
+{
+	struct station *station = station_of(map, family);
+
+	return station ? station->router : NULL;
+}
+
+struct ledger *map_ledger(const struct map *map)
+{
+	return map->ledger;
+}
+
+enum map_method map_outside(const struct map *map, struct ipaddr *ret)
+{
+	const struct station *station = station_of(map, 4);
+	enum map_method best = MAP_NONE;
+
+	*ret = (struct ipaddr){0};
+	for (int i = 0; station && i < MAP_METHOD_COUNT; i++) {
+		const struct router_offer *offer =
+			router_offer(station->router, (enum map_method)i);
+
+		if (!offer->told || (best != MAP_NONE && !offer->external.family))
+			continue;
+		best = (enum map_method)i;
+		*ret = offer->external;
+		if (ret->family)
+			break;
+	}
+	return best;
+}
+
+/* ── life ── */
+
+int map_new(struct loop *loop, const struct map_setup *setup, const struct map_handler *handler,
+	    void *arg, struct map **ret_map, struct err *e)
+{
+	struct map *map = calloc(1, sizeof(*map));
+	int r;
+
+	if (!map)
+		return err_set(e, ERR_NOMEM, "doors");
+	map->loop = loop;
+	map->httpc = setup->httpc;
+	map->handler = *handler;
+	map->arg = arg;
+	snprintf(map->id, sizeof(map->id), "%s", setup->id);
+	list_init(&map->stations);
+	list_init(&map->doors);
+	list_init(&map->orphans);
+	defer_init(&map->reap, loop, on_reap, map);
+	r = ledger_open(loop, setup->state, &map->ledger, e);
+	if (r == 0)
+		r = announce_new(loop, on_hint, map, &map->announce, e);
+	if (r < 0) {
+		map_free(map);
+		return r;
+	}
+	*ret_map = map;
+	return 0;
+}
+
+void map_free(struct map *map)
+{
+	struct map_door *door, *next_door;
+	struct holding *h, *next;
+	struct station *s, *next_station;
+
+	if (!map)
+		return;
+	defer_cancel(&map->reap);
+	list_for_each_safe (door, next_door, &map->doors, node)
+		door_free(door);
+	list_for_each_safe (h, next, &map->orphans, node)
+		holding_free(h);
+	list_for_each_safe (s, next_station, &map->stations, node)
+		station_free(s);
+	announce_free(map->announce);
+	ledger_close(map->ledger);
+	free(map);
+}
