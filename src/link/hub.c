@@ -544,12 +544,14 @@ static void conn_on_dead(void *arg, int r, const struct err *why)
 }
 
 /* Visitors who wait for an answer on it go to another carrier; it gets no more until it is heard
- * again. */
+ * again. A hub that drains has no time for that. */
 static void conn_on_missed(void *arg)
 {
 	struct conn *conn = arg;
 
 	carrier_withdraw_all(conn->carrier, -ERR_AGAIN);
+	if (conn->hub->draining)
+		carrier_close(conn->carrier);
 }
 
 static const struct carrier_handler conn_handler = {
@@ -705,6 +707,7 @@ void link_hub_drain(struct link_hub *hub)
 
 		if (conn->state == CONN_UP && carrier_send(conn->carrier, link_drain_encode()) < 0)
 			log_debug("link: `drain` could not be sent");
+		carrier_ask(conn->carrier); /* visitors on a dead one are not waited for */
 	}
 }
 

@@ -82,7 +82,8 @@ bool link_hub_takes_udp(const struct link_hub *hub, uint64_t agent);
 /* Tell the agent `refused` with that reason and close its connections: revoked. */
 void link_hub_expel(struct link_hub *hub, uint64_t agent, const char *reason, const char *text);
 
-/* Ask all agents to dial a successor (this process is about to go). */
+/* Ask all agents to dial a successor (this process is about to go). Connections that do not answer
+ * within 2 s are closed: nobody can finish there. */
 void link_hub_drain(struct link_hub *hub);
 
 struct link_hub_info {

@@ -668,6 +668,24 @@ static void test_gateway_drain(void **state)
 	link_hub_free(old);
 }
 
+/* Who is on a carrier that has died unnoticed cannot be waited for. */
+static void test_drain_with_a_dead_carrier(void **state)
+{
+	struct world *w = *state;
+
+	up(w, 1);
+	visit(w);
+	put(w->visitor_end, "before");
+	pass(w, USEC_PER_MS);
+	expect(w->local_end, "before");
+	cut_all(w);
+	link_hub_drain(w->hub);
+	pass(w, 1900 * USEC_PER_MS);
+	assert_int_equal(w->closed, 0); /* it has its time to answer */
+	pass(w, 200 * USEC_PER_MS);
+	assert_int_equal(w->closed, 1);
+}
+
 static void test_drain_ends_after_30_s(void **state)
 {
 	struct world *w = *state;
@@ -919,6 +937,7 @@ int main(void)
 		T(sleep),
 		T(idle_link_stays),
 		T(gateway_drain),
+		T(drain_with_a_dead_carrier),
 		T(drain_ends_after_30_s),
 		T(takeover),
 		T(wrong_gateway_key),
