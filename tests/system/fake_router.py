@@ -547,7 +547,8 @@ class FakeRouter:
         text = data.decode(errors="replace")
         headers = {k.strip().upper(): v.strip() for k, _, v in (line.partition(":") for line in text.split("\r\n")[1:])}
         request = self._record("search", peer, st=headers.get("ST"), mx=headers.get("MX"), group=group, text=text)
-        if self.search is not True and not (group and self.search == "multicast") or not text.startswith("M-SEARCH * HTTP/1.1\r\n"):
+        answers = self.search is True or group and self.search == "multicast"
+        if not answers or not text.startswith("M-SEARCH * HTTP/1.1\r\n"):
             return
         for st in self._found(request.st):
             reply = (f"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: {st}\r\n"

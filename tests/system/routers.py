@@ -51,7 +51,7 @@ ROUTER = "192.168.1.1"
 DELEGATED = ipaddress.ip_network("2001:db8:100::/56")
 
 CHAINS = "miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"  # what miniupnpd writes to
-PMP_PORT = 5351
+PMP_PORT, SSDP_PORT = 5351, 1900
 CONTROL_PORT = 5000
 LOG_LINES = 200
 REJECT_PORT = 5352  # where requests of a version that the profile lacks are answered
@@ -115,8 +115,8 @@ class Router:
         refuse = "meta l4proto tcp reject with tcp reset\n reject"
         local = "accept"
         if self.profile.silent:
-            local = f"udp dport {{ {PMP_PORT}, 1900 }} drop\n iifname {self.lan} accept"
-        elif not self.profile.natpmp and not self.profile.pcp:
+            local = f"udp dport {{ {PMP_PORT}, {SSDP_PORT} }} drop\n iifname {self.lan} accept"
+        elif not self._pmp:
             local = f"udp dport {PMP_PORT} reject\n iifname {self.lan} accept"  # miniupnpd answers PCP over IPv6
         self.namespace.nft(f"""
             table inet filter {{
@@ -178,8 +178,16 @@ class Router:
                 """)
 
     @property
+    def _pmp(self):
+        return self.profile.natpmp or self.profile.pcp
+
+    @property
+    def _v6(self):
+        return self.profile.v6 and (self.profile.igd or self.profile.pcp)
+
+    @property
     def wanted(self):
-        return self.profile.igd or self.profile.natpmp or self.profile.pcp
+        return self.profile.igd or self._pmp
 
     def start(self):
         """miniupnpd, once it answers."""
@@ -189,8 +197,7 @@ class Router:
         conf.write_text("\n".join([
             f"ext_ifname={self.wan}", f"listening_ip={self.lan}", f"http_port={CONTROL_PORT}",
             f"enable_upnp={yes[self.profile.igd]}",
-            f"enable_natpmp={yes[self.profile.natpmp or self.profile.pcp]}",
-            f"ipv6_disable={yes[not self.profile.v6 or not (self.profile.igd or self.profile.pcp)]}",
+            f"enable_natpmp={yes[self._pmp]}", f"ipv6_disable={yes[not self._v6]}",
             f"min_lifetime={self.profile.min_lifetime}", f"max_lifetime={self.profile.max_lifetime}",
             f"secure_mode={yes[self.profile.secure]}", "system_uptime=no", "notify_interval=30",
             "uuid=00000000-0000-4000-8000-00000000000a", "friendly_name=Lab router", "serial=1", "model_number=1",
@@ -200,10 +207,16 @@ class Router:
             self.daemon = Process(["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c",
                                    'mount --bind /dev/null /dev/console && exec "$0" "$@"',
                                    "miniupnpd", "-d", "-f", conf, "-P", pid])
-        if self.profile.igd:
-            self.daemon.wait_line("HTTP listening on port")
-        if self.profile.natpmp or self.profile.pcp:
-            self.daemon.wait_line("[Ll]istening for NAT-PMP")
+        wait_until(self._listens, "miniupnpd listens")
+
+    def _listens(self):
+        """It has every socket that it will have: what comes then waits for it."""
+        assert self.daemon.running, self.daemon.text()
+        versions = ["", "6"] if self._v6 else [""]
+        with self.namespace.inside():
+            tables = [pathlib.Path(f"/proc/thread-self/net/udp{version}").read_text() for version in versions]
+        ports = [SSDP_PORT] * self.profile.igd + [PMP_PORT] * self._pmp
+        return all(f":{port:04X} " in table for table in tables for port in ports)
 
     def kill(self):
         """As a crash would: its rules stay in the kernel."""

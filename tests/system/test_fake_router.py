@@ -171,7 +171,8 @@ def test_ipv6():
 
 def test_search(router):
     def search(st):
-        text = f"M-SEARCH * HTTP/1.1\r\nHOST: {router.address}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 2\r\nST: {st}\r\n\r\n"
+        text = (f"M-SEARCH * HTTP/1.1\r\nHOST: {router.address}:1900\r\nMAN: \"ssdp:discover\"\r\n"
+                f"MX: 2\r\nST: {st}\r\n\r\n")
         [(answer, source)] = Client(router, 1900).ask(text.encode())
         assert source == (router.address, 1900)
         return answer.decode()
