@@ -16,7 +16,7 @@ By hand, to look at a program in such a home (as root):
 
 	tests/system/routers.py PROFILE COMMAND...	run at home; the answer ends with the doors that are open
 
-The WAN addresses are none of the documentation's, since miniupnpd takes those for private ones and opens nothing;
+What is public here is not of the documentation, whose addresses miniupnpd and others open nothing for;
 no namespace has a way to the machine's own network.
 """
 import contextlib
@@ -48,7 +48,7 @@ VISITOR6 = "2001:db8:b::20"
 HOME = "192.168.1.10"
 ROOMMATE = "192.168.1.11"
 ROUTER = "192.168.1.1"
-DELEGATED = ipaddress.ip_network("2001:db8:100::/56")
+DELEGATED = ipaddress.ip_network("2a0e:2:0:100::/56")
 
 CHAINS = "miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"  # what miniupnpd writes to
 PMP_PORT, SSDP_PORT = 5351, 1900
