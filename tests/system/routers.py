@@ -294,6 +294,7 @@ class RouterLab:
             self._loop = Loop()
             stack.callback(self._loop.close)
             self.visitor, self.core, self._box, self.home, self.roommate = (self._namespace() for _ in range(5))
+            self.home_address = HOME
             self._wan_number = 0
             self._prefix_number = 0
             self._radvd = None
@@ -312,6 +313,7 @@ class RouterLab:
     def _namespace(self):
         made = Namespace()
         self._stack.callback(made.close)
+        made.sysctl("ipv4/conf/all/promote_secondaries", 1)  # an address can go while a newer one is there
         for which in "all", "default":
             made.sysctl(f"ipv6/conf/{which}/accept_dad", 0)
             made.sysctl(f"ipv6/conf/{which}/dad_transmits", 0)
@@ -400,7 +402,6 @@ class RouterLab:
                      f"addr add {self.wan}/24 dev wan", f"route add default via {net}.1",
                      f"addr add {net6}::50/64 dev wan", f"route add default via {net6}::1",
                      f"addr add {ROUTER}/24 dev lan")
-        self._box.sysctl("ipv4/conf/wan/promote_secondaries", 1)
         if self.profile.v6:
             self._box.ip(f"addr add {self.router6}/64 dev lan")
         self.router = Router("router", self._box, self.profile, self.folder)
@@ -481,6 +482,50 @@ class RouterLab:
         self._settle()
         wait_until(lambda: all(a.get("deprecated") for a in self.addresses()
                                if ipaddress.ip_address(a["local"]) in old), "the old addresses are deprecated")
+
+    def change_home_address(self, address="192.168.1.12"):
+        """Home gets another one by DHCP, say; what was sent from the old one is not answered any more."""
+        self.home.ip(f"addr add {address}/24 dev eth0", f"addr del {self.home_address}/24 dev eth0",
+                     f"route replace default via {ROUTER}")
+        self.home_address = address
+
+    def start_vpn(self):
+        """A tunnel that takes all of home's traffic, as VPN clients do it: two halves beat every default route."""
+        self.home.ip("tuntap add mode tun name tun0", "link set tun0 up", "addr add 10.8.0.2/24 dev tun0",
+                     "route add 0.0.0.0/1 dev tun0", "route add 128.0.0.0/1 dev tun0",
+                     "addr add 2a0e:9::2/64 dev tun0", "route add ::/1 dev tun0", "route add 8000::/1 dev tun0")
+
+    def watch_home(self):
+        """From now on, strangers() knows."""
+        self.home.nft("""
+            table inet watch {
+                set strangers4 {
+                    type ipv4_addr
+                    size 1024
+                    flags dynamic
+                }
+                set strangers6 {
+                    type ipv6_addr
+                    size 1024
+                    flags dynamic
+                }
+                chain output {
+                    type filter hook output priority 0
+                    oifname lo accept
+                    ct direction reply accept
+                    ip daddr != { 192.168.1.0/24, 224.0.0.0/4 } add @strangers4 { ip daddr }
+                    ip6 daddr != { fe80::/10, ff00::/8, DELEGATED } add @strangers6 { ip6 daddr }
+                }
+            }
+            """.replace("DELEGATED", str(DELEGATED)))
+
+    def strangers(self):
+        """The addresses beyond the router to which home has sent something of its own accord."""
+        found = []
+        for name in "strangers4", "strangers6":
+            listed = json.loads(self.home.run("nft", "-j", "list", "set", "inet", "watch", name))
+            found += next(item["set"] for item in listed["nftables"] if "set" in item).get("elem", [])
+        return found
 
     def expire(self, seconds=10):
         """Until the router has closed every door by itself; whoever renews must be gone."""

@@ -340,6 +340,36 @@ def test_another_prefix():
         assert lab.visitor_connects(new, 8080) == "home 8080"
 
 
+def test_another_address_at_home():
+    with street() as lab:
+        assert pcp(lab, HOME, 8080, outside=8443)[0] == 0
+        lab.change_home_address()
+        assert lab.visitor_connects(lab.public, 8443, seconds=0.3) in ("silent", "unreachable")
+        assert pcp(lab, lab.home_address, 8080)[0] == 0
+        assert lab.visitor_connects(lab.public, 8080) == "home 8080"
+
+
+def test_a_vpn_takes_everything_but_the_router():
+    with street() as lab:
+        lab.start_vpn()
+        for address in "198.51.100.20", "2001:db8:b::20":
+            assert "dev tun0" in lab.at_home("ip", "route", "get", address)
+        assert pcp(lab, HOME, 8080)[0] == 0
+        assert "default via 192.168.1.1 dev eth0" in lab.at_home("ip", "route")
+
+
+def test_who_is_spoken_to():
+    with street() as lab:
+        lab.watch_home()
+        assert pcp(lab, HOME, 8080)[0] == pcp(lab, lab.stable(), 8080)[0] == 0
+        assert lab.visitor_connects(lab.public, 8080) == lab.visitor_connects(lab.stable(), 8080) == "home 8080"
+        assert lab.strangers() == []
+        for address in "198.51.100.20", "2001:db8:b::20":
+            with lab.home.inside(), pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address, 80), 2)
+        assert lab.strangers() == ["198.51.100.20", "2001:db8:b::20"]
+
+
 def test_leases_end():
     with street("short", max_lifetime=2) as lab:
         assert pcp(lab, HOME, 8080, 3600)[1] == 2
