@@ -1,0 +1,434 @@
+#include "dns/provider.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "dns/template.h"
+
+#define MINUTE 60
+#define USER   .basic = "{user}:{pass}"
+
+/* hostname and myip, as Dyn invented it: one address, or both with a comma */
+#define MYIP4	  .v4 = "&myip={ip4}"
+#define MYIP6	  .v6 = "&myip={ip6}"
+#define MYIP_LIST MYIP4, MYIP6, .both = "&myip={ip4},{ip6}"
+#define MYIP_EACH MYIP4, MYIP6
+
+#define DYNDNS2 USER, .grammar = &dns_grammar_dyndns2
+
+static const struct dns_word domaindiscount_words[] = {
+	{"code = 200", DNS_GOOD},
+	{"description = invalid password ...", DNS_BADAUTH},
+	{"description = authorization failed ...", DNS_NOHOST},
+	{"description = abuse prevention triggered ...", DNS_RATE},
+};
+
+static const struct dns_grammar domaindiscount_grammar = {.name = "domaindiscount24",
+							  .how = DNS_ANY_LINE,
+							  .words = domaindiscount_words,
+							  .n_words =
+								  ARRAY_LEN(domaindiscount_words)};
+
+static const struct dns_word dnsmadeeasy_words[] = {
+	{"success ...", DNS_GOOD},
+	{"error-record-ip-same ...", DNS_NOCHG},
+	{"error-auth ...", DNS_BADAUTH},
+	{"error-auth-suspend ...", DNS_ABUSE},
+	{"error-auth-voided ...", DNS_BADAUTH},
+	{"error-record-invalid ...", DNS_NOHOST},
+	{"error-record-auto-ip ...", DNS_REFUSED},
+	{"error-record ...", DNS_REFUSED},
+	{"error-system ...", DNS_SERVER},
+	{"error ...", DNS_SERVER},
+};
+
+static const struct dns_grammar dnsmadeeasy_grammar = {
+	.name = "dnsmadeeasy", .words = dnsmadeeasy_words, .n_words = ARRAY_LEN(dnsmadeeasy_words)};
+
+static const struct dns_word regfish_words[] = {
+	{"success 100 ...", DNS_GOOD},	{"success 101 ...", DNS_NOCHG},
+	{"error 401 ...", DNS_BADAUTH}, {"error 402 ...", DNS_BADAUTH},
+	{"error 408 ...", DNS_REFUSED}, {"error 409 ...", DNS_REFUSED},
+	{"error 412 ...", DNS_NOTFQDN}, {"error 414 ...", DNS_SERVER},
+};
+
+static const struct dns_grammar regfish_grammar = {.name = "regfish",
+						   .separators = "|",
+						   .words = regfish_words,
+						   .n_words = ARRAY_LEN(regfish_words)};
+
+const struct dns_provider dns_providers[] = {
+	/* ── one request, the dyndns2 family ── */
+	{"dyn", "Dyn", "https://members.dyndns.org/v3/update?hostname={host}", MYIP_LIST, DYNDNS2,
+	 .min_interval_s = 10 * MINUTE, .refresh_days = 28, .source = "help.dyn.com"},
+	{"noip", "No-IP", "https://dynupdate.no-ip.com/nic/update?hostname={host}", MYIP_LIST,
+	 DYNDNS2, .min_interval_s = 10 * MINUTE, .remind_days = 23,
+	 .note = "free names must be confirmed on the web site every 30 days; no update does that",
+	 .source = "noip.com/integrate/request"},
+	{"strato", "Strato", "https://dyndns.strato.com/nic/update?hostname={host}", MYIP_LIST,
+	 DYNDNS2, .source = "strato-faq.de"},
+	{"dynu", "Dynu", "https://api.dynu.com/nic/update?hostname={host}",
+	 .v4 = "&myip={ip4}&myipv6=no", .v6 = "&myip=no&myipv6={ip6}",
+	 .both = "&myip={ip4}&myipv6={ip6}", DYNDNS2,
+	 .source = "dynu.com/DynamicDNS/IP-Update-Protocol"},
+	{"inwx", "INWX", "https://dyndns.inwx.com/nic/update", .both = "?myip={ip4}&myipv6={ip6}",
+	 DYNDNS2,
+	 .note = "an omitted family is reset, so both addresses are always sent; the account is "
+		 "the "
+		 "name",
+	 .source = "inwx.com/en/nameserver2/dyndns"},
+	{"ipv64", "IPv64.net", "https://ipv64.net/nic/update?key={pass}&domain={host}",
+	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}",
+	 .prefix = "&ipv6prefix={prefix6}", .grammar = &dns_grammar_ipv64, .per_day = 48,
+	 .min_interval_s = 10, .source = "ipv64.net/dyndns_updater_api"},
+	{"he", "Hurricane Electric DNS",
+	 "https://dyn.dns.he.net/nic/update?hostname={host}&password={pass}", MYIP_EACH,
+	 .grammar = &dns_grammar_dyndns2, .min_interval_s = 5 * MINUTE,
+	 .source = "dns.he.net/docs.html"},
+	{"tunnelbroker", "Hurricane Electric tunnel",
+	 "https://ipv4.tunnelbroker.net/nic/update?hostname={host}", MYIP4, DYNDNS2,
+	 .min_interval_s = 5 * MINUTE,
+	 .note = "the name is the tunnel's number; the address must answer ping",
+	 .source = "forums.he.net/index.php?topic=3153"},
+	{"nsupdate.info", "nsupdate.info", "https://{server}/nic/update?hostname={host}", MYIP_LIST,
+	 .basic = "{host}:{pass}", .grammar = &dns_grammar_dyndns2, .server = "nsupdate.info",
+	 .refresh_days = 200, .source = "nsupdateinfo.readthedocs.io"},
+	{"ovh-dynhost", "OVH DynHost",
+	 "https://www.ovh.com/nic/update?system=dyndns&hostname={host}", MYIP4, DYNDNS2,
+	 .note = "IPv4 only, and the DynHost record must be there; ovh-api does both families",
+	 .source = "help.ovhcloud.com/csm/en-dns-dynhost"},
+	{"desec", "deSEC", "https://update.dedyn.io/?hostname={host}",
+	 .v4 = "&myipv4={ip4}&myipv6=preserve", .v6 = "&myipv4=preserve&myipv6={ip6}",
+	 .both = "&myipv4={ip4}&myipv6={ip6}", .basic = "{host}:{pass}",
+	 .grammar = &dns_grammar_desec, .min_interval_s = MINUTE, .per_day = 300,
+	 .note = "never refreshed without need: the terms forbid it",
+	 .source = "desec.readthedocs.io/en/latest/dyndns/update-api.html"},
+	{"dnsomatic", "DNS-O-Matic", "https://updates.dnsomatic.com/nic/update?hostname={host}",
+	 MYIP4, DYNDNS2, .min_interval_s = 5 * MINUTE,
+	 .note = "all.dnsomatic.com means every service of the account",
+	 .source = "dnsomatic.com/docs/api"},
+	{"opendns", "OpenDNS", "https://updates.opendns.com/nic/update?hostname={host}", MYIP4,
+	 DYNDNS2, .note = "the name is the label of a network",
+	 .source = "support.opendns.com/hc/en-us/articles/227987727"},
+	{"3322", "3322.org", "https://members.3322.net/dyndns/update?hostname={host}", MYIP4,
+	 DYNDNS2, .source = "pubyun.com"},
+	{"oray", "Oray", "https://ddns.oray.com/ph/update?hostname={host}", MYIP4, DYNDNS2,
+	 .source = "service.oray.com/question/3820.html"},
+	{"dy.fi", "dy.fi", "https://www.dy.fi/nic/update?hostname={host}", MYIP4, DYNDNS2,
+	 .refresh_days = 6, .note = "a name is dropped after 7 days without an update",
+	 .source = "dy.fi/page/specification"},
+	{"do.de", "Domain-Offensive", "https://ddns.do.de/?hostname={host}", MYIP_EACH,
+	 .prefix = "&ip6lanprefix={prefix6}", DYNDNS2, .source = "do.de/wiki/FlexDNS_-_Entwickler"},
+	{"variomedia", "Variomedia", "https://dyndns.variomedia.de/nic/update?hostname={host}",
+	 MYIP_LIST, DYNDNS2, .source = "dyndns.variomedia.de"},
+	{"infomaniak", "Infomaniak", "https://infomaniak.com/nic/update?hostname={host}", MYIP_EACH,
+	 DYNDNS2, .source = "faq.infomaniak.com/2357"},
+	{"joker", "Joker.com", "https://svc.joker.com/nic/update?hostname={host}", MYIP_EACH,
+	 DYNDNS2, .source = "joker.com/faq/content/11/427"},
+	{"loopia", "Loopia", "https://dyndns.loopia.se/?hostname={host}", MYIP_EACH, DYNDNS2,
+	 .source = "support.loopia.com/wiki/About_the_DynDNS_support"},
+	{"selfhost", "selfHOST", "https://carol.selfhost.de/nic/update?hostname={host}", MYIP4,
+	 DYNDNS2, .source = "selfhost.de"},
+	{"spdyn", "Securepoint SPDYN", "https://update.spdyn.de/nic/update?hostname={host}",
+	 MYIP_EACH, DYNDNS2, .note = "with an update token the user is the name itself",
+	 .source = "wiki.securepoint.de/SPDNS"},
+	{"domopoli", "Domopoli", "https://dyndns.domopoli.de/nic/update?hostname={host}", MYIP4,
+	 DYNDNS2, .source = "domopoli.de/?page=howto"},
+	{"itsdns", "it's DNS", "https://www.itsdns.de/update.php?hostname={host}", MYIP_EACH,
+	 DYNDNS2, .source = "itsdns.de/dynupdatehelp.htm"},
+	{"schokokeks", "schokokeks.org", "https://dyndns.schokokeks.org/nic/update?hostname={host}",
+	 MYIP4, DYNDNS2, .source = "wiki.schokokeks.org/DynDNS"},
+	{"udmedia", "UD Media", "https://www.udmedia.de/nic/update?hostname={host}", MYIP4, DYNDNS2,
+	 .source = "udmedia.de/faq"},
+	{"now-dns", "Now-DNS", "https://now-dns.com/update?hostname={host}", MYIP_EACH, DYNDNS2,
+	 .source = "now-dns.com/?m=api"},
+	{"myonlineportal", "MyOnlinePortal",
+	 "https://myonlineportal.net/updateddns?hostname={host}", .v4 = "&ip={ip4}",
+	 .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}", DYNDNS2,
+	 .source = "myonlineportal.net/howto_dyndns"},
+	{"twodns", "TwoDNS", "https://update.twodns.de/update?hostname={host}", .v4 = "&ip={ip4}",
+	 DYNDNS2, .source = "twodns.de/en/api"},
+	{"all-inkl", "ALL-INKL.COM", "https://dyndns.kasserver.com/", .v4 = "?myip={ip4}",
+	 .v6 = "?myip6={ip6}", .both = "?myip={ip4}&myip6={ip6}", DYNDNS2,
+	 .note = "the account is the name", .source = "all-inkl.com/wichtig/anleitungen"},
+	{"core-networks", "Core-Networks", "https://dyndns.core-networks.de/?hostname={host}",
+	 .v4 = "&myip={ip4}&keepipv6=1", .v6 = "&myip={ip6}&keepipv4=1",
+	 .both = "&myip={ip4},{ip6}", DYNDNS2, .source = "iface.core-networks.de/general/api/ddns"},
+	{"dyndns2", "any server of the dyndns2 kind", "https://{server}/nic/update?hostname={host}",
+	 MYIP_LIST, DYNDNS2, .source = "help.dyn.com"},
+
+	/* ── one request, words of their own ── */
+	{"duckdns", "DuckDNS", "https://www.duckdns.org/update?domains={sub}&token={pass}",
+	 .v4 = "&ip={ip4}", .v6 = "&ipv6={ip6}", .both = "&ip={ip4}&ipv6={ip6}",
+	 .txt = "&txt={txt}", .grammar = &dns_grammar_duckdns, .zone = "duckdns.org",
+	 .note = "one TXT value a name; it never says whether token or name is wrong",
+	 .source = "duckdns.org/spec.jsp"},
+	{"dynv6", "dynv6", "https://dynv6.com/api/update?zone={host}&token={pass}",
+	 .v4 = "&ipv4={ip4}", .v6 = "&ipv6={ip6}", .both = "&ipv4={ip4}&ipv6={ip6}",
+	 .prefix = "&ipv6prefix={prefix6}", .grammar = &dns_grammar_dynv6,
+	 .source = "dynv6.com/docs/apis"},
+	{"freedns", "FreeDNS (afraid.org), version 2", "https://sync.afraid.org/u/{pass}/",
+	 .v4 = "?address={ip4}", .v6 = "?address={ip6}", .grammar = &dns_grammar_freedns,
+	 .min_interval_s = 5 * MINUTE, .refresh_days = 150,
+	 .note = "the token belongs to one record, of one family",
+	 .source = "freedns.afraid.org/dynamic/v2"},
+	{"freedns-v1", "FreeDNS (afraid.org), version 1",
+	 "https://freedns.afraid.org/dynamic/update.php?{pass}", .v4 = "&address={ip4}",
+	 .v6 = "&address={ip6}", .grammar = &dns_grammar_freedns, .min_interval_s = 5 * MINUTE,
+	 .refresh_days = 150, .note = "the token belongs to one record, of one family",
+	 .source = "freedns.afraid.org/dynamic"},
+	{"freedns-user", "FreeDNS (afraid.org), version 2 with user and password",
+	 "https://sync.afraid.org/u/?h={host}", .v4 = "&ip={ip4}", .v6 = "&ip={ip6}", USER,
+	 .grammar = &dns_grammar_freedns, .min_interval_s = 5 * MINUTE, .refresh_days = 150,
+	 .source = "freedns.afraid.org/dynamic/v2"},
+	{"zoneedit", "ZoneEdit", "https://api.cp.zoneedit.com/dyn/generic.php?hostname={host}",
+	 MYIP4, USER, .grammar = &dns_grammar_zoneedit, .min_interval_s = 10 * MINUTE,
+	 .source = "support.zoneedit.com/en/knowledgebase/article/dynamic-dns"},
+	{"easydns", "easyDNS", "https://api.cp.easydns.com/dyn/generic.php?hostname={host}",
+	 MYIP_EACH, USER, .grammar = &dns_grammar_easydns, .min_interval_s = 10 * MINUTE,
+	 .source = "kb.easydns.com/knowledge/dynamic-dns"},
+	{"namecheap", "Namecheap",
+	 "https://dynamicdns.park-your-domain.com/update?host={sub}&domain={zone}&password={pass}",
+	 .v4 = "&ip={ip4}", .grammar = &dns_grammar_namecheap, .min_interval_s = 5 * MINUTE,
+	 .note = "IPv4 only", .source = "namecheap.com/support/knowledgebase/article.aspx/29"},
+	{"freemyip", "freemyip.com", "https://freemyip.com/update?token={pass}&domain={host}",
+	 MYIP_EACH, .grammar = &dns_grammar_words, .source = "freemyip.com/help"},
+	{"dnsmadeeasy", "DNS Made Easy",
+	 "https://cp.dnsmadeeasy.com/servlet/updateip?username={user}&password={pass}&id={host}",
+	 .v4 = "&ip={ip4}", .grammar = &dnsmadeeasy_grammar,
+	 .note = "the name is the record's number",
+	 .source = "dnsmadeeasy.com/technology/dynamic-dns"},
+	{"domaindiscount24", "domaindiscount24, Moniker, Key-Systems",
+	 "https://dynamicdns.key-systems.net/update.php?hostname={host}&password={pass}",
+	 .v4 = "&ip={ip4}", .grammar = &domaindiscount_grammar, .min_interval_s = 30 * MINUTE,
+	 .source = "domaindiscount24.com/faq/dynamic-dns"},
+	{"regfish", "regfish", "https://dyndns.regfish.de/?fqdn={host}&token={pass}",
+	 .v4 = "&ipv4={ip4}", .v6 = "&ipv6={ip6}", .both = "&ipv4={ip4}&ipv6={ip6}",
+	 .grammar = &regfish_grammar, .source = "regfish.de/domains/dyndns/dokumentation"},
+	{"servercow", "servercow",
+	 "https://www.servercow.de/dnsupdate/"
+	 "update.php?username={user}&pass={pass}&hostname={host}",
+	 .v4 = "&ipaddr={ip4}", .v6 = "&ipaddr={ip6}", .grammar = &dns_grammar_words,
+	 .source = "servercow.de"},
+
+	/* ── records of an interface ── */
+	{"cloudflare", "Cloudflare",
+	 .steps = {{.url = "https://api.cloudflare.com/client/v4/zones?name={zone}",
+		    .flags = DNS_STEP_NEEDED,
+		    .take = {{"zone_id", "result.*.id"}}},
+		   {.url = "https://api.cloudflare.com/client/v4/zones/{zone_id}/dns_records"
+			   "?type={type}&name={host}",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "result.*.id"}, {"content", "result.*.content"}}},
+		   {"PATCH",
+		    "https://api.cloudflare.com/client/v4/zones/{zone_id}/dns_records/{record}",
+		    "{\"content\":\"{value}\"}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.cloudflare.com/client/v4/zones/{zone_id}/dns_records",
+		    "{\"type\":\"{type}\",\"name\":\"{host}\",\"content\":\"{value}\",\"ttl\":{ttl}"
+		    ","
+		    "\"proxied\":false}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_cloudflare,
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 60,
+	 .note = "token with Zone.DNS:Edit and Zone.Zone:Read; \"proxied\" and TTL stay as they "
+		 "are, "
+		 "and a proxied name carries HTTP and HTTPS only",
+	 .source = "developers.cloudflare.com/api/resources/dns"},
+	{"digitalocean", "DigitalOcean",
+	 .steps = {{.url = "https://api.digitalocean.com/v2/domains/{zone}/records"
+			   "?type={type}&name={host}",
+		    .take = {{"record", "domain_records.*.id"},
+			     {"content", "domain_records.*.data"}}},
+		   {"PATCH", "https://api.digitalocean.com/v2/domains/{zone}/records/{record}",
+		    "{\"type\":\"{type}\",\"data\":\"{value}\"}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.digitalocean.com/v2/domains/{zone}/records",
+		    "{\"type\":\"{type}\",\"name\":\"{sub}\",\"data\":\"{value}\",\"ttl\":{ttl}}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api, .ttl_min_s = 30,
+	 .source = "docs.digitalocean.com/reference/api"},
+	{"hetzner", "Hetzner Cloud DNS",
+	 .steps = {{.url = "https://api.hetzner.cloud/v1/zones/{zone}/rrsets/{sub}/{type}",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "rrset.id"}, {"content", "rrset.records.*.value"}}},
+		   {"POST",
+		    "https://api.hetzner.cloud/v1/zones/{zone}/rrsets/{sub}/{type}/actions/"
+		    "set_records",
+		    "{\"records\":[{\"value\":\"{value}\"}]}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.hetzner.cloud/v1/zones/{zone}/rrsets",
+		    "{\"name\":\"{sub}\",\"type\":\"{type}\",\"ttl\":{ttl},"
+		    "\"records\":[{\"value\":\"{value}\"}]}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_hetzner,
+	 .min_interval_s = MINUTE, .ttl_min_s = 60, .source = "docs.hetzner.cloud"},
+	{"gandi", "Gandi LiveDNS",
+	 .steps = {{.url = "https://api.gandi.net/v5/livedns/domains/{zone}/records/{sub}/{type}",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "rrset_name"}, {"content", "rrset_values.*"}}},
+		   {"PUT", "https://api.gandi.net/v5/livedns/domains/{zone}/records/{sub}/{type}",
+		    "{\"rrset_values\":[\"{value}\"],\"rrset_ttl\":{ttl}}"}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api,
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 300, .source = "api.gandi.net/docs/livedns"},
+	{"porkbun", "Porkbun",
+	 .steps = {{"POST",
+		    "https://api.porkbun.com/api/json/v3/dns/retrieveByNameType/{zone}/{type}/"
+		    "{sub0}",
+		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\"}",
+		    .take = {{"record", "records.*.id"}, {"content", "records.*.content"}}},
+		   {"POST",
+		    "https://api.porkbun.com/api/json/v3/dns/editByNameType/{zone}/{type}/{sub0}",
+		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\",\"content\":\"{value}\","
+		    "\"ttl\":\"{ttl}\"}",
+		    .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.porkbun.com/api/json/v3/dns/create/{zone}",
+		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\",\"name\":\"{sub0}\","
+		    "\"type\":\"{type}\",\"content\":\"{value}\",\"ttl\":\"{ttl}\"}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .grammar = &dns_grammar_porkbun, .ttl_min_s = 600,
+	 .note = "\"API ACCESS\" must be switched on for the domain; a new domain's ALIAS or CNAME "
+		 "to "
+		 "pixie.porkbun.com must be removed first",
+	 .source = "porkbun.com/api/json/v3/documentation"},
+	{"linode", "Linode",
+	 .steps = {{.url = "https://api.linode.com/v4/domains",
+		    .header = "X-Filter: {\"domain\":\"{zone}\"}",
+		    .flags = DNS_STEP_NEEDED,
+		    .take = {{"zone_id", "data.*.id"}}},
+		   {.url = "https://api.linode.com/v4/domains/{zone_id}/records?page_size=500",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "data[type={type},name={sub0}].id"},
+			     {"content", "data[type={type},name={sub0}].target"}}},
+		   {"PUT", "https://api.linode.com/v4/domains/{zone_id}/records/{record}",
+		    "{\"target\":\"{value}\"}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.linode.com/v4/domains/{zone_id}/records",
+		    "{\"type\":\"{type}\",\"name\":\"{sub0}\",\"target\":\"{value}\",\"ttl_sec\":{"
+		    "ttl}}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_linode, .ttl_min_s = 300,
+	 .source = "techdocs.akamai.com/linode-api"},
+	{"vultr", "Vultr",
+	 .steps = {{.url = "https://api.vultr.com/v2/domains/{zone}/records?per_page=500",
+		    .take = {{"record", "records[type={type},name={sub0}].id"},
+			     {"content", "records[type={type},name={sub0}].data"}}},
+		   {"PATCH", "https://api.vultr.com/v2/domains/{zone}/records/{record}",
+		    "{\"data\":\"{value}\"}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.vultr.com/v2/domains/{zone}/records",
+		    "{\"name\":\"{sub0}\",\"type\":\"{type}\",\"data\":\"{value}\",\"ttl\":{ttl}}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_vultr, .ttl_min_s = 60,
+	 .note = "an access list by source address at Vultr can lock a home line out",
+	 .source = "vultr.com/api"},
+	{"godaddy", "GoDaddy",
+	 .steps = {{.url = "https://api.godaddy.com/v1/domains/{zone}/records/{type}/{sub}",
+		    .take = {{"record", "*.name"}, {"content", "*.data"}}},
+		   {"PUT", "https://api.godaddy.com/v1/domains/{zone}/records/{type}/{sub}",
+		    "[{\"data\":\"{value}\",\"ttl\":{ttl}}]"}},
+	 .header = "Authorization: sso-key {user}:{pass}", .grammar = &dns_grammar_api,
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 600,
+	 .note = "only for accounts with ten domains or a Discount Domain Club plan: others are "
+		 "refused with 403",
+	 .source = "developer.godaddy.com/doc/endpoint/domains"},
+	{"ovh-api", "OVH",
+	 .steps = {{.url = "https://eu.api.ovh.com/1.0/auth/time",
+		    .flags = DNS_STEP_NEEDED | DNS_STEP_UNSIGNED,
+		    .take = {{"time", ""}}},
+		   {.url = "https://eu.api.ovh.com/1.0/domain/zone/{zone}/record"
+			   "?fieldType={type}&subDomain={sub0}",
+		    .take = {{"record", "*"}}},
+		   {.url = "https://eu.api.ovh.com/1.0/domain/zone/{zone}/record/{record}",
+		    .flags = DNS_STEP_IF_RECORD,
+		    .take = {{"content", "target"}}},
+		   {"PUT", "https://eu.api.ovh.com/1.0/domain/zone/{zone}/record/{record}",
+		    "{\"target\":\"{value}\"}", .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://eu.api.ovh.com/1.0/domain/zone/{zone}/record",
+		    "{\"fieldType\":\"{type}\",\"subDomain\":\"{sub0}\",\"target\":\"{value}\","
+		    "\"ttl\":{ttl}}",
+		    .flags = DNS_STEP_IF_NONE},
+		   {"POST", "https://eu.api.ovh.com/1.0/domain/zone/{zone}/refresh", ""}},
+	 .header = "X-Ovh-Application: {user}\nX-Ovh-Consumer: {key}\nX-Ovh-Timestamp: {time}\n"
+		   "X-Ovh-Signature: {signature}",
+	 .signature = DNS_SIGN_OVH, .grammar = &dns_grammar_api, .ttl_min_s = 60,
+	 .note = "user is the application key, password its secret, key the consumer key",
+	 .source = "eu.api.ovh.com/console"},
+	{"dnsexit", "DNSExit",
+	 .steps = {{"POST", "https://api.dnsexit.com/dns/",
+		    "{\"apikey\":\"{pass}\",\"domain\":\"{zone}\",\"update\":{\"type\":\"{type}\","
+		    "\"name\":\"{host}\",\"content\":\"{value}\",\"overwrite\":true}}"}},
+	 .grammar = &dns_grammar_dnsexit, .source = "dnsexit.com/dns/dns-api"},
+	{"route53", "Amazon Route 53",
+	 .steps = {{"POST", "https://route53.amazonaws.com/2013-04-01/hostedzone/{key}/rrset",
+		    "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/"
+		    "2013-04-01/\"><ChangeBatch><Changes><Change><Action>UPSERT</Action>"
+		    "<ResourceRecordSet><Name>{host}.</Name><Type>{type}</Type><TTL>{ttl}</TTL>"
+		    "<ResourceRecords><ResourceRecord><Value>{value}</Value></ResourceRecord>"
+		    "</ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch>"
+		    "</ChangeResourceRecordSetsRequest>"}},
+	 .signature = DNS_SIGN_AWS, .grammar = &dns_grammar_route53,
+	 .note = "user is the access key, password its secret, key the hosted zone's ID",
+	 .source = "docs.aws.amazon.com/Route53/latest/APIReference"},
+
+	/* ── closed ── */
+	{"google-domains", "Google Domains",
+	 .closed = "Google sold its domains in 2023; Squarespace, which has them since July 2024, "
+		   "offers "
+		   "no dynamic DNS: move the zone to another provider"},
+	{"hetzner-dns", "Hetzner DNS console",
+	 .closed = "dns.hetzner.com was switched off in May 2026: use provider = hetzner with a "
+		   "token of "
+		   "the Cloud console"},
+};
+
+const size_t dns_providers_count = ARRAY_LEN(dns_providers);
+
+const struct dns_provider *dns_provider_find(struct str name)
+{
+	for (size_t i = 0; i < dns_providers_count; i++)
+		if (str_eq(name, str_of(dns_providers[i].name)))
+			return &dns_providers[i];
+	return NULL;
+}
+
+unsigned dns_provider_can(const struct dns_provider *p)
+{
+	unsigned can = 0;
+
+	if (p->steps[0].url)
+		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_TXT;
+	if (p->v4 || p->both)
+		can |= DNS_CAN_A;
+	if (p->v6 || p->both)
+		can |= DNS_CAN_AAAA;
+	if (p->both)
+		can |= p->v4 || p->v6 ? DNS_CAN_BOTH : DNS_CAN_BOTH | DNS_CAN_ONLY_BOTH;
+	if (p->prefix)
+		can |= DNS_CAN_PREFIX;
+	if (p->txt)
+		can |= DNS_CAN_TXT;
+	return can;
+}
+
+bool dns_provider_uses(const struct dns_provider *p, const char *variable)
+{
+	const char *const texts[] = {p->url, p->v4,   p->v6,	p->both,  p->prefix,
+				     p->txt, p->body, p->basic, p->header};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (dns_template_uses(texts[i], variable))
+			return true;
+	for (size_t i = 0; i < DNS_STEPS_MAX; i++)
+		if (dns_template_uses(p->steps[i].url, variable) ||
+		    dns_template_uses(p->steps[i].body, variable) ||
+		    dns_template_uses(p->steps[i].header, variable))
+			return true;
+	return p->signature == DNS_SIGN_AWS &&
+	       (strcmp(variable, "user") == 0 || strcmp(variable, "pass") == 0);
+}
+
+bool dns_provider_looks_first(const struct dns_provider *p)
+{
+	for (size_t i = 0; i < DNS_STEPS_MAX; i++)
+		for (size_t j = 0; j < DNS_TAKES_MAX; j++)
+			if (p->steps[i].take[j].name &&
+			    strcmp(p->steps[i].take[j].name, "content") == 0)
+				return true;
+	return false;
+}

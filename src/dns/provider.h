@@ -1,0 +1,98 @@
+/*
+ * The providers: one row each. A provider whose interface is one request has a URL and a piece per
+ * family behind it; one with records to be found first has steps. Everything else (what can be
+ * set, what is asked for in the configuration, what `homeport dns providers` prints) comes from the
+ * row.
+ *
+ * Variables of the texts: {host} the whole name, {zone} and {sub} its parts ("@" where they are
+ * equal), {sub0} the same ("" there), {user} {pass} {key} {server} what is configured, {ttl}
+ * seconds, {ip4} {ip6} {prefix6} the addresses, {type} "A" "AAAA" "TXT" and {value} the record as
+ * it should be, {txt}; and what earlier steps took from their answers.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "dns/reply.h"
+
+#define DNS_STEPS_MAX 6
+#define DNS_TAKES_MAX 2
+
+/* What a row can, as bits. */
+#define DNS_CAN_A	  1u
+#define DNS_CAN_AAAA	  2u
+#define DNS_CAN_BOTH	  4u  /* A and AAAA in one request */
+#define DNS_CAN_ONLY_BOTH 8u  /* one alone would harm the other */
+#define DNS_CAN_PREFIX	  16u /* the network's IPv6 prefix; the provider knows the suffixes */
+#define DNS_CAN_TXT	  32u
+
+/*
+ * STEP_IF_RECORD, STEP_IF_NONE  only when {record} was found, or was not
+ * STEP_FIND    404 means that there is none; nothing is changed by this step
+ * STEP_NEEDED  what it takes must be there, else the name is unknown to the provider (nohost)
+ * STEP_UNSIGNED  without the row's header (OVH's clock)
+ */
+#define DNS_STEP_IF_RECORD 1u
+#define DNS_STEP_IF_NONE   2u
+#define DNS_STEP_FIND	   4u
+#define DNS_STEP_NEEDED	   8u
+#define DNS_STEP_UNSIGNED  16u
+
+struct dns_step {
+	const char *method; /* NULL: GET */
+	const char *url;
+	const char *body;   /* NULL: none; its first character tells JSON, XML or a form */
+	const char *header; /* one more; NULL: none */
+	unsigned flags;	    /* DNS_STEP_* */
+
+	/* Variables from the answer. "record" makes STEP_IF_RECORD true; "content" is compared with
+	 * {value}: when they are equal nothing is left to do. */
+	struct {
+		const char *name, *path; /* as dns_json_at has it */
+	} take[DNS_TAKES_MAX];
+};
+
+enum dns_signature { DNS_SIGN_NONE, DNS_SIGN_OVH, DNS_SIGN_AWS };
+
+struct dns_provider {
+	const char *name;  /* in the configuration */
+	const char *title; /* for people */
+
+	/* one request: url and one of the pieces; NULL: the provider does not have that */
+	const char *url, *v4, *v6, *both, *prefix, *txt;
+	const char *method; /* NULL: GET */
+	const char *body;
+
+	/* several */
+	struct dns_step steps[DNS_STEPS_MAX]; /* the end has no url */
+
+	const char *basic;  /* "{user}:{pass}"; NULL: no Authorization: Basic */
+	const char *header; /* "Name: value", several with "\n"; NULL: none */
+	enum dns_signature signature;
+	const struct dns_grammar *grammar;
+	const char *zone;   /* the only one; NULL: as configured */
+	const char *server; /* default of {server} */
+
+	/* rules: 0 is the default of dns/rules.h */
+	unsigned min_interval_s, per_day, refresh_days, remind_days, ttl_min_s;
+	bool lenient; /* nochg is no offence here: the provider says so */
+
+	const char *closed; /* refused, and why */
+	const char *note;   /* quirks, for people */
+	const char *source; /* where it is documented */
+};
+
+extern const struct dns_provider dns_providers[];
+extern const size_t dns_providers_count;
+
+/* The row, or NULL. */
+const struct dns_provider *dns_provider_find(struct str name);
+
+/* DNS_CAN_*. */
+unsigned dns_provider_can(const struct dns_provider *provider);
+
+/* Whether a text of the row uses this variable. */
+bool dns_provider_uses(const struct dns_provider *provider, const char *variable);
+
+/* Whether it looks at the record before it changes anything: then a needless request cannot
+ * happen. */
+bool dns_provider_looks_first(const struct dns_provider *provider);

@@ -1,0 +1,283 @@
+#include "dns/request.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "base/baseenc.h"
+#include "base/secret.h"
+
+/* The form in which No-IP wants it; others only want that there is one. */
+#define USER_AGENT                                                                                 \
+	"User-Agent: homeport homeport/Linux-" HOMEPORT_VERSION " maintainers@homeport."           \
+	"example\r\n"
+
+static void wipe(struct buf *b)
+{
+	if (b->bytes)
+		secret_wipe(b->bytes, b->size);
+	buf_done(b);
+}
+
+void dns_request_done(struct dns_request *request)
+{
+	wipe(&request->url);
+	wipe(&request->headers);
+	wipe(&request->body);
+}
+
+/* ── what an entry needs ── */
+
+/* The name's part before the zone; empty when they are equal. False: it is not below the zone. */
+static bool sub_of(const char *host, const char *zone, struct str *ret)
+{
+	struct str h = str_of(host), z = str_of(zone);
+
+	if (str_eq_nocase(h, z)) {
+		*ret = str_n(host, 0);
+		return true;
+	}
+	if (h.len < z.len + 2 || !str_ends_nocase(h, z) || h.at[h.len - z.len - 1] != '.')
+		return false;
+	*ret = str_n(host, h.len - z.len - 1);
+	return true;
+}
+
+static const char *zone_of(const struct dns_entry *entry)
+{
+	return entry->provider->zone ? entry->provider->zone : entry->zone;
+}
+
+int dns_entry_check(const struct dns_entry *entry, struct err *e)
+{
+	const struct dns_provider *p = entry->provider;
+	const struct {
+		const char *variable, *value, *key;
+	} needs[] = {
+		{"user", entry->user, "user"},
+		{"pass", entry->pass, "password-file"},
+		{"key", entry->key, "key"},
+		{"zone", zone_of(entry), "zone"},
+		{"sub", zone_of(entry), "zone"},
+		{"sub0", zone_of(entry), "zone"},
+		{"server", entry->server ? entry->server : p->server, "server"},
+	};
+	struct str sub;
+
+	if (p->closed)
+		return err_set(e, ERR_INVALID, "%s: %s", p->title, p->closed);
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		if (!needs[i].value && dns_provider_uses(p, needs[i].variable))
+			return err_set(e, ERR_INVALID, "provider %s needs \"%s\"", p->name,
+				       needs[i].key);
+	if (zone_of(entry) && !sub_of(entry->host, zone_of(entry), &sub))
+		return err_set(e, ERR_INVALID, "%s is not in the zone %s", entry->host,
+			       zone_of(entry));
+	return 0;
+}
+
+static const char *const types[] = {[DNS_A] = "A",
+				    [DNS_AAAA] = "AAAA",
+				    [DNS_BOTH] = "A",
+				    [DNS_PREFIX] = "AAAA",
+				    [DNS_TXT] = "TXT"};
+
+void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
+		    const struct dns_target *target, struct dns_vars_text *text,
+		    struct dns_vars *ret)
+{
+	const struct dns_provider *p = entry->provider;
+	unsigned ttl = entry->ttl_s ? entry->ttl_s : DNS_TTL_DEFAULT_S;
+	struct str sub = {0};
+
+	*ret = (struct dns_vars){0};
+	dns_vars_set(ret, "host", str_of(entry->host));
+	dns_vars_set(ret, "user", str_of(entry->user));
+	dns_vars_set(ret, "pass", str_of(entry->pass));
+	dns_vars_set(ret, "key", str_of(entry->key));
+	dns_vars_set_plain(ret, "server", str_of(entry->server ? entry->server : p->server));
+	dns_vars_set(ret, "zone", str_of(zone_of(entry)));
+	if (zone_of(entry) && sub_of(entry->host, zone_of(entry), &sub) &&
+	    str_copy(text->sub, sizeof(text->sub), sub)) {
+		dns_vars_set(ret, "sub0", str_of(text->sub));
+		dns_vars_set(ret, "sub", sub.len ? str_of(text->sub) : STR("@"));
+	}
+	snprintf(text->ttl, sizeof(text->ttl), "%u", MAX(ttl, p->ttl_min_s));
+	dns_vars_set(ret, "ttl", str_of(text->ttl));
+	dns_vars_set(ret, "type", str_of(types[what]));
+	if (what == DNS_A || what == DNS_BOTH) {
+		dns_vars_set_plain(ret, "ip4", str_of(ipaddr_format(text->ip4, &target->ip4)));
+		dns_vars_set_plain(ret, "value", str_of(text->ip4));
+	}
+	if (what == DNS_AAAA || what == DNS_BOTH)
+		dns_vars_set_plain(ret, "ip6", str_of(ipaddr_format(text->ip6, &target->ip6)));
+	if (what == DNS_AAAA)
+		dns_vars_set_plain(ret, "value", str_of(text->ip6));
+	if (what == DNS_PREFIX)
+		dns_vars_set_plain(ret, "prefix6",
+				   str_of(cidr_format(text->prefix6, &target->prefix6)));
+	if (what == DNS_TXT) {
+		dns_vars_set(ret, "txt", str_of(target->txt));
+		dns_vars_set(ret, "value", str_of(target->txt));
+	}
+}
+
+/* ── making ── */
+
+static int add_text(struct buf *out, const char *text, struct err *e)
+{
+	return buf_append_str(out, str_of(text)) < 0
+		       ? err_set(e, ERR_LIMIT, "the request is too long")
+		       : 0;
+}
+
+/* Authorization: Basic (RFC 7617 §2). */
+static int add_basic(const char *text, const struct dns_vars *vars, struct buf *headers,
+		     struct err *e)
+{
+	struct buf plain = {.max = 1024};
+	uint8_t encoded[1024 / 3 * 4 + 8];
+	int r = dns_template_expand(text, vars, DNS_ENCODE_NONE, &plain, e);
+
+	if (r == 0) {
+		EVP_EncodeBlock(encoded, buf_head(&plain), (int)buf_len(&plain));
+		r = buf_printf(headers, "Authorization: Basic %s\r\n", (const char *)encoded);
+		if (r < 0)
+			err_set(e, -r, "the request is too long");
+		secret_wipe(encoded, sizeof(encoded));
+	}
+	wipe(&plain);
+	return r;
+}
+
+/* "Name: value", several with "\n". */
+static int add_headers(const char *text, const struct dns_vars *vars, struct buf *headers,
+		       struct err *e)
+{
+	while (text && *text) {
+		const char *end = strchrnul(text, '\n');
+		AUTO(freep) char *line = str_dup(str_n(text, (size_t)(end - text)));
+		int r = line ? dns_template_expand(line, vars, DNS_ENCODE_NONE, headers, e)
+			     : err_set(e, ERR_NOMEM, "header");
+
+		if (r == 0)
+			r = add_text(headers, "\r\n", e);
+		if (r < 0)
+			return r;
+		text = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
+static int add_body(const char *text, const struct dns_vars *vars, struct dns_request *request,
+		    struct err *e)
+{
+	char first = text[0];
+	bool json = first == '{' || first == '[', xml = first == '<';
+	enum dns_encoding encoding = json  ? DNS_ENCODE_JSON
+				     : xml ? DNS_ENCODE_XML
+					   : DNS_ENCODE_PERCENT;
+	int r = dns_template_expand(text, vars, encoding, &request->body, e);
+
+	request->has_body = true;
+	if (r < 0 || !first)
+		return r;
+	return add_text(&request->headers,
+			json  ? "Content-Type: application/json\r\n"
+			: xml ? "Content-Type: text/xml\r\n"
+			      : "Content-Type: application/x-www-form-urlencoded\r\n",
+			e);
+}
+
+/* SHA-1 in hex over secret, consumer key, method, URL, body and time with "+" between them. */
+static int sign_ovh(struct dns_vars *vars, const struct dns_request *request, char *signature,
+		    struct err *e)
+{
+	const struct dns_var *pass = dns_vars_get(vars, STR("pass"));
+	const struct dns_var *key = dns_vars_get(vars, STR("key"));
+	const struct dns_var *time = dns_vars_get(vars, STR("time"));
+	struct buf text = {.max = 2 * DNS_EXPANDED_MAX};
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len;
+	int r = -ERR_NOMEM;
+
+	if (pass && key && time &&
+	    buf_printf(&text, "%.*s+%.*s+%s+%s+%.*s+%.*s", STR_ARG(pass->value),
+		       STR_ARG(key->value), request->method, (const char *)buf_head(&request->url),
+		       STR_ARG(buf_str(&request->body)), STR_ARG(time->value)) == 0 &&
+	    EVP_Digest(buf_head(&text), buf_len(&text), digest, &len, EVP_sha1(), NULL) == 1) {
+		memcpy(signature, "$1$", 3);
+		hex_encode(signature + 3, digest, len);
+		dns_vars_set(vars, "signature", str_of(signature));
+		r = 0;
+	}
+	wipe(&text);
+	return r < 0 ? err_set(e, ERR_NOMEM, "signature") : 0;
+}
+
+static int make(const struct dns_provider *row, const struct dns_step *step, struct str url_tail,
+		struct dns_vars *vars, struct dns_request *ret, struct err *e)
+{
+	char signature[3 + HEX_TEXT_LEN(20)];
+	AUTO(freep) char *tail = str_dup(url_tail);
+	bool bare = step->flags & DNS_STEP_UNSIGNED;
+	int r;
+
+	ret->url.max = ret->headers.max = ret->body.max = DNS_EXPANDED_MAX;
+	ret->method = step->method ? step->method : "GET";
+	ret->aws = row->signature == DNS_SIGN_AWS;
+	if (!tail)
+		return err_set(e, ERR_NOMEM, "request");
+	r = dns_template_expand(step->url, vars, DNS_ENCODE_PERCENT, &ret->url, e);
+	if (r == 0)
+		r = dns_template_expand(tail, vars, DNS_ENCODE_PERCENT, &ret->url, e);
+	if (r == 0 && buf_append(&ret->url, "", 1) < 0)
+		r = err_set(e, ERR_LIMIT, "the request is too long");
+	if (r == 0)
+		r = add_text(&ret->headers, USER_AGENT, e);
+	if (r == 0 && step->body)
+		r = add_body(step->body, vars, ret, e);
+	if (r == 0 && row->basic)
+		r = add_basic(row->basic, vars, &ret->headers, e);
+	if (r == 0 && row->signature == DNS_SIGN_OVH && !bare)
+		r = sign_ovh(vars, ret, signature, e);
+	if (r == 0 && !bare)
+		r = add_headers(row->header, vars, &ret->headers, e);
+	if (r == 0)
+		r = add_headers(step->header, vars, &ret->headers, e);
+	dns_vars_set(vars, "signature", (struct str){0}); /* it lives here */
+	return r;
+}
+
+int dns_request_make_step(const struct dns_provider *row, const struct dns_step *step,
+			  struct dns_vars *vars, struct dns_request *ret, struct err *e)
+{
+	return make(row, step, STR(""), vars, ret, e);
+}
+
+int dns_request_make(const struct dns_provider *row, enum dns_what what, struct dns_vars *vars,
+		     struct dns_request *ret, struct err *e)
+{
+	const char *const tails[] = {[DNS_A] = row->v4,
+				     [DNS_AAAA] = row->v6,
+				     [DNS_BOTH] = row->both,
+				     [DNS_PREFIX] = row->prefix,
+				     [DNS_TXT] = row->txt};
+	struct dns_step step = {.method = row->method, .url = row->url, .body = row->body};
+
+	if (!row->url || !tails[what])
+		return err_set(e, ERR_INVALID, "%s has no %s update of its own", row->title,
+			       what == DNS_TXT ? "TXT" : types[what]);
+	return make(row, &step, str_of(tails[what]), vars, ret, e);
+}
+
+const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],
+				 const struct dns_request *request)
+{
+	struct str url = buf_str(&request->url), scheme = str_split(&url, '/'), host;
+
+	str_split(&url, '/');
+	host = str_split(&url, '/');
+	snprintf(text, DNS_REQUEST_TEXT_MAX, "%s %.*s//%.*s", request->method, STR_ARG(scheme),
+		 STR_ARG(host));
+	return text;
+}
