@@ -1,5 +1,5 @@
 /*
- * The description of an Internet Gateway Device (UPnP Device Architecture 1.1 §2.3): who it is,
+ * The description of an Internet Gateway Device (UPnP Device Architecture 1.1 §2.3): who it is, and
  * the control paths of its services that open doors, in whichever of its nested devices they are.
  *
  * Of a control URL only the path is kept: all requests go to where the description came from, so
