@@ -1,7 +1,7 @@
 # A thin front for daily work; meson and the scripts do everything.
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
-ROUNDS ?= 3
+ROUNDS ?= 5
 SOAK_ROUNDS ?= 20
 
 build: build/build.ninja
@@ -23,7 +23,8 @@ fuzz:
 soak: build
 	SOAK_ROUNDS=$(SOAK_ROUNDS) /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs -m soak tests/system
 
-# homeport beside ssh -R and no tunnel; a few minutes, on a machine that does nothing else.
+# homeport beside ssh -R, HAProxy, nginx, what scripts/install-peers found, and no tunnel; 20 minutes, on a machine
+# that does nothing else. The line needs root.
 bench:
 	ROUNDS=$(ROUNDS) scripts/bench
 

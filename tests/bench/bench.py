@@ -1,175 +1,262 @@
 #!/usr/bin/python3
-"""What the way through a gateway costs: homeport beside `ssh -R` and beside no tunnel at all.
+"""What the way through a gateway costs: homeport beside its peers and beside no tunnel at all.
 
-All on loopback, in temporary folders, on free ports. The ways take turns within every round and
-the order rotates, so that what disturbs the machine disturbs all of them. Visitor, service, gateway
-and agent share the processors; the ratios say more than the numbers.
+All on loopback, or on a line between two network namespaces, in temporary folders, on free ports.
+The ways take turns within every round and the order rotates, so that what disturbs the machine
+disturbs all of them. Visitor, service, gateway and agent share the processors; the ratios say more
+than the numbers.
 """
 import argparse
 import contextlib
 import datetime
 import os
 import pathlib
-import re
+import resource
 import signal
 import sys
 import time
 
 import table
-from stage import Failed, Missing, Stage, cpu_s, fetch, find, private_kib
-from ways import WAYS, Services
+import work
+from peers import PEERS, HAProxy, Ssh
+from place import Line, Place
+from stage import Failed, Missing, Stage
+from ways import Direct, Homeport, LineServices, OneCarrier, Services
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WRK_RESULT = pathlib.Path(__file__).resolve().parent / "wrk.lua"
-VISITORS = 32
-FIRST_PAGES = 10
 QUIET_LOAD = 0.5
+LINE_BITS_PER_S, LINE_ROUND_TRIP_MS, LINE_QUEUE = 200_000_000, 20, 64 * 1024
+PARTS = list(table.GROUPS)
 
 
-def note(text):
-    """Progress, on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+class Results(dict):
+    """{way: {key: [values]}}"""
+
+    def add(self, way, values):
+        for key, value in values.items():
+            self.setdefault(way.name, {}).setdefault(key, []).append(value)
 
 
-# ---- measurements
-
-def bulk(stage, way, tool, direction, seconds):
-    pids = sum(way.pids(), [])
-    before = cpu_s(pids)
-    said = stage.run(tool, direction, way.bulk, seconds, seconds=seconds + 30)
-    time.sleep(0.05)  # what is still on its way costs, too
-    spent = cpu_s(pids) - before
-    count, span = (float(word) for word in said.split())
-    return {f"bulk {direction}": count * 8 / span / 1e9,
-            f"bulk {direction} cpu": spent / (count / 1e9) if pids else None}
-
-
-def web(stage, way, what, seconds):
-    headers = ["-H", "Connection: close"] if what == "connections" else []
-    pids = sum(way.pids(), [])
-    before = cpu_s(pids)
-    said = stage.run(find("wrk"), "-t", 1, "-c", VISITORS, "-d", f"{seconds}s", "--timeout", "5s",
-                     *headers, "-s", WRK_RESULT, f"http://127.0.0.1:{way.web}/",
-                     seconds=seconds + 30)
-    time.sleep(0.1)
-    spent = cpu_s(pids) - before
-    result = re.search(r"^RESULT (.*)$", said, re.M)[1]
-    count, span, p50, p99, errors = (float(word) for word in result.split())
-    if errors or not count:
-        note("")
-        print(f"bench: {what}, {way.name}: {count:.0f} answers, {errors:.0f} errors",
-              file=sys.stderr)
-    return {what: count / span, f"{what} p50": p50 / 1000, f"{what} p99": p99 / 1000,
-            f"{what} cpu": spent * 1e6 / count if pids and count else None}
+def begin(kinds, place_for, services, build):
+    """Start these ways; the ones that cannot be are left out by name."""
+    ways, absent = [], []
+    for kind in kinds:
+        label = "".join(c for c in kind.name if c.isalnum())
+        try:
+            ways.append(kind(place_for(label), services, build))
+        except Missing as why:
+            absent.append(f"{kind.name} is left out: {why}")
+        except Failed as why:
+            if kind in (Direct, Homeport):
+                raise
+            absent.append(f"{kind.name} is left out: it did not start")
+            work.warn(why)
+    return ways, absent
 
 
-def first_pages(stage, homeport, folder):
-    """Milliseconds from the start of `homeport share` to the first page that a visitor gets."""
-    name = "first.localhost"
-    homeport.join("first", name)
-    spans = []
-    for i in range(FIRST_PAGES):
-        note(f"first page {i + 1} of {FIRST_PAGES}")
-        start = time.monotonic()
-        share = stage.start("share", *homeport.homeport("first", "share", folder, "--name", name))
-        while fetch(homeport.http, name) != 200:
-            if time.monotonic() > start + 15 or share.poll() is not None:
-                raise Failed(f"homeport share: no page within 15 s\n{stage.log('share')}")
-        spans.append((time.monotonic() - start) * 1000)
-        stage.stop(share)
-    return spans
+# ---- parts
 
+class Bench:
+    def __init__(self, stage, options):
+        self.stage, self.options = stage, options
+        self.tools = work.Tools(stage, options.build, options.seconds)
+        self.results, self.load = Results(), os.getloadavg()[0]
+        self.services = Services(Place(stage, "services"), options.build)
+        self.ways, self.absent = begin([Direct, *PEERS, Homeport], self._loopback, self.services,
+                                       options.build)
+        self.direct, self.homeport = self.ways[0], self.ways[-1]
+        self.line, self.line_ways = None, []
 
-def measure_load(stage, ways, tool, options):
-    """Everything of every way, round by round: {way: {what: [values]}}."""
-    results = {way.name: {} for way in ways}
-    for i in range(options.rounds):
-        for what in ("up", "down", "requests", "connections"):
-            for way in ways[i % len(ways):] + ways[:i % len(ways)]:
-                note(f"round {i + 1} of {options.rounds}: {what}, {way.name}")
-                values = bulk(stage, way, tool, what, options.seconds) if what in ("up", "down") \
-                    else web(stage, way, what, options.seconds)
-                for key, value in values.items():
-                    results[way.name].setdefault(key, []).append(value)
-    return results
+    def _loopback(self, label):
+        return Place(self.stage, label)
 
+    def wants(self, part):
+        return part in self.options.only
 
-def measure_memory(ways):
-    time.sleep(1)  # nobody visits: idle
-    return {way.name: tuple(private_kib(pids) for pids in way.pids())
-            for way in ways if way.name != "direct"}
+    def add_line(self):
+        """The line, and some of the ways on it."""
+        try:
+            self.line = Line(self.stage, self.options.build / "tests/bench/wire", LINE_BITS_PER_S,
+                             LINE_ROUND_TRIP_MS, LINE_QUEUE)
+        except Missing as why:
+            self.absent.append(f"the shaped line is left out: {why}")
+            return
+        services = LineServices(self.line.place("line"), self.options.build)
+        self.line_ways, absent = begin(
+            [Direct, Ssh, HAProxy, OneCarrier, Homeport],
+            lambda label: self.line.place(f"line-{label}"), services, self.options.build)
+        self.absent += [f"{text} (on the line)" for text in absent]
+
+    def items(self):
+        """(what, ways, measure) of one round."""
+        tools, ways = self.tools, self.ways
+        if self.wants("bulk"):
+            for streams in 1, 8:
+                for direction in "up", "down":
+                    yield (f"bulk {direction}, {streams}", ways,
+                           lambda way, d=direction, n=streams: tools.bulk(way, d, n))
+        if self.wants("requests"):
+            for visitors in 1, 32, 256:
+                yield (f"requests, {visitors} visitors", ways,
+                       lambda way, n=visitors: tools.requests(way, f"requests {n}", n))
+            yield "new connections", ways, lambda way: tools.connections(way, 32)
+        if self.wants("ping"):
+            for direction in "up", "down":
+                yield (f"ping beside bulk {direction}", ways,
+                       lambda way, d=direction: tools.ping(way, d))
+        if self.wants("line"):
+            yield "ping on the line", self.line_ways, lambda way: tools.line(self.line, way)
+        if self.wants("udp"):
+            flows = [way for way in ways if way.udp]
+            yield "datagrams, all", flows, tools.flood
+            yield "datagrams, some", flows, tools.echo
+        if self.wants("http"):
+            both = [self.direct, self.homeport]
+            yield "HTTP service", both, tools.site
+            yield "large files", both, lambda way: tools.large(way, self.lan_port)
+
+    def _once(self):
+        """What is measured before there was any load."""
+        tunnels = [way for way in self.ways if way is not self.direct]
+        if self.wants("memory"):
+            time.sleep(1)  # nobody visits: idle
+            for way in tunnels:
+                self.results.add(way, work.memory(way, "idle"))
+            for way in tunnels:
+                work.note(f"{self.options.visitors} idle visitors, {way.name}")
+                self.results.add(way, work.memory_of_visitors(self.tools, way,
+                                                              self.options.visitors))
+        if self.wants("agents"):
+            gateway = Homeport(Place(self.stage, "crowd"), self.services, self.options.build)
+            self.results.add(gateway, work.memory_of_links(self.tools, gateway,
+                                                           self.options.agents))
+            self.stage.stop(gateway.agent)
+            self.stage.stop(gateway.gateway)
+
+    def _rounds(self):
+        for i in range(self.options.rounds):
+            for what, ways, measure in self.items():
+                turn = i % len(ways) if ways else 0
+                for way in ways[turn:] + ways[:turn]:
+                    work.note(f"round {i + 1} of {self.options.rounds}: {what}, {way.name}")
+                    try:
+                        self.results.add(way, measure(way))
+                    except Failed as why:
+                        if way.name.startswith("homeport"):
+                            raise
+                        work.warn(f"{what}, {way.name}: {why}")
+
+    def run(self):
+        if self.wants("line"):
+            self.add_line()
+        for text in self.absent:
+            work.warn(text)
+        self._once()
+        if self.wants("http"):
+            self.lan_port = work.start_share_lan(self.tools, self.homeport, self.services.folder)
+        self._rounds()
+        if self.wants("memory"):
+            time.sleep(1)
+            for way in self.ways:
+                if way is not self.direct:
+                    self.results.add(way, work.memory(way, "loaded"))
+        if self.wants("start"):
+            spans = work.first_pages(self.tools, self.homeport, self.services.folder)
+            self.results[self.homeport.name].setdefault("first page", []).extend(spans)
+        work.note("")
+
+    def hold(self):
+        for way in self.ways:
+            home, public = way.pids()
+            print(f"{way.name}: bulk on port {way.bulk}, web on port {way.web}, "
+                  f"pids at home {home}, in public {public}")
+        print("Ctrl-C ends it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+    def conditions(self):
+        options, peers = self.options, [way for way in self.ways if type(way) in PEERS]
+        said = [
+            f"Machine: {table.machine()}; load average before: {self.load:.2f}.",
+            f"Versions: {table.versions([type(p) for p in peers], options.build)}.",
+            f"{options.rounds} rounds of {options.seconds:g} s for each number (whole seconds for "
+            "requests), the ways taking turns.",
+            table.limits(self.homeport.limits()),
+            "homeport: TLS 1.3, two carriers, TCP services on ports of the gateway; a thread of the "
+            "gateway for each processor. " + table.peers_said(peers),
+        ]
+        if self.wants("memory") or self.wants("agents"):
+            said.append(f"Memory is Private_Dirty, with {options.visitors} idle visitors and with "
+                        f"{options.agents} idle agents of one carrier and one service each.")
+        if self.line:
+            said.append(f"The line: {LINE_BITS_PER_S // 1000000} Mbit/s, {LINE_ROUND_TRIP_MS} ms "
+                        f"there and back, a queue of {LINE_QUEUE // 1024} KiB each way.")
+        return said + [f"{text}." for text in self.absent]
 
 
 # ---- the run
 
-def begin(stage, build):
-    tool = build / "tests/bench/bulk"
-    services = Services(stage, tool)
-    ways = []
-    for kind in WAYS:
-        try:
-            ways.append(kind(stage, services, build))
-        except Missing as why:
-            print(f"bench: {kind.name} is left out: {why}", file=sys.stderr)
-    return tool, services, ways
-
-
-def hold(ways):
-    for way in ways:
-        home, public = way.pids()
-        print(f"{way.name}: bulk on port {way.bulk}, web on port {way.web}, "
-              f"pids at home {home}, in public {public}")
-    print("Ctrl-C ends it", flush=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.pause()
-
-
-def bench(stage, options):
-    load = os.getloadavg()[0]
-    tool, services, ways = begin(stage, options.build)
-    if options.hold:
-        hold(ways)
-        return
-    if load > QUIET_LOAD:
-        print(f"bench: the machine is busy (load average {load:.2f}), which will show",
-              file=sys.stderr)
-    memory = {"idle": measure_memory(ways)}
-    results = measure_load(stage, ways, tool, options)
-    memory["after the load"] = measure_memory(ways)
-    spans = first_pages(stage, ways[-1], services.folder)
-    note("")
-    rows = [table.HEADER, *table.load_rows(results), *table.memory_rows(memory),
-            table.first_page_row(spans)]
-    said = table.conditions(options.rounds, options.seconds, load)
-    print(table.as_text(rows), *said, sep="\n")
+def report(bench, options):
+    groups = table.tables(bench.results, [part for part in options.only
+                                          if part != "line" or bench.line])
+    said = bench.conditions()
+    for title, rows in groups:
+        print(title, table.as_text(rows), sep="\n\n", end="\n\n")
+    print(*said, sep="\n")
     if options.write:
         path = ROOT / "docs/benchmarks.md"
-        path.write_text(table.document(rows, said, datetime.date.today().isoformat()))
+        path.write_text(table.document(groups, said, datetime.date.today().isoformat()))
         print(f"written to {path.relative_to(ROOT)}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description="homeport beside ssh -R and no tunnel, on loopback")
+def read_options():
+    parser = argparse.ArgumentParser(description="homeport beside its peers and beside no tunnel")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-bench",
                         help="folder of a release build with -Dbench=true")
-    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or 3))
-    parser.add_argument("--seconds", type=int, default=2, help="of one measurement")
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or 5))
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART",
+                        help=f"only this part (may be repeated): {', '.join(PARTS)}")
+    parser.add_argument("--visitors", type=int, default=1000, help="idle ones")
+    parser.add_argument("--agents", type=int, default=2000, help="idle ones")
+    parser.add_argument("--quick", action="store_true",
+                        help="one short round with few visitors: does the bench itself work?")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, too")
     parser.add_argument("--hold", action="store_true",
                         help="only start everything and wait, for a profiler")
     options = parser.parse_args()
+    if options.write and (options.only or options.quick):
+        parser.error("--write is for all parts and full rounds")
+    if options.quick:
+        options.rounds, options.seconds, options.visitors, options.agents = 1, 0.5, 100, 100
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds must be positive")
+    options.only = options.only or PARTS
     options.build = options.build.resolve()
+    return options
+
+
+def main():
+    options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what runs must be ended
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # alike for all that run here
+    if not options.hold and os.getloadavg()[0] > QUIET_LOAD:
+        work.warn(f"the machine is busy (load average {os.getloadavg()[0]:.2f}), which will show")
     stage = Stage()
     try:
-        bench(stage, options)
+        bench = Bench(stage, options)
+        if options.hold:
+            bench.hold()
+        else:
+            bench.run()
+            report(bench, options)
     except (Failed, Missing) as why:
         sys.exit(f"bench: {why}")
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        note("")
+        work.note("")
         stage.done()
 
 

@@ -44,17 +44,17 @@ class Stage:
             folder.mkdir(mode=0o755)
             self.made.append(folder)
 
-    def start(self, name, *argv):
+    def start(self, name, *argv, stdin=subprocess.DEVNULL):
         """Start a program; what it says goes to NAME.log."""
         with open(self.path / f"{name}.log", "ab") as log:
             process = subprocess.Popen([str(a) for a in argv], env=self.env, cwd=self.path,
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                       stdin=stdin, stdout=log, stderr=log)
         process.name = name
         self.running.append(process)
         return process
 
-    def run(self, *argv, stdin="", seconds=30):
-        """Run a program to its end; returns its stdout."""
+    def run(self, *argv, stdin="", seconds=30, both=False):
+        """Run a program to its end; returns its stdout, or both that and its stderr."""
         try:
             done = subprocess.run([str(a) for a in argv], env=self.env, cwd=self.path, input=stdin,
                                   text=True, capture_output=True, timeout=seconds)
@@ -62,7 +62,7 @@ class Stage:
             raise Failed(f"{argv[0]} {argv[1]}: no end within {seconds} s") from None
         if done.returncode:
             raise Failed(f"{argv[0]} {argv[1]}: exit code {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
+        return done.stdout + (done.stderr if both else "")
 
     def log(self, name):
         return (self.path / f"{name}.log").read_text(errors="replace")
@@ -95,8 +95,9 @@ class Stage:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def find(program):
-    path = shutil.which(program, path=PATH)
+def find(program, *first):
+    """Where it is: in one of these folders, or on the path."""
+    path = shutil.which(program, path=":".join([*map(str, first), PATH]))
     if not path:
         raise Missing(f"{program} is not installed")
     return path
@@ -120,8 +121,8 @@ def free_range(n):
     raise Failed(f"no {n} free ports in a row")
 
 
-def answers(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+def answers(port, address="127.0.0.1"):
+    with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
         return True
     return False
 
