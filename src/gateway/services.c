@@ -19,11 +19,12 @@ struct services {
 	struct htable agents;  /* owned: of struct served */
 };
 
-/* An agent's lists are decided five at once and five a second: each looks at all its names and
+/* An agent's lists are decided 25 at once and five a second: each looks at all its names and
  * ports, and an agent may send them as fast as its line goes. Of those that came too soon the
- * newest waits. */
+ * newest waits. A person who starts `homeport share` again and again, two lists each time, does not
+ * meet the limit. */
 #define LISTS_INTERVAL (200 * USEC_PER_MS)
-#define LISTS_BURST    (4 * LISTS_INTERVAL)
+#define LISTS_BURST    (24 * LISTS_INTERVAL)
 
 /* An agent that was here since the start. */
 struct served {
