@@ -263,10 +263,10 @@ static int parse_bracketed(struct str authority, struct ipaddr *addr, struct str
 		return err_set(e, ERR_INVALID, "the location's host has no closing bracket");
 	*port = str_n(host.at + end + 1, host.len - (size_t)end - 1);
 	host.len = (size_t)end;
-	if (!drop_zone(&host) || str_find(host, ':') < 0 || ipaddr_parse(host, addr) < 0)
+	if (!drop_zone(&host) || ipaddr_parse(host, addr) < 0)
 		return err_set(e, ERR_INVALID, "the location's host is no IPv6 address");
 	if (addr->family != 6)
-		return err_set(e, ERR_INVALID, "the location's host is IPv4 written as IPv6");
+		return err_set(e, ERR_INVALID, "the location's host is IPv4 in the place of IPv6");
 	return 0;
 }
 

@@ -193,6 +193,7 @@ static void refuses(void **state)
 		/* two readings */
 		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION: b\r\nLOCATION: c\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION: b\r\nLOCATION:\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION:\r\nLOCATION: b\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION: b\r\n c\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION: b\rc\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nST: a\r\nLOCATION: b\r\nSERVER: \x1b[2J\r\n\r\n",
