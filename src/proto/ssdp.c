@@ -322,8 +322,8 @@ int ssdp_location_parse(struct str location, struct ipaddr *ret_addr, struct str
 			struct err *e)
 {
 	size_t scheme = sizeof(SCHEME) - 1;
-	struct str authority, port, path, rest;
-	struct ipaddr addr;
+	struct str authority, port = {0}, path = {0}, rest;
+	struct ipaddr addr = {0};
 	int r;
 
 	if (location.len > SSDP_VALUE_MAX)
