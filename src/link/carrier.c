@@ -8,10 +8,11 @@
 #include "link/carrier_private.h"
 #include "net/tls.h"
 
-#define CONTROL_PATH	"/homeport/v1/control"
-#define CONTROL_TYPE	"application/x-ndjson"
-#define CONTROL_OUT_MAX ((size_t)1024 * 1024)
-#define CLOSING_MAX	(5 * USEC_PER_S)
+#define CONTROL_PATH	  "/homeport/v1/control"
+#define CONTROL_TYPE	  "application/x-ndjson"
+#define CONTROL_OUT_MAX	  ((size_t)1024 * 1024)
+#define CONTROL_FRAME_MAX ((size_t)8 * 1024)
+#define CLOSING_MAX	  (5 * USEC_PER_S)
 
 static const char *carrier_state_name(enum carrier_state state)
 {
@@ -377,7 +378,11 @@ static ssize_t on_frame_length(nghttp2_session *session, uint8_t type, int32_t i
 			       int32_t connection_window, int32_t stream_window, uint32_t max_frame,
 			       void *arg)
 {
-	int32_t most = (int32_t)MIN(max_frame, (uint32_t)CARRIER_FRAME_MAX);
+	struct carrier *c = arg;
+	/* nghttp2 keeps a buffer as long as the longest frame it was allowed; that of a session
+	 * that carries nobody stays small. */
+	size_t limit = id == c->control_id ? CONTROL_FRAME_MAX : CARRIER_FRAME_MAX;
+	int32_t most = (int32_t)MIN(max_frame, (uint32_t)limit);
 
 	return MAX(1, MIN(most, MIN(connection_window, stream_window)));
 }
