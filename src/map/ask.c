@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void on_tell(void *arg)
 {
@@ -60,12 +61,14 @@ void ask_verify(struct ask *ask, const struct map_grant *grant)
 
 void ask_finish(struct ask *ask, int r, const char *fmt, ...)
 {
+	char why[ASK_WHY_MAX]; /* the sentence may be made of the former one */
 	va_list args;
 
 	ask->answer.r = r;
 	va_start(args, fmt);
-	vsnprintf(ask->answer.why, sizeof(ask->answer.why), fmt, args);
+	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
+	memcpy(ask->answer.why, why, sizeof(why));
 	if (r == 0)
 		ask->answer.grant = ask->grant;
 	defer_call(&ask->tell);

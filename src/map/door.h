@@ -5,6 +5,8 @@
 
 #include "base/ipaddr.h"
 
+#define MAP_DOORS_MAX 48
+
 #define MAP_LIFETIME_MAX    7200u   /* two hours: a dead host's doors close by themselves */
 #define MAP_LIFETIME_MIN    120u    /* what routers grant at least (RFC 6887 §15) */
 #define MAP_LIFETIME_FORCED 604800u /* of a router that refuses both shorter and permanent ones */

@@ -217,6 +217,16 @@ static void sweep(struct station *station)
 	}
 }
 
+static bool has_orphans(const struct station *station)
+{
+	const struct ledger_entry *entry = NULL;
+
+	while ((entry = ledger_next(station->map->ledger, entry)))
+		if (belongs(station, entry) && !is_held(station->map, entry))
+			return true;
+	return false;
+}
+
 /* ── routers ── */
 
 static void on_offer(void *arg)
@@ -279,7 +289,8 @@ static struct station *station_new(struct map *map, uint8_t family, const struct
 	}
 	list_push(&map->stations, &station->node);
 	announce_join(map->announce, family, place->ifindex);
-	router_probe(station->router);
+	if (has_orphans(station))
+		router_probe(station->router); /* else the first door does */
 	return station;
 }
 

@@ -17,8 +17,6 @@
 #include "map/lease.h"
 #include "map/place.h"
 
-#define MAP_DOORS_MAX 48
-
 struct httpc;
 struct map;
 struct map_door;
