@@ -1,7 +1,9 @@
 /*
- * The machine's network changed: an address, route or link came or went (rtnetlink(7) multicast
- * groups RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR, RTMGRP_IPV4_ROUTE,
- * RTMGRP_IPV6_ROUTE). Works without privileges; not on the virtual clock.
+ * The machine's network changed: a link, address, route or routing rule came or went, or is another
+ * than before (rtnetlink(7) multicast groups). Of an address count temporary, deprecated (or
+ * preferred no longer), tentative, optimistic and the failure of duplicate address detection; of a
+ * prefix that a router announces, whether it may be used; lifetimes being renewed do not count. Works
+ * without privileges; not on the virtual clock. net/netstate says what it is like now.
  */
 #pragma once
 
@@ -13,8 +15,8 @@ struct netwatch;
 
 /*
  * on_change is called once a burst, when it has settled (a burst without end: twice a second).
- * Changes of the loopback interface do not count, nor do lifetimes being renewed; the first
- * renewal of something that was there before the watch may.
+ * Changes of the loopback interface do not count. An address that is tentative counts when it can be
+ * used, or is found to be a duplicate.
  */
 int netwatch_new(struct loop *loop, void (*on_change)(void *arg), void *arg,
 		 struct netwatch **ret_netwatch, struct err *e) MUST_CHECK;
