@@ -98,9 +98,9 @@ struct httpc_answer {
 
 /*
  * on_done is called once, from the loop, never inside httpc_start; the call is gone afterwards.
- * Inside it everything is allowed, httpc_free too. -ERR_INVALID (a request that cannot be sent as it
- * is: e says what), -ERR_LIMIT (HTTPC_CALLS_MAX, HTTPC_REQUEST_MAX), -ERR_FAILED (libcurl cannot be
- * loaded: e says which package it is in), -ERR_NOMEM. ret_call may be NULL.
+ * Inside it everything is allowed, httpc_free too. -ERR_INVALID (a request that cannot be sent as
+ * it is: e says what), -ERR_LIMIT (HTTPC_CALLS_MAX, HTTPC_REQUEST_MAX), -ERR_NOMEM, -ERR_FAILED.
+ * ret_call may be NULL.
  */
 int httpc_start(struct httpc *httpc, const struct httpc_request *request,
 		void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,

@@ -1,12 +1,14 @@
 #include "net/libcurl.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/str.h"
 
 /* A descriptor of libcurl's. */
 struct socket {
@@ -18,11 +20,18 @@ struct socket {
 };
 
 struct libcurl {
-	struct loop *loop; /* borrowed */
+	struct loop *loop;		       /* borrowed */
+	const struct libcurl_handler *handler; /* borrowed */
+	void *arg;
+
+	struct job job;
+	bool loading; /* the pool has it, until on_load_done */
+	bool freed;   /* meanwhile */
+	int r;
+	struct err e;
 	void *library;
 	struct libcurl_api api;
-	void (*on_over)(void *arg, CURL *easy, CURLcode result);
-	void *arg;
+	bool finds_certificates;
 
 	CURLM *multi; /* owned; NULL: nothing under way and no connection kept */
 	unsigned count;
@@ -78,6 +87,30 @@ static int find_functions(struct libcurl *l, struct err *e)
 	return 0;
 }
 
+/* "0a1b2c3d.0", as openssl-rehash(1) names the certificates. */
+static bool is_hash_name(const char *name)
+{
+	int digits = 0;
+
+	while (str_hex_digit(name[digits]) >= 0)
+		digits++;
+	return digits == 8 && strcmp(name + digits, ".0") == 0;
+}
+
+static bool has_hash_names(const char *path)
+{
+	DIR *directory = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!directory)
+		return false;
+	while (!found && (entry = readdir(directory)))
+		found = is_hash_name(entry->d_name);
+	closedir(directory);
+	return found;
+}
+
 static int load(struct libcurl *l, struct err *e)
 {
 	const curl_version_info_data *info;
@@ -102,7 +135,26 @@ static int load(struct libcurl *l, struct err *e)
 	if (l->api.global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
 				   calloc) != CURLE_OK)
 		return err_set(e, ERR_FAILED, "libcurl cannot be used");
+	l->finds_certificates = has_hash_names(info->capath);
 	return 0;
+}
+
+static void on_load(struct job *job)
+{
+	struct libcurl *l = container_of(job, struct libcurl, job);
+
+	l->r = load(l, &l->e);
+}
+
+static void on_load_done(struct job *job)
+{
+	struct libcurl *l = container_of(job, struct libcurl, job);
+
+	l->loading = false;
+	if (l->freed)
+		libcurl_free(l);
+	else
+		l->handler->on_loaded(l->arg, l->r, &l->e);
 }
 
 /* ── what libcurl waits for ── */
@@ -246,7 +298,7 @@ static void libcurl_act(struct libcurl *l, curl_socket_t fd, int events)
 	int n;
 
 	if (l->api.multi_socket_action(l->multi, fd, events, &n) != CURLM_OK) {
-		l->on_over(l->arg, NULL, CURLE_OUT_OF_MEMORY);
+		l->handler->on_over(l->arg, NULL, CURLE_OUT_OF_MEMORY);
 		return;
 	}
 	while (l->multi && (message = l->api.multi_info_read(l->multi, &n))) {
@@ -256,12 +308,12 @@ static void libcurl_act(struct libcurl *l, curl_socket_t fd, int events)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		libcurl_remove(l, easy);
-		l->on_over(l->arg, easy, result);
+		l->handler->on_over(l->arg, easy, result);
 	}
 }
 
-int libcurl_new(struct loop *loop, void (*on_over)(void *arg, CURL *easy, CURLcode result),
-		void *arg, struct libcurl **ret_libcurl, struct err *e)
+int libcurl_new(struct loop *loop, const struct libcurl_handler *handler, void *arg,
+		struct libcurl **ret_libcurl, struct err *e)
 {
 	struct libcurl *l = calloc(1, sizeof(*l));
 	int r;
@@ -269,16 +321,17 @@ int libcurl_new(struct loop *loop, void (*on_over)(void *arg, CURL *easy, CURLco
 	if (!l)
 		return err_set(e, ERR_NOMEM, "libcurl");
 	l->loop = loop;
-	l->on_over = on_over;
+	l->handler = handler;
 	l->arg = arg;
 	list_init(&l->sockets);
 	timer_init(&l->timer, loop, on_timer, l);
 	timer_init(&l->idle, loop, close_multi, l);
-	r = load(l, e);
+	r = job_start(&l->job, loop, on_load, on_load_done, e);
 	if (r < 0) {
-		libcurl_free(l);
+		free(l);
 		return r;
 	}
+	l->loading = true;
 	*ret_libcurl = l;
 	return 0;
 }
@@ -287,6 +340,10 @@ void libcurl_free(struct libcurl *l)
 {
 	if (!l)
 		return;
+	if (l->loading) {
+		l->freed = true; /* on_load_done comes back */
+		return;
+	}
 	assert(l->count == 0);
 	close_multi(l);
 	if (l->library)
@@ -297,4 +354,9 @@ void libcurl_free(struct libcurl *l)
 const struct libcurl_api *libcurl_api(const struct libcurl *l)
 {
 	return &l->api;
+}
+
+bool libcurl_finds_certificates(const struct libcurl *l)
+{
+	return l->finds_certificates;
 }

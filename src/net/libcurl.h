@@ -43,18 +43,33 @@ struct libcurl_api {
 
 struct libcurl;
 
-/*
- * Load it. on_over is called from the loop, outside of libcurl, when a transfer has ended; it is
- * removed then. easy NULL: everything under way has failed for want of memory; remove it all.
- * -ERR_FAILED: it is not there, or too old; e says which package it is in.
- */
-int libcurl_new(struct loop *loop, void (*on_over)(void *arg, CURL *easy, CURLcode result),
-		void *arg, struct libcurl **ret_libcurl, struct err *e) MUST_CHECK;
+/* All are called from the loop, outside of libcurl. */
+struct libcurl_handler {
+	/* Once. r = 0: it can be used. -ERR_FAILED: it is not there, or too old, and e says which
+	 * package it is in; free it, here already if you like. */
+	void (*on_loaded)(void *arg, int r, const struct err *e);
+	/* A transfer has ended, and is removed. easy NULL: everything under way has failed for want
+	 * of memory; remove it all. */
+	void (*on_over)(void *arg, CURL *easy, CURLcode result);
+};
+
+/* Load it, on the thread pool: it may have to come from a slow disk. The handler's table is
+ * borrowed. */
+int libcurl_new(struct loop *loop, const struct libcurl_handler *handler, void *arg,
+		struct libcurl **ret_libcurl, struct err *e) MUST_CHECK;
 
 /* All transfers must be removed. The library stays loaded. NULL is fine. */
 void libcurl_free(struct libcurl *l);
 
+/* ── when it is loaded ── */
+
 const struct libcurl_api *libcurl_api(const struct libcurl *l);
+
+/*
+ * Whether the system's certificates are in a directory in which OpenSSL finds one by its hash.
+ * Reading the file that has them all takes 18 ms and 750 KiB for each connection, on a good machine.
+ */
+bool libcurl_finds_certificates(const struct libcurl *l);
 
 /* Start a transfer. keep: its connection may be kept. Not from inside a callback of libcurl's. */
 int libcurl_add(struct libcurl *l, CURL *easy, bool keep, struct err *e) MUST_CHECK;
