@@ -221,7 +221,7 @@ ENVELOPE = ('<?xml version="1.0"?>\n<s:Envelope xmlns:s="http://schemas.xmlsoap.
 
 
 class FakeRouter:
-    def __init__(self, address=None):
+    def __init__(self, address=None, uptime=5000):
         with contextlib.ExitStack() as stack:
             self._loop = Loop()
             stack.callback(self._loop.close)
@@ -261,7 +261,8 @@ class FakeRouter:
             self.pinholes = {}  # number -> Pinhole
             self.requests = []
             self._arrived = threading.Condition()
-            self._started = time.monotonic()
+            self._began = time.monotonic()
+            self._started = self._began - uptime
             self._threads = []
             self._http = None
             self.control_port = None
@@ -283,7 +284,7 @@ class FakeRouter:
                 thread.join(5)
             print(f"--- what {self.address} was asked")
             for request in self.requests:
-                print(f"{request.time - self._started:8.3f} {request}")
+                print(f"{request.time - self._began:8.3f} {request}")
 
     def _bind(self, address):
         """The first address where both ports are free."""

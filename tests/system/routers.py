@@ -106,6 +106,7 @@ class Router:
         self.wan = wan
         self.lan = lan
         self.daemon = None
+        self._restarted = False  # at first its epoch is the machine's, as of a router that has run for long
         namespace.sysctl("ipv4/ip_forward", 1)
         namespace.sysctl("ipv6/conf/all/forwarding", 1)
         self._rules()
@@ -199,7 +200,7 @@ class Router:
             f"enable_upnp={yes[self.profile.igd]}",
             f"enable_natpmp={yes[self._pmp]}", f"ipv6_disable={yes[not self._v6]}",
             f"min_lifetime={self.profile.min_lifetime}", f"max_lifetime={self.profile.max_lifetime}",
-            f"secure_mode={yes[self.profile.secure]}", "system_uptime=no", "notify_interval=30",
+            f"secure_mode={yes[self.profile.secure]}", f"system_uptime={yes[not self._restarted]}", "notify_interval=30",
             "uuid=00000000-0000-4000-8000-00000000000a", "friendly_name=Lab router", "serial=1", "model_number=1",
             *self.profile.conf, *self.profile.rules]) + "\n")
         with self.namespace.inside():
@@ -239,6 +240,7 @@ class Router:
         self.kill()
         self.forget()
         self.namespace.forget_connections()
+        self._restarted = True
         self.start()
 
     def doors(self):

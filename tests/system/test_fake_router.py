@@ -282,8 +282,7 @@ def test_answers_from_elsewhere(router):
 
 
 def test_announcement_and_epoch(router):
-    router._started -= 5000
-    assert struct.unpack_from("!I", answer_to(router, b"\0\0"), 4)[0] == 5000
+    assert 5000 <= struct.unpack_from("!I", answer_to(router, b"\0\0"), 4)[0] < 5000 + DEADLINE_S
     assert pcp(router)[0] == 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(DEADLINE_S)
