@@ -51,8 +51,9 @@ static void set_offer(struct router *router, enum map_method method, enum router
 {
 	struct router_offer *offer = &router->offers[method];
 
+	if (offer->state != state) /* else it was a check, long after the probe */
+		offer->took = loop_now(router->loop) - router->probed_at;
 	offer->state = state;
-	offer->took = loop_now(router->loop) - router->probed_at;
 	snprintf(offer->text, sizeof(offer->text), "%s", text);
 	defer_call(&router->tell);
 }
