@@ -16,8 +16,7 @@ struct station {
 	struct router *router;
 	uint8_t family;
 	bool current;
-	usec_t hinted_at; /* 0: never */
-	bool swept;	  /* orphans of this place were given back */
+	bool swept; /* orphans of this place were given back */
 };
 
 /* One lease of a door, or an orphan. */
@@ -51,6 +50,8 @@ struct map {
 	struct announce *announce; /* owned */
 	struct list stations, doors, orphans;
 	size_t n_doors;
+	struct timer hint; /* somebody announced that a router of ours has restarted */
+	usec_t hinted_at;  /* when that was last looked into; 0: never */
 	struct defer reap; /* closed leases, doors without any, stations without any */
 	void (*on_stopped)(void *arg);
 	void *stopped_arg;
@@ -253,21 +254,34 @@ static void on_restart(void *arg)
 static const struct router_handler router_handler = {.on_offer = on_offer,
 						     .on_restart = on_restart};
 
-static void on_hint(void *arg, const struct ipaddr *who)
+static void on_hinted(void *arg)
 {
 	struct map *map = arg;
 	struct station *s;
 
+	map->hinted_at = loop_now(map->loop);
+	list_for_each (s, &map->stations, node)
+		router_check(s->router);
+}
+
+/*
+ * One box is the router of both families in most homes, and some (miniupnpd) announce over IPv4
+ * alone: all are asked. What comes too soon is kept for later, since it may be the one that is true.
+ */
+static void on_hint(void *arg, const struct ipaddr *who)
+{
+	struct map *map = arg;
+	struct station *s;
+	bool ours = false;
+
 	list_for_each (s, &map->stations, node) {
-		usec_t now = loop_now(map->loop);
 		const struct ipaddr *router = &router_place(s->router)->router;
 
-		if (who->family != router->family || memcmp(who->bytes, router->bytes, 16) != 0 ||
-		    (s->hinted_at && now - s->hinted_at < HINT_GAP))
-			continue;
-		s->hinted_at = now;
-		router_check(s->router);
+		ours |= who->family == router->family && memcmp(who->bytes, router->bytes, 16) == 0;
 	}
+	if (!ours || timer_running(&map->hint))
+		return;
+	timer_start_at(&map->hint, map->hinted_at ? map->hinted_at + HINT_GAP : 0);
 }
 
 static struct station *station_new(struct map *map, uint8_t family, const struct map_place *place)
@@ -612,6 +626,7 @@ int map_new(struct loop *loop, const struct map_setup *setup, const struct map_h
 	list_init(&map->stations);
 	list_init(&map->doors);
 	list_init(&map->orphans);
+	timer_init(&map->hint, loop, on_hinted, map);
 	defer_init(&map->reap, loop, on_reap, map);
 	r = ledger_open(loop, setup->state, &map->ledger, e);
 	if (r == 0)
@@ -632,6 +647,7 @@ void map_free(struct map *map)
 
 	if (!map)
 		return;
+	timer_stop(&map->hint);
 	defer_cancel(&map->reap);
 	list_for_each_safe (door, next_door, &map->doors, node)
 		door_free(door);
