@@ -254,13 +254,20 @@ static void add(struct ask *ask)
 	check(ask, igd_add_mapping(router_igd(ask->router), &mapping, then, &ask->call, &e), &e);
 }
 
+/* miniupnpd 2.3.1 says 402 of a pinhole that it does not know, and 704 only if it knows of another. */
+static bool is_gone(const struct ask *ask, const struct igd_answer *answer)
+{
+	return answer->r == -ERR_REFUSED &&
+	       (answer->upnp_code == IGD_NO_ENTRY || answer->upnp_code == IGD_NO_PINHOLE ||
+		(ask->wish.family == 6 && answer->upnp_code == IGD_INVALID_ARGS));
+}
+
 static void on_deleted(void *arg, const struct igd_answer *answer)
 {
 	struct ask *ask = arg;
 
 	ask->call = NULL;
-	if (answer->r == 0 || (answer->r == -ERR_REFUSED && (answer->upnp_code == IGD_NO_ENTRY ||
-							     answer->upnp_code == IGD_NO_PINHOLE)))
+	if (answer->r == 0 || is_gone(ask, answer))
 		ask_finish(ask, 0, "%s", "");
 	else
 		refuse(ask, answer, false);
@@ -378,7 +385,11 @@ void ask_igd_open(struct ask *ask)
 		open_pinhole(ask);
 		return;
 	}
-	if (ask->must_be_permanent && ask->may_be_permanent)
+	if (ask->must_be_permanent && !ask->may_be_permanent) {
+		ask_finish(ask, -ERR_AGAIN, "UPnP: the router drops ports that are to expire");
+		return;
+	}
+	if (ask->must_be_permanent)
 		ask->lease_s = 0;
 	add(ask);
 }
@@ -400,8 +411,7 @@ void ask_igd_close(struct ask *ask)
 static void on_looked(void *arg, const struct igd_answer *answer)
 {
 	struct ask *ask = arg;
-	bool gone = answer->r == -ERR_REFUSED &&
-		    (answer->upnp_code == IGD_NO_ENTRY || answer->upnp_code == IGD_NO_PINHOLE);
+	bool gone = is_gone(ask, answer);
 
 	ask->call = NULL;
 	if (answer->r == 0 && ask->wish.family == 4 && !leads_to_us(ask, &answer->mapping))

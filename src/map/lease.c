@@ -37,7 +37,9 @@ struct lease {
 	usec_t granted_at, expires_at;
 	usec_t renew_at, verify_at;
 	unsigned verified;
+	unsigned dropped; /* times in a row that it was not there when it was looked up */
 	bool verifying;
+	bool moved;   /* the UPnP device is elsewhere: to be looked up there */
 	bool closing; /* the question under way is the last */
 };
 
@@ -216,6 +218,14 @@ static usec_t renewal_after(const struct lease *lease, usec_t age)
 	return next == SCHEDULE_NEVER ? USEC_MAX : lease->granted_at + next;
 }
 
+/* A router that drops it again and again is not hammered with it. */
+static usec_t verify_span(const struct lease *lease)
+{
+	if (lease->verified)
+		return LEASE_VERIFY;
+	return MIN(LEASE_VERIFY_FIRST << MIN(lease->dropped / 2, 16u), LEASE_VERIFY);
+}
+
 static void set_times(struct lease *lease)
 {
 	lease->expires_at = lease->renew_at = USEC_MAX;
@@ -226,8 +236,7 @@ static void set_times(struct lease *lease)
 	}
 	lease->verify_at = USEC_MAX;
 	if (lease->grant.method == MAP_IGD && !lease->retired)
-		lease->verify_at =
-			lease->granted_at + (lease->verified ? LEASE_VERIFY : LEASE_VERIFY_FIRST);
+		lease->verify_at = lease->granted_at + verify_span(lease);
 	arm(lease);
 }
 
@@ -349,6 +358,11 @@ static void on_asked(struct lease *lease, const struct ask_answer *answer)
 		make_permanent(lease);
 		return;
 	}
+	/* No answer is none that says no: what may be open is given back at the end. A pinhole
+	 * without its number cannot be. */
+	if ((answer->r == -ERR_TIMEOUT || answer->r == -ERR_FAILED) &&
+	    (lease->wish.family == 4 || lease->method != MAP_IGD))
+		lease->grant.method = lease->method;
 	snprintf(lease->whys[lease->method], ASK_WHY_MAX, "%s", answer->why);
 	lease->wait_s = MAX(lease->wait_s, answer->wait_s);
 	lease->entry->permanent = false;
@@ -358,12 +372,14 @@ static void on_asked(struct lease *lease, const struct ask_answer *answer)
 
 static void on_renewed(struct lease *lease, const struct ask_answer *answer)
 {
-	if (answer->r == 0)
+	if (answer->r == 0) {
 		granted(lease, &answer->grant);
-	else if (answer->r == -ERR_REFUSED || answer->r == -ERR_AGAIN)
+	} else if (answer->r == -ERR_REFUSED || answer->r == -ERR_AGAIN) {
 		lost(lease, answer->why);
-	else
+	} else {
+		lease->moved = lease->grant.method == MAP_IGD && answer->r == -ERR_NOT_FOUND;
 		arm(lease); /* silence: again at the next time, until it expires */
+	}
 }
 
 static void on_verified(struct lease *lease, const struct ask_answer *answer)
@@ -371,15 +387,18 @@ static void on_verified(struct lease *lease, const struct ask_answer *answer)
 	lease->verifying = false;
 	if (answer->r == 0) {
 		lease->verified++;
+		lease->dropped = 0;
 		arm(lease);
 	} else if (answer->r == -ERR_REFUSED) {
-		if (lease->verified < VERIFY_EARLY && !lease->grant.permanent) {
+		lease->dropped++; /* once: it may have restarted */
+		if (lease->dropped >= VERIFY_EARLY && !lease->grant.permanent) {
 			log_debug("the router drops what it has granted for %u s",
 				  lease->grant.lifetime_s);
 			lease->ask.must_be_permanent = true;
 		}
 		lost(lease, answer->why);
 	} else {
+		lease->moved = answer->r == -ERR_NOT_FOUND;
 		arm(lease);
 	}
 }
@@ -563,6 +582,11 @@ void lease_retire(struct lease *lease)
 
 void lease_on_offer(struct lease *lease)
 {
+	if (lease->state == LEASE_OPEN && lease->moved && !ask_busy(&lease->ask) &&
+	    router_offer(lease->ground.router, MAP_IGD)->state == ROUTER_THERE) {
+		lease->moved = false;
+		verify(lease);
+	}
 	consider(lease);
 }
 
