@@ -170,11 +170,11 @@ int igd_firewall_status(struct igd *igd, struct igd_then then, struct igd_call *
 int igd_add_pinhole(struct igd *igd, uint8_t protocol, uint16_t port, uint32_t lease_s,
 		    struct igd_then then, struct igd_call **ret_call, struct err *e) MUST_CHECK;
 
-/* UpdatePinhole: a lease from now. 704: there is none of that identity. */
+/* UpdatePinhole: a lease from now. 704, or 402 with some: there is none of that identity. */
 int igd_update_pinhole(struct igd *igd, uint16_t pinhole, uint32_t lease_s, struct igd_then then,
 		       struct igd_call **ret_call, struct err *e) MUST_CHECK;
 
-/* DeletePinhole. */
+/* DeletePinhole. Likewise. */
 int igd_delete_pinhole(struct igd *igd, uint16_t pinhole, struct igd_then then,
 		       struct igd_call **ret_call, struct err *e) MUST_CHECK;
 
