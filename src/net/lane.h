@@ -1,6 +1,6 @@
 /*
  * Jobs that may hang, on libuv's pool: a disk that stalls holds up the jobs of its own lane, and
- * never so many threads that names cannot be looked up any more.
+ * never so many threads that nothing else is done any more.
  *
  *	lane_init(&folder->lane, loop);
  *	lane_start(&folder->lane, &request->job, work, done, false, &e);
@@ -15,7 +15,7 @@
 
 #define LANE_RUNNING_MAX  3
 #define LANE_WAITING_MAX  256			  /* jobs that begin something */
-#define LANES_RUNNING_MAX (LOOP_POOL_THREADS - 2) /* the rest is for names */
+#define LANES_RUNNING_MAX (LOOP_POOL_THREADS - 2) /* the rest is for what is short */
 
 /* Of one loop. */
 struct lanes {

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "net/lane.h"
+#include "net/resolve.h"
 
 #define DEFER_LAPS_MAX                                                                             \
 	16 /* deferred calls that defer further ones, before descriptors get their turn */
@@ -50,6 +51,7 @@ struct loop {
 
 	struct list deferred;
 	struct lanes lanes;
+	struct resolves resolves;
 
 	pthread_mutex_t lock; /* guards posted */
 	struct posted *posted;
@@ -396,6 +398,7 @@ static struct loop *loop_alloc(bool sim)
 	loop->timer_fd = -1;
 	list_init(&loop->deferred);
 	list_init(&loop->lanes.waiting);
+	resolves_init(&loop->resolves);
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->posted_tail = &loop->posted;
 	return loop;
@@ -448,6 +451,7 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
+	resolves_done(&loop->resolves);
 	if (loop->uv_made)
 		close_uv(loop);
 	watch_free(loop->timer_watch);
@@ -582,6 +586,11 @@ void loop_size_pool(void)
 
 	snprintf(threads, sizeof(threads), "%d", LOOP_POOL_THREADS);
 	setenv("UV_THREADPOOL_SIZE", threads, 1);
+}
+
+struct resolves *loop_resolves(struct loop *loop)
+{
+	return &loop->resolves;
 }
 
 struct lanes *loop_lanes(struct loop *loop)

@@ -143,6 +143,9 @@ void loop_size_pool(void);
 
 struct lanes *loop_lanes(struct loop *loop);
 
+/* Of net/resolve.h. */
+struct resolves *loop_resolves(struct loop *loop);
+
 struct job {
 	struct loop *loop;	       /* borrowed */
 	void (*work)(struct job *job); /* on a pool thread */

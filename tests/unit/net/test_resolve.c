@@ -1,8 +1,31 @@
 #include "test.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <poll.h>
+#include <semaphore.h>
 #include <string.h>
 
 #include "net/resolve.h"
+
+/* In place of the C library's: names under hangs.test hang until that is over. */
+static sem_t they_asked, go_on;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		struct addrinfo **ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		(int (*)(const char *, const char *, const struct addrinfo *,
+			 struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+	const char *end = strstr(host, ".hangs.test");
+
+	if (!end)
+		return real(host, service, hints, ret);
+	sem_post(&they_asked);
+	sem_wait(&go_on);
+	return EAI_NONAME;
+}
 
 struct answer {
 	struct loop *loop;
@@ -103,8 +126,83 @@ static void test_cancel(void **state)
 	resolve_cancel(known);
 	resolve_cancel(asked);
 	resolve_cancel(NULL);
-	loop_free(a.loop); /* waits for the pool */
+	loop_free(a.loop);
 	assert_int_equal(a.calls, 0);
+}
+
+static unsigned threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	while (readdir(tasks))
+		n++;
+	closedir(tasks);
+	return n - 2; /* . and .. */
+}
+
+static void await_threads(unsigned n)
+{
+	for (int i = 0; threads() != n; i++) {
+		assert_true(i < 2000);
+		poll(NULL, 0, 10);
+	}
+}
+
+/* Name servers that do not answer hold up nobody's end. */
+static void test_the_end_while_the_resolver_hangs(void **state)
+{
+	struct answer a = {0};
+	struct resolve *cancelled, *left;
+
+	await_threads(1); /* of tests before this one */
+	assert_int_equal(loop_new(&a.loop, NULL), 0);
+	assert_int_equal(
+		resolve_start(a.loop, "a.hangs.test", 80, got_answer, &a, &cancelled, NULL), 0);
+	assert_int_equal(resolve_start(a.loop, "b.hangs.test", 80, got_answer, &a, &left, NULL), 0);
+	sem_wait(&they_asked);
+	sem_wait(&they_asked);
+	resolve_cancel(cancelled);
+	loop_free(a.loop); /* would not return */
+	assert_int_equal(threads(), 3);
+	sem_post(&go_on);
+	sem_post(&go_on);
+	await_threads(1);
+	assert_int_equal(a.calls, 0);
+}
+
+static void test_so_many_threads_at_most(void **state)
+{
+	struct answer a[20] = {0};
+	struct resolve *cancelled = NULL, *r;
+
+	await_threads(1); /* of tests before this one */
+	assert_int_equal(loop_new(&a[0].loop, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+		a[i].loop = a[0].loop;
+		assert_int_equal(
+			resolve_start(a[0].loop, "c.hangs.test", 80, got_answer, &a[i], &r, NULL),
+			0);
+		if (i == 10)
+			cancelled = r;
+	}
+	for (int i = 0; i < RESOLVE_THREADS_MAX; i++)
+		sem_wait(&they_asked);
+	assert_int_equal(threads(), 1 + RESOLVE_THREADS_MAX);
+	resolve_cancel(cancelled); /* one that waits */
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		sem_post(&go_on);
+	timer_init(&a[0].deadline, a[0].loop, too_late, a);
+	timer_start(&a[0].deadline, 60 * USEC_PER_S);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		while (i != 10 && a[i].calls == 0)
+			loop_run(a[0].loop); /* until the next answer */
+	assert_int_equal(a[10].calls, 0);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		assert_int_equal(a[i].r, i == 10 ? 0 : -ERR_NOT_FOUND);
+	timer_stop(&a[0].deadline);
+	loop_free(a[0].loop);
+	await_threads(1);
 }
 
 int main(void)
@@ -114,7 +212,11 @@ int main(void)
 		cmocka_unit_test(test_localhost_needs_no_dns),
 		cmocka_unit_test(test_a_name_that_cannot_be),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_the_end_while_the_resolver_hangs),
+		cmocka_unit_test(test_so_many_threads_at_most),
 	};
 
+	sem_init(&they_asked, 0, 0);
+	sem_init(&go_on, 0, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
