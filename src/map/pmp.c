@@ -24,6 +24,7 @@ struct pmp {
 	struct list queued;  /* likewise: NAT-PMP mappings whose turn it is not yet */
 	size_t n;	     /* in both */
 	struct epoch pcp, natpmp;
+	struct defer restarted; /* the handler cancels and asks: not in the midst of an answer */
 };
 
 static bool is_natpmp(const struct pmp_request *rq)
@@ -233,7 +234,14 @@ static void fail_all(struct pmp *pmp, bool (*which)(const struct pmp_request *rq
 static void note_epoch(struct pmp *pmp, struct epoch *epoch, uint32_t server_s)
 {
 	if (epoch_note(epoch, loop_now(pmp->loop), server_s))
-		pmp->handler.on_restart(pmp->arg);
+		defer_call(&pmp->restarted);
+}
+
+static void on_restarted(void *arg)
+{
+	struct pmp *pmp = arg;
+
+	pmp->handler.on_restart(pmp->arg);
 }
 
 static void on_pcp(struct pmp *pmp, const struct pcp_reply *reply)
@@ -296,6 +304,7 @@ static void on_ready(void *arg, unsigned events)
 	struct err e = {0};
 	int n = udp_receive(pmp->loop, pmp->fd, PMP_RECEIVES, list, &e);
 
+	watch_set(pmp->watch, WATCH_READ); /* an error (ICMP) has switched it off */
 	if (n == -ERR_REFUSED)
 		fail_all(pmp, any);
 	for (int i = 0; i < n; i++)
@@ -321,6 +330,7 @@ int pmp_new(struct loop *loop, const struct map_place *place, const struct pmp_h
 	pmp->fd = -1;
 	list_init(&pmp->asked);
 	list_init(&pmp->queued);
+	defer_init(&pmp->restarted, loop, on_restarted, pmp);
 	r = udp_connect_from(&place->address, &router, &pmp->fd, e);
 	if (r == 0)
 		r = watch_new(loop, pmp->fd, on_ready, pmp, &pmp->watch, e);
@@ -347,6 +357,7 @@ void pmp_free(struct pmp *pmp)
 		return;
 	forget(&pmp->asked);
 	forget(&pmp->queued);
+	defer_cancel(&pmp->restarted);
 	watch_free(pmp->watch);
 	if (pmp->fd >= 0)
 		close(pmp->fd);
