@@ -30,11 +30,25 @@ static void send_request(struct ask *ask, uint32_t lifetime_s,
 
 /* ── closing ── */
 
+static void on_shortened(struct pmp_request *rq, const struct pmp_answer *answer)
+{
+	struct ask *ask = rq->arg;
+
+	ask_finish(ask, answer->r, "PCP: the router keeps it for %u s more", answer->lifetime_s);
+}
+
 static void on_closed(struct pmp_request *rq, const struct pmp_answer *answer)
 {
 	struct ask *ask = rq->arg;
 	char why[ASK_WHY_MAX];
 
+	/* miniupnpd 2.3.1 forgets the nonce of a pinhole when that is renewed, and deletes it for
+	 * nobody any more; it can still be made to end soon. */
+	if (answer->r == -ERR_REFUSED && ask->grant.method == MAP_PCP && ask->wish.family == 6 &&
+	    answer->result == PCP_NOT_AUTHORIZED) {
+		send_request(ask, 1, on_shortened);
+		return;
+	}
 	/* "There is no such mapping" is what was wanted, too. */
 	if (answer->r == 0 || (answer->r == -ERR_REFUSED && ask->grant.method == MAP_PCP &&
 			       answer->result == PCP_NO_RESOURCES)) {

@@ -39,8 +39,9 @@ struct lease {
 	unsigned verified;
 	unsigned dropped; /* times in a row that it was not there when it was looked up */
 	bool verifying;
-	bool moved;   /* the UPnP device is elsewhere: to be looked up there */
-	bool closing; /* the question under way is the last */
+	bool moved;	 /* the UPnP device is elsewhere: to be looked up there */
+	unsigned missed; /* times in a row that it was not found */
+	bool closing;	 /* the question under way is the last */
 };
 
 static const char *const state_names[] = {
@@ -387,7 +388,7 @@ static void on_verified(struct lease *lease, const struct ask_answer *answer)
 	lease->verifying = false;
 	if (answer->r == 0) {
 		lease->verified++;
-		lease->dropped = 0;
+		lease->dropped = lease->missed = 0;
 		arm(lease);
 	} else if (answer->r == -ERR_REFUSED) {
 		lease->dropped++; /* once: it may have restarted */
@@ -509,6 +510,15 @@ int lease_new(const struct lease_ground *ground, const struct map_wish *wish,
 	return 0;
 }
 
+/* Its process ended between asking and noting the answer: the first that it would have asked. */
+static enum map_method likely_method(const struct router *router)
+{
+	for (int i = 0; i < MAP_METHOD_COUNT; i++)
+		if (router_offer(router, (enum map_method)i)->state == ROUTER_THERE)
+			return (enum map_method)i;
+	return MAP_NONE;
+}
+
 int lease_new_orphan(const struct lease_ground *ground, struct ledger_entry *entry,
 		     const struct lease_handler *handler, struct lease **ret_lease, struct err *e)
 {
@@ -525,6 +535,8 @@ int lease_new_orphan(const struct lease_ground *ground, struct ledger_entry *ent
 	lease->entry = entry;
 	lease->noted = true;
 	remember(lease);
+	if (lease->grant.method == MAP_NONE)
+		lease->grant.method = likely_method(ground->router);
 	lease_close(lease);
 	*ret_lease = lease;
 	return 0;
@@ -580,13 +592,27 @@ void lease_retire(struct lease *lease)
 
 /* ── what the owner of the router tells ── */
 
+/* A restarting router's UPnP device is not there for a while. */
+static void follow(struct lease *lease)
+{
+	enum router_offer_state state = router_offer(lease->ground.router, MAP_IGD)->state;
+
+	if (state == ROUTER_UNKNOWN)
+		return;
+	lease->moved = false;
+	if (state == ROUTER_THERE) {
+		verify(lease);
+		return;
+	}
+	lease->verify_at =
+		MIN(lease->verify_at, now(lease) + schedule_retry(++lease->missed, random32()));
+	arm(lease);
+}
+
 void lease_on_offer(struct lease *lease)
 {
-	if (lease->state == LEASE_OPEN && lease->moved && !ask_busy(&lease->ask) &&
-	    router_offer(lease->ground.router, MAP_IGD)->state == ROUTER_THERE) {
-		lease->moved = false;
-		verify(lease);
-	}
+	if (lease->state == LEASE_OPEN && lease->moved && !ask_busy(&lease->ask))
+		follow(lease);
 	consider(lease);
 }
 

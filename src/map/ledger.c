@@ -334,12 +334,26 @@ static void adopt_entry(void *arg, const struct ledger_entry *entry)
 		append(ledger, entry);
 }
 
+/* What its process was just writing when it was killed. */
+static void remove_unfinished(const char *folder)
+{
+	const struct dirent *d;
+	DIR *dir = opendir(folder);
+
+	while (dir && (d = readdir(dir)))
+		if (strncmp(d->d_name, DOORS_FILE ".", strlen(DOORS_FILE ".")) == 0)
+			unlinkat(dirfd(dir), d->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
 static void remove_folder(const char *folder)
 {
 	AUTO(freep) char *lock = NULL;
 
 	if (state_remove(folder, DOORS_FILE, NULL) < 0 || asprintf(&lock, "%s/lock", folder) < 0)
 		return;
+	remove_unfinished(folder);
 	unlink(lock);
 	rmdir(folder);
 }
