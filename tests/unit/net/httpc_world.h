@@ -152,7 +152,8 @@ struct server {
 	struct world *w;
 	struct sock_listener *listener;
 	uint16_t port;
-	const char *answer; /* NULL: none */
+	const char *greeting; /* before any request; NULL: none */
+	const char *answer;   /* NULL: none */
 	enum then then;
 
 	int n_visits, n_requests, n_gone;
@@ -232,6 +233,8 @@ static inline void server_on_accept(void *arg, int fd, const struct ipaddr *from
 	assert_int_equal(sock_stream_new(s->w->loop, fd, &stream, NULL), 0);
 	peer_init(&v->peer, s->w->loop, stream);
 	stream_set_handler(stream, visit_on_ready, v);
+	if (s->greeting)
+		peer_send(&v->peer, s->greeting);
 	visit_on_ready(v, STREAM_READABLE);
 }
 

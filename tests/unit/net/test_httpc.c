@@ -2,10 +2,13 @@
 
 #include <dirent.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <openssl/evp.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/secret.h"
 #include "unit/net/httpc_world.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -1024,6 +1027,105 @@ static void test_free_while_loading(void **state)
 	server_close(&s);
 }
 
+/* ── secrets ── */
+
+#define SECRET_LEN 32
+
+/* Where a secret is, which stands masked in `needle`; -1: nowhere. */
+static ssize_t find_masked(const char *bytes, size_t len, const char *needle)
+{
+	for (size_t i = 0; i + SECRET_LEN <= len; i++) {
+		const char *first = memchr(bytes + i, needle[0] ^ 0x55, len - SECRET_LEN + 1 - i);
+		size_t same = 1;
+
+		if (!first)
+			return -1;
+		i = (size_t)(first - bytes);
+		while (same < SECRET_LEN && (first[same] ^ 0x55) == needle[same])
+			same++;
+		if (same == SECRET_LEN)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* Whether it is anywhere in memory that can be written. */
+static bool in_memory(const char *needle)
+{
+	static char chunk[1 << 20];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	char line[512], flags[8];
+	unsigned long from, to;
+	bool found = false;
+
+	assert_true(maps && memory >= 0);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, flags) != 3 || flags[1] != 'w' ||
+		    to - from > (1UL << 28)) /* the sanitizer's books */
+			continue;
+		while (from + SECRET_LEN <= to) {
+			size_t most = MIN(sizeof(chunk), to - from);
+			ssize_t n = pread(memory, chunk, most, (off_t)from);
+
+			if (n < SECRET_LEN)
+				break;
+			found |= find_masked(chunk, (size_t)n, needle) >= 0;
+			from += (size_t)n - SECRET_LEN + 1; /* it may lie across */
+		}
+	}
+	memset(chunk, 0, sizeof(chunk));
+	fclose(maps);
+	close(memory);
+	return found;
+}
+
+/* To somebody who takes the request and does not read it, or the test would have a copy itself. */
+static void test_secrets_are_wiped(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char password[SECRET_LEN + 1] = "", bearer[SECRET_LEN + 1] = "", url[URL_TEXT_MAX];
+	char masked[3][SECRET_LEN], base64[SECRET_LEN + 1];
+	struct httpc_header field = {"X-Key", bearer};
+	struct got got;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", ntohs(at.sin_port));
+	for (int i = 0; i < SECRET_LEN; i++) {
+		password[i] = (char)('A' + rand() % 26);
+		bearer[i] = (char)('a' + rand() % 26);
+		masked[0][i] = password[i] ^ 0x55;
+		masked[1][i] = bearer[i] ^ 0x55;
+	}
+	EVP_EncodeBlock((unsigned char *)base64, (unsigned char *)password, SECRET_LEN / 4 * 3);
+	for (int i = 0; i < SECRET_LEN; i++)
+		masked[2][i] = base64[i] ^ 0x55;
+	secret_wipe(base64, sizeof(base64));
+	assert_true(in_memory(masked[0])); /* what is there is found */
+	got_init(&got, w);
+	start(&got, &(struct httpc_request){.url = url,
+					    .user = "me", /* base64 begins anew behind "me:" */
+					    .password = password,
+					    .headers = &field,
+					    .n_headers = 1,
+					    .timeout = 300 * USEC_PER_MS});
+	secret_wipe(password, sizeof(password));
+	secret_wipe(bearer, sizeof(bearer));
+	run(w);
+	assert_bad(&got, ERR_TIMEOUT, "no answer");
+	assert_true(got.answer.peer.port == ntohs(at.sin_port)); /* it was sent */
+	assert_false(in_memory(masked[0]));
+	assert_false(in_memory(masked[1]));
+	assert_false(in_memory(masked[2]));
+	got_done(&got);
+	close(listener);
+}
+
 /* ── what cannot be sent ── */
 
 static void test_bad_requests(void **state)
@@ -1311,6 +1413,7 @@ int main(void)
 		T(test_hanging_lookup),
 		T(test_without_libcurl),
 		T(test_free_while_loading),
+		T(test_secrets_are_wiped),
 		T(test_bad_requests),
 		T(test_long_requests),
 		T(test_long_body),
