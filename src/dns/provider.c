@@ -80,7 +80,7 @@ const struct dns_provider dns_providers[] = {
 	{"ipv64", "IPv64.net", "https://ipv64.net/nic/update?key={pass}&domain={host}",
 	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}",
 	 .prefix = "&ipv6prefix={prefix6}", .grammar = &dns_grammar_ipv64, .per_day = 48,
-	 .min_interval_s = 10, .source = "ipv64.net/dyndns_updater_api"},
+	 .hard_interval = true, .min_interval_s = 10, .source = "ipv64.net/dyndns_updater_api"},
 	{"he", "Hurricane Electric DNS",
 	 "https://dyn.dns.he.net/nic/update?hostname={host}&password={pass}", MYIP_EACH,
 	 .grammar = &dns_grammar_dyndns2, .min_interval_s = 5 * MINUTE,
@@ -100,8 +100,8 @@ const struct dns_provider dns_providers[] = {
 	{"desec", "deSEC", "https://update.dedyn.io/?hostname={host}",
 	 .v4 = "&myipv4={ip4}&myipv6=preserve", .v6 = "&myipv4=preserve&myipv6={ip6}",
 	 .both = "&myipv4={ip4}&myipv6={ip6}", .basic = "{host}:{pass}",
-	 .grammar = &dns_grammar_desec, .min_interval_s = MINUTE, .per_day = 300,
-	 .note = "never refreshed without need: the terms forbid it",
+	 .grammar = &dns_grammar_desec, .hard_interval = true, .min_interval_s = MINUTE,
+	 .per_day = 300, .note = "never refreshed without need: the terms forbid it",
 	 .source = "desec.readthedocs.io/en/latest/dyndns/update-api.html"},
 	{"dnsomatic", "DNS-O-Matic", "https://updates.dnsomatic.com/nic/update?hostname={host}",
 	 MYIP4, DYNDNS2, .min_interval_s = 5 * MINUTE,
@@ -182,11 +182,12 @@ const struct dns_provider dns_providers[] = {
 	 .grammar = &dns_grammar_freedns, .min_interval_s = 5 * MINUTE, .refresh_days = 150,
 	 .source = "freedns.afraid.org/dynamic/v2"},
 	{"zoneedit", "ZoneEdit", "https://api.cp.zoneedit.com/dyn/generic.php?hostname={host}",
-	 MYIP4, USER, .grammar = &dns_grammar_zoneedit, .min_interval_s = 10 * MINUTE,
+	 MYIP4, USER, .grammar = &dns_grammar_zoneedit, .hard_interval = true,
+	 .min_interval_s = 10 * MINUTE,
 	 .source = "support.zoneedit.com/en/knowledgebase/article/dynamic-dns"},
 	{"easydns", "easyDNS", "https://api.cp.easydns.com/dyn/generic.php?hostname={host}",
-	 MYIP_EACH, USER, .grammar = &dns_grammar_easydns, .min_interval_s = 10 * MINUTE,
-	 .source = "kb.easydns.com/knowledge/dynamic-dns"},
+	 MYIP_EACH, USER, .grammar = &dns_grammar_easydns, .hard_interval = true,
+	 .min_interval_s = 10 * MINUTE, .source = "kb.easydns.com/knowledge/dynamic-dns"},
 	{"namecheap", "Namecheap",
 	 "https://dynamicdns.park-your-domain.com/update?host={sub}&domain={zone}&password={pass}",
 	 .v4 = "&ip={ip4}", .grammar = &dns_grammar_namecheap, .min_interval_s = 5 * MINUTE,
@@ -200,8 +201,8 @@ const struct dns_provider dns_providers[] = {
 	 .source = "dnsmadeeasy.com/technology/dynamic-dns"},
 	{"domaindiscount24", "domaindiscount24, Moniker, Key-Systems",
 	 "https://dynamicdns.key-systems.net/update.php?hostname={host}&password={pass}",
-	 .v4 = "&ip={ip4}", .grammar = &domaindiscount_grammar, .min_interval_s = 30 * MINUTE,
-	 .source = "domaindiscount24.com/faq/dynamic-dns"},
+	 .v4 = "&ip={ip4}", .grammar = &domaindiscount_grammar, .hard_interval = true,
+	 .min_interval_s = 30 * MINUTE, .source = "domaindiscount24.com/faq/dynamic-dns"},
 	{"regfish", "regfish", "https://dyndns.regfish.de/?fqdn={host}&token={pass}",
 	 .v4 = "&ipv4={ip4}", .v6 = "&ipv6={ip6}", .both = "&ipv4={ip4}&ipv6={ip6}",
 	 .grammar = &regfish_grammar, .source = "regfish.de/domains/dyndns/dokumentation"},
@@ -366,6 +367,13 @@ const struct dns_provider dns_providers[] = {
 	 .note = "user is the access key, password its secret, key the hosted zone's ID",
 	 .source = "docs.aws.amazon.com/Route53/latest/APIReference"},
 
+	/* ── DNS UPDATE ── */
+	{"rfc2136", "DNS UPDATE with a key", .rfc2136 = true, .ttl_min_s = 1,
+	 .note = "user is the key's name (hmac-sha256:NAME for another algorithm), password its "
+		 "secret in "
+		 "base64",
+	 .source = "RFC 2136, RFC 8945"},
+
 	/* ── closed ── */
 	{"google-domains", "Google Domains",
 	 .closed = "Google sold its domains in 2023; Squarespace, which has them since July 2024, "
@@ -391,6 +399,8 @@ unsigned dns_provider_can(const struct dns_provider *p)
 {
 	unsigned can = 0;
 
+	if (p->rfc2136)
+		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_TXT;
 	if (p->steps[0].url)
 		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_TXT;
 	if (p->v4 || p->both)

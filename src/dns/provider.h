@@ -65,6 +65,8 @@ struct dns_provider {
 	/* several */
 	struct dns_step steps[DNS_STEPS_MAX]; /* the end has no url */
 
+	bool rfc2136; /* neither: dns/rfc2136.h */
+
 	const char *basic;  /* "{user}:{pass}"; NULL: no Authorization: Basic */
 	const char *header; /* "Name: value", several with "\n"; NULL: none */
 	enum dns_signature signature;
@@ -74,7 +76,7 @@ struct dns_provider {
 
 	/* rules: 0 is the default of dns/rules.h */
 	unsigned min_interval_s, per_day, refresh_days, remind_days, ttl_min_s;
-	bool lenient; /* nochg is no offence here: the provider says so */
+	bool hard_interval; /* the provider states it, and refuses or punishes what comes sooner */
 
 	const char *closed; /* refused, and why */
 	const char *note;   /* quirks, for people */

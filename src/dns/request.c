@@ -63,6 +63,11 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 	};
 	struct str sub;
 
+	if (p->rfc2136 && !(entry->user && entry->pass && entry->zone && entry->server))
+		return err_set(
+			e, ERR_INVALID,
+			"provider rfc2136 needs \"server\", \"zone\", \"user\" (the key's name) "
+			"and \"password-file\"");
 	if (p->closed)
 		return err_set(e, ERR_INVALID, "%s: %s", p->title, p->closed);
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++)

@@ -19,6 +19,7 @@ enum dns_class { DNS_CLASS_OK, DNS_CLASS_WAIT, DNS_CLASS_PARK };
 	X(GOOD, OK, "good", "updated")                                                             \
 	X(NOCHG, OK, "nochg", "the provider had this address already")                             \
 	X(NETWORK, WAIT, "network", "the provider could not be reached")                           \
+	X(LOST, WAIT, "lost", "no answer came: the request may have arrived")                      \
 	X(PAGE, WAIT, "page", "a web page came instead of an answer: a captive portal?")           \
 	X(SERVER, WAIT, "server", "the provider has trouble")                                      \
 	X(OUTAGE, WAIT, "911", "the provider is out of order or in maintenance")                   \

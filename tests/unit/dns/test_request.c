@@ -348,7 +348,10 @@ static void test_the_table_is_sound(void **state)
 			assert_true(strlen(p->closed) > 40);
 			continue;
 		}
-		assert_true(p->source && *p->source && p->grammar);
+		assert_true(p->source && *p->source);
+		if (p->rfc2136)
+			continue;
+		assert_non_null(p->grammar);
 		assert_true((p->url != NULL) != (p->steps[0].url != NULL));
 		assert_true(dns_provider_can(p) & (DNS_CAN_A | DNS_CAN_AAAA));
 		if (p->url && strncmp(p->url, "https://", 8) != 0)

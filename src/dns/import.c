@@ -1,0 +1,222 @@
+#include "dns/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "conf/writer.h"
+
+void dns_import_init(struct dns_import *import)
+{
+	*import = (struct dns_import){0};
+}
+
+void dns_import_done(struct dns_import *import)
+{
+	if (import->names)
+		secret_wipe(import->names, import->n * sizeof(*import->names));
+	free(import->names);
+	free(import->notes);
+	*import = (struct dns_import){0};
+}
+
+/* realloc would leave secrets behind. */
+static bool grow(struct dns_import *import)
+{
+	struct dns_imported *names;
+
+	if (import->n & (import->n - 1))
+		return true; /* room up to the next power of two */
+	names = calloc(import->n ? import->n * 2 : 1, sizeof(*names));
+	if (!names)
+		return false;
+	if (import->n) {
+		memcpy(names, import->names, import->n * sizeof(*names));
+		secret_wipe(import->names, import->n * sizeof(*names));
+	}
+	free(import->names);
+	import->names = names;
+	return true;
+}
+
+struct dns_imported *dns_import_add(struct dns_import *import, unsigned line)
+{
+	struct dns_imported *name;
+
+	if (import->n == DNS_IMPORT_NAMES_MAX || !grow(import))
+		return NULL;
+	name = &import->names[import->n++];
+	name->line = line;
+	return name;
+}
+
+void dns_import_note(struct dns_import *import, unsigned line, const char *fmt, ...)
+{
+	char raw[DNS_IMPORT_NOTE_MAX], text[LOG_TEXT_MAX];
+	struct dns_import_note *note;
+	va_list ap;
+
+	if (import->n_notes == DNS_IMPORT_NOTES_MAX) {
+		import->lost_notes++;
+		return;
+	}
+	if (!import->notes)
+		import->notes = calloc(DNS_IMPORT_NOTES_MAX, sizeof(*import->notes));
+	if (!import->notes)
+		return;
+	note = &import->notes[import->n_notes++];
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	log_text(text, str_of(raw));
+	note->line = line;
+	snprintf(note->text, sizeof(note->text), "%.*s", (int)sizeof(note->text) - 1, text);
+}
+
+/* "https://HOST/..." without the row's own variables in it */
+static struct str host_of(const char *url)
+{
+	struct str s = str_of(url);
+
+	for (int i = 0; i < 2; i++)
+		str_split(&s, '/');
+	return str_split(&s, '/');
+}
+
+const struct dns_provider *dns_import_row_of_server(struct str server)
+{
+	struct str host = str_split(&server, ':');
+
+	for (size_t i = 0; i < dns_providers_count; i++) {
+		const struct dns_provider *p = &dns_providers[i];
+
+		if (p->url && str_eq_nocase(host_of(p->url), host))
+			return p;
+		if (p->server && str_eq_nocase(str_of(p->server), host))
+			return p;
+	}
+	return NULL;
+}
+
+void dns_import_guess_zone(struct dns_imported *name)
+{
+	const char *dot = strchr(name->host, '.');
+
+	if (name->zone[0] || !dot)
+		return;
+	/* "example.org" is a zone itself, "home.example.org" is in one */
+	str_copy(name->zone, sizeof(name->zone),
+		 str_of(strchr(dot + 1, '.') ? dot + 1 : name->host));
+}
+
+void dns_import_published(struct dns_import *import, struct str host, const struct ipaddr *address,
+			  int64_t confirmed_s)
+{
+	for (size_t i = 0; i < import->n; i++) {
+		struct dns_imported *name = &import->names[i];
+
+		if (!str_eq_nocase(str_of(name->host), host))
+			continue;
+		if (address->family == 4)
+			name->published4 = *address;
+		else
+			name->published6 = *address;
+		name->confirmed_s = MAX(name->confirmed_s, confirmed_s);
+	}
+}
+
+/* ── result ── */
+
+/* How many names of the same host stand before it: sections have names of their own. */
+static unsigned namesakes(const struct dns_import *import, size_t i)
+{
+	unsigned n = 0;
+
+	for (size_t j = 0; j < i; j++)
+		n += strcmp(import->names[j].host, import->names[i].host) == 0;
+	return n;
+}
+
+const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
+				   const struct dns_import *import, size_t i)
+{
+	unsigned n;
+
+	if (!import->names[i].pass[0])
+		return NULL;
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(import->names[j].pass, import->names[i].pass) == 0) {
+			i = j;
+			break;
+		}
+	n = namesakes(import, i);
+	if (n)
+		snprintf(text, DNS_IMPORT_PATH_MAX, "%s-%u.secret", import->names[i].host, n + 1);
+	else
+		snprintf(text, DNS_IMPORT_PATH_MAX, "%s.secret", import->names[i].host);
+	if (text[0] == '*')
+		text[0] = '_';
+	return text;
+}
+
+static void write_key(struct writer *w, const char *indent, const char *key, const char *value)
+{
+	char text[LOG_TEXT_MAX];
+
+	if (*value)
+		writer_printf(w, "%s%s = %s\n", indent, key, log_text(text, str_of(value)));
+}
+
+static bool needs(const struct dns_imported *name, const char *variable)
+{
+	return !name->row || name->row->rfc2136 || dns_provider_uses(name->row, variable);
+}
+
+static void write_name(const struct dns_import *import, size_t i, const char *folder,
+		       struct writer *w)
+{
+	const struct dns_imported *name = &import->names[i];
+	bool usable = name->row && !name->row->closed;
+	const char *indent = usable ? "" : "# ";
+	char path[DNS_IMPORT_PATH_MAX];
+	unsigned n = namesakes(import, i);
+
+	if (i)
+		writer_printf(w, "\n");
+	if (!usable)
+		writer_printf(w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line,
+			      name->provider,
+			      name->row ? name->row->closed
+					: "see the notes, or provider = template");
+	if (n)
+		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, name->host, n + 1, indent,
+			      name->host);
+	else
+		writer_printf(w, "%s[dns %s]\n", indent, name->host);
+	write_key(w, indent, "provider", name->row ? name->row->name : name->provider);
+	if (needs(name, "user"))
+		write_key(w, indent, "user", name->user);
+	if (dns_import_secret_file(path, import, i))
+		writer_printf(w, "%spassword-file = %s/%s\n", indent, folder, path);
+	if (needs(name, "key"))
+		write_key(w, indent, "key", name->key);
+	if (needs(name, "zone") || needs(name, "sub") || needs(name, "sub0"))
+		write_key(w, indent, "zone", name->row && name->row->zone ? "" : name->zone);
+	write_key(w, indent, "server", name->server);
+	write_key(w, indent, "interface", name->interface);
+	if (name->no4 != name->no6)
+		write_key(w, indent, "family", name->no4 ? "ipv6" : "ipv4");
+	if (name->ttl_s)
+		writer_printf(w, "%sttl = %us\n", indent, name->ttl_s);
+}
+
+int dns_import_write(const struct dns_import *import, const char *folder, struct buf *out)
+{
+	struct writer w = {.out = out};
+
+	for (size_t i = 0; i < import->n; i++)
+		write_name(import, i, folder, &w);
+	return w.r;
+}

@@ -1,0 +1,47 @@
+/*
+ * What must not be forgotten about the names: the durable part of their machines, as JSON in the
+ * state folder. It is written before a request leaves and after its answer came; nothing secret is
+ * in it.
+ *
+ *	{"version": 1, "names": {"dyn home.example.org A": {"state": "IDLE", ...}}}
+ *
+ * A file that is damaged, or of a later version, is as good as none: then the machines doubt, and
+ * ask before they send.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "dns/machine.h"
+
+#define DNS_LEDGER_FILE	     "dns.json"
+#define DNS_LEDGER_NAMES_MAX 2048
+#define DNS_LEDGER_KEY_MAX   (HOSTNAME_MAX + 64)
+
+struct dns_ledger {
+	json_t *names; /* owned; what is not configured now stays, for DNS_LEDGER_KEEP_S */
+};
+
+#define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
+
+void dns_ledger_init(struct dns_ledger *ledger);
+void dns_ledger_done(struct dns_ledger *ledger);
+
+/* -ERR_INVALID: damaged, and *ledger (initialised) is empty. -ERR_NOMEM. */
+int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e) MUST_CHECK;
+
+/* Append the text. Names not heard of since DNS_LEDGER_KEEP_S are left out. -ERR_NOMEM, -ERR_LIMIT. */
+int dns_ledger_encode(struct dns_ledger *ledger, int64_t now, struct buf *out) MUST_CHECK;
+
+/* "PROVIDER HOST A|AAAA". Returns key. */
+const char *dns_ledger_key(char key[static DNS_LEDGER_KEY_MAX], const char *provider,
+			   const char *host, int family);
+
+/* The durable fields of m, an initialised machine; false: nothing good is stored under that key, and
+ * m is unchanged. dns_machine_resume follows. */
+bool dns_ledger_get(const struct dns_ledger *ledger, const char *key, struct dns_machine *m);
+
+/* -ERR_NOMEM; -ERR_LIMIT: DNS_LEDGER_NAMES_MAX. */
+int dns_ledger_put(struct dns_ledger *ledger, const char *key,
+		   const struct dns_machine *m) MUST_CHECK;

@@ -1,0 +1,319 @@
+#include "dns/machine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+const char *dns_state_name(enum dns_state state)
+{
+	static const char *const names[] = {
+#define X(name) [DNS_STATE_##name] = #name,
+		DNS_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+#define BIT(name) (1u << DNS_STATE_##name)
+
+static void set_state(struct dns_machine *m, enum dns_state to)
+{
+	static const unsigned edges[] = {
+		[DNS_STATE_IDLE] = BIT(DOUBT) | BIT(DUE) | BIT(PARKED),
+		[DNS_STATE_DOUBT] = BIT(IDLE) | BIT(ASKING) | BIT(DUE) | BIT(PARKED),
+		[DNS_STATE_ASKING] = BIT(IDLE) | BIT(DOUBT) | BIT(DUE) | BIT(PARKED),
+		[DNS_STATE_DUE] = BIT(IDLE) | BIT(DOUBT) | BIT(SENT) | BIT(PARKED),
+		[DNS_STATE_SENT] = BIT(IDLE) | BIT(DOUBT) | BIT(DUE) | BIT(PARKED),
+		[DNS_STATE_PARKED] = BIT(IDLE) | BIT(DOUBT) | BIT(DUE),
+	};
+
+	if (m->state == to)
+		return;
+	assert(edges[m->state] & 1u << to);
+	log_debug("dns: %s to %s", dns_state_name(m->state), dns_state_name(to));
+	m->state = to;
+}
+
+static bool same(const struct ipaddr *a, const struct ipaddr *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool refresh_is_due(const struct dns_machine *m, int64_t now)
+{
+	return m->rules->refresh_s && m->confirmed_s &&
+	       now >= m->confirmed_s + (int64_t)m->rules->refresh_s;
+}
+
+/* Whether the provider may have the wanted address already, for all we know. */
+static bool may_be_there(const struct dns_machine *m)
+{
+	if (m->sure)
+		return same(&m->published, &m->wanted);
+	return !m->attempt.family || same(&m->attempt, &m->wanted) || !m->published.family ||
+	       same(&m->published, &m->wanted);
+}
+
+/* The state that follows from what is known, where nothing is under way. */
+static void settle(struct dns_machine *m, int64_t now)
+{
+	if (m->state == DNS_STATE_ASKING || m->state == DNS_STATE_SENT ||
+	    m->state == DNS_STATE_PARKED)
+		return;
+	m->refresh_only = false;
+	if (m->wish != DNS_WISH_ADDRESS) {
+		set_state(m, DNS_STATE_IDLE);
+	} else if (m->forced || !may_be_there(m)) {
+		set_state(m, DNS_STATE_DUE);
+	} else if (!m->sure) {
+		set_state(m, m->rules->looks_first ? DNS_STATE_DUE : DNS_STATE_DOUBT);
+	} else if (refresh_is_due(m, now)) {
+		m->refresh_only = true;
+		set_state(m, DNS_STATE_DUE);
+	} else {
+		set_state(m, DNS_STATE_IDLE);
+	}
+}
+
+static void forget_trouble(struct dns_machine *m)
+{
+	m->not_before_s = 0;
+	m->fails = 0;
+	m->asks = 0;
+}
+
+void dns_machine_init(struct dns_machine *m, const struct dns_rules *rules,
+		      const uint8_t config[static DNS_CONFIG_LEN])
+{
+	*m = (struct dns_machine){.rules = rules};
+	memcpy(m->config, config, DNS_CONFIG_LEN);
+}
+
+/* A clock that was set back must not hold a name up for years. */
+static void mend_clock(struct dns_machine *m, int64_t now)
+{
+	int64_t most = now + DNS_WAIT_MAX_S + DNS_WAIT_MAX_S / 5;
+
+	m->not_before_s = MIN(m->not_before_s, most);
+	m->interval_spent =
+		MIN(m->interval_spent, now + (int64_t)m->rules->interval_s * m->rules->burst);
+	m->budget_spent = MIN(m->budget_spent, now + DNS_WAIT_MAX_S);
+	m->attempted_s = MIN(m->attempted_s, now);
+	m->confirmed_s = MIN(m->confirmed_s, now);
+	m->since_s = MIN(m->since_s, now);
+}
+
+void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_CONFIG_LEN],
+			int64_t now)
+{
+	bool changed = memcmp(m->config, config, DNS_CONFIG_LEN) != 0;
+
+	mend_clock(m, now);
+	if (!m->attempted_s) /* nothing is known: perhaps there were requests lately */
+		m->interval_spent = now + (int64_t)m->rules->interval_s * (m->rules->burst - 1);
+	if (m->state == DNS_STATE_SENT) {
+		m->sure = false;
+		m->not_before_s = MAX(m->not_before_s, m->attempted_s + DNS_SETTLE_S / 5);
+	}
+	if (m->state != DNS_STATE_PARKED || changed)
+		m->state = DNS_STATE_IDLE; /* the wish is not known yet */
+	if (!changed)
+		return;
+	memcpy(m->config, config, DNS_CONFIG_LEN);
+	m->sure = false;
+	m->published = m->attempt = (struct ipaddr){0};
+	forget_trouble(m);
+}
+
+void dns_machine_on_wish(struct dns_machine *m, enum dns_wish wish, const struct ipaddr *address,
+			 int64_t now)
+{
+	struct ipaddr none = {0};
+
+	m->wish = wish;
+	m->wanted = wish == DNS_WISH_ADDRESS ? *address : none;
+	m->wanted.port = 0;
+	m->wanted.scope = 0;
+	settle(m, now);
+}
+
+/* When the limits allow a request. */
+static int64_t allowed_at(const struct dns_machine *m, int64_t now)
+{
+	const struct dns_rules *rules = m->rules;
+	int64_t at = dns_limit_next(m->interval_spent, rules->interval_s, rules->burst, now);
+
+	if (rules->per_day > 1)
+		at = MAX(at, dns_limit_next(m->budget_spent, dns_budget_interval_s(rules->per_day),
+					    dns_budget_burst(rules->per_day), now));
+	return MAX(at, m->not_before_s);
+}
+
+static enum dns_action due(int64_t at, int64_t now, enum dns_action action, int64_t *ret_at)
+{
+	if (at <= now)
+		return action;
+	*ret_at = at;
+	return DNS_LATER;
+}
+
+enum dns_action dns_machine_next(struct dns_machine *m, int64_t now, int64_t *ret_at)
+{
+	mend_clock(m, now);
+	settle(m, now);
+	switch (m->state) {
+	case DNS_STATE_DOUBT:
+		return due(m->not_before_s, now, DNS_ASK, ret_at);
+	case DNS_STATE_DUE:
+		return due(allowed_at(m, now), now, DNS_SEND, ret_at);
+	case DNS_STATE_IDLE:
+		if (m->wish == DNS_WISH_ADDRESS && m->rules->refresh_s && m->confirmed_s)
+			return due(m->confirmed_s + m->rules->refresh_s, now, DNS_NOTHING, ret_at);
+		return DNS_NOTHING;
+	case DNS_STATE_ASKING:
+	case DNS_STATE_SENT:
+	case DNS_STATE_PARKED:
+		return DNS_NOTHING;
+	}
+	return DNS_NOTHING;
+}
+
+void dns_machine_asking(struct dns_machine *m)
+{
+	set_state(m, DNS_STATE_ASKING);
+}
+
+void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, int64_t now)
+{
+	if (m->state != DNS_STATE_ASKING)
+		return;
+	set_state(m, DNS_STATE_DOUBT);
+	if (!published) {
+		m->asks++;
+		m->not_before_s = now + dns_wait_s(DNS_NETWORK, m->asks, 0);
+		if (m->asks >= DNS_ASKS_MAX) { /* nobody can tell: send it, as the limits allow */
+			m->sure = true;
+			m->published = m->attempt = (struct ipaddr){0};
+			m->asks = 0;
+		}
+	} else if (m->attempt.family && !same(published, &m->wanted) &&
+		   now < m->attempted_s + DNS_SETTLE_S) {
+		m->not_before_s =
+			now + DNS_SETTLE_S / 5; /* it may have arrived, not yet published */
+	} else {
+		m->sure = true;
+		m->published = *published;
+		m->attempt = (struct ipaddr){0};
+		if (m->wish == DNS_WISH_ADDRESS && same(published, &m->wanted))
+			m->confirmed_s = now;
+		forget_trouble(m);
+	}
+	settle(m, now);
+}
+
+void dns_machine_sending(struct dns_machine *m, int64_t now)
+{
+	set_state(m, DNS_STATE_SENT);
+	m->attempt = m->wanted;
+	m->attempted_s = now;
+	m->forced = false;
+	dns_limit_spend(&m->interval_spent, m->rules->interval_s, now);
+	if (m->rules->per_day > 1)
+		dns_limit_spend(&m->budget_spent, dns_budget_interval_s(m->rules->per_day), now);
+}
+
+static void take_success(struct dns_machine *m, int64_t now)
+{
+	bool nochg = m->verdict == DNS_NOCHG && !m->refresh_only;
+
+	m->nochgs = nochg ? m->nochgs + 1 : 0;
+	m->published = m->attempt;
+	m->attempt = (struct ipaddr){0};
+	m->sure = true;
+	m->confirmed_s = now;
+	if (!m->since_s)
+		m->since_s = now;
+	forget_trouble(m);
+	set_state(m, DNS_STATE_IDLE);
+}
+
+static void take_trouble(struct dns_machine *m, unsigned retry_after_s, int64_t now)
+{
+	m->fails++;
+	if (m->verdict == DNS_LOST) {
+		m->sure = false;
+		m->not_before_s = now + dns_wait_s(DNS_LOST, m->fails, retry_after_s);
+		set_state(m, DNS_STATE_DOUBT);
+		return;
+	}
+	m->attempt = (struct ipaddr){0}; /* it was answered, or never left: nothing changed */
+	if (dns_gives_up(m->verdict, m->fails)) {
+		set_state(m, DNS_STATE_PARKED);
+		return;
+	}
+	m->not_before_s = now + dns_wait_s(m->verdict, m->fails, retry_after_s);
+	set_state(m, DNS_STATE_DUE);
+}
+
+void dns_machine_answer(struct dns_machine *m, const struct dns_reply *reply,
+			unsigned retry_after_s, int64_t now)
+{
+	if (m->state != DNS_STATE_SENT)
+		return;
+	m->verdict = reply->verdict;
+	memcpy(m->text, reply->text, sizeof(m->text));
+	switch (dns_verdict_class(reply->verdict)) {
+	case DNS_CLASS_OK:
+		take_success(m, now);
+		break;
+	case DNS_CLASS_WAIT:
+		take_trouble(m, retry_after_s, now);
+		break;
+	case DNS_CLASS_PARK:
+		m->attempt = (struct ipaddr){0};
+		set_state(m, DNS_STATE_PARKED);
+		break;
+	}
+	settle(m, now);
+}
+
+void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply)
+{
+	if (m->state == DNS_STATE_SENT || m->state == DNS_STATE_PARKED)
+		return;
+	m->verdict = reply->verdict;
+	memcpy(m->text, reply->text, sizeof(m->text));
+	set_state(m, DNS_STATE_PARKED);
+}
+
+void dns_machine_on_network(struct dns_machine *m, int64_t now)
+{
+	bool only_the_way = m->state == DNS_STATE_DUE && m->verdict == DNS_NETWORK;
+
+	if (m->fails && only_the_way)
+		forget_trouble(m);
+	if (m->asks && m->state == DNS_STATE_DOUBT)
+		m->not_before_s = MIN(m->not_before_s, now);
+}
+
+void dns_machine_unblock(struct dns_machine *m, bool force, int64_t now)
+{
+	if (m->state == DNS_STATE_PARKED)
+		set_state(m, DNS_STATE_IDLE);
+	forget_trouble(m);
+	m->forced |= force;
+	settle(m, now);
+}
+
+bool dns_machine_reminds(const struct dns_machine *m, int64_t now)
+{
+	return m->rules->remind_s && m->since_s && now >= m->since_s + (int64_t)m->rules->remind_s;
+}
+
+void dns_machine_reminded(struct dns_machine *m, int64_t now)
+{
+	m->since_s = now;
+}

@@ -1,0 +1,79 @@
+#include "dns/rules.h"
+
+#include "base/cleanup.h"
+#include "base/rand.h"
+
+#define MINUTE 60u
+#define HOUR   3600u
+#define DAY    86400u
+
+void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret)
+{
+	*ret = (struct dns_rules){
+		.interval_s = MAX(provider->min_interval_s, DNS_INTERVAL_DEFAULT_S),
+		.burst = provider->hard_interval ? 1 : 2,
+		.per_day = provider->per_day,
+		.refresh_s = provider->refresh_days * DAY,
+		.remind_s = provider->remind_days * DAY,
+		.looks_first = dns_provider_looks_first(provider),
+	};
+}
+
+/* The generic cell rate algorithm: `spent` is when the limit will have forgotten all. */
+int64_t dns_limit_next(int64_t spent, unsigned interval_s, unsigned burst, int64_t now)
+{
+	int64_t at = spent - (int64_t)interval_s * (burst - 1);
+
+	return MAX(at, now);
+}
+
+void dns_limit_spend(int64_t *spent, unsigned interval_s, int64_t now)
+{
+	*spent = MAX(*spent, now) + interval_s;
+}
+
+unsigned dns_budget_burst(unsigned per_day)
+{
+	return per_day / 2;
+}
+
+unsigned dns_budget_interval_s(unsigned per_day)
+{
+	unsigned rest = per_day - per_day / 2;
+
+	return (DAY + rest - 1) / rest;
+}
+
+static unsigned doubled(unsigned first, unsigned times, unsigned most)
+{
+	while (times-- && first < most)
+		first *= 2;
+	return MIN(first, most);
+}
+
+unsigned dns_wait_s(enum dns_verdict verdict, unsigned fails, unsigned retry_after_s)
+{
+	unsigned wait;
+
+	switch (verdict) {
+	case DNS_OUTAGE:
+	case DNS_DNSERR: /* 30 min, 30 min, 1 h .. 6 h */
+		wait = fails < 2 ? 30 * MINUTE : doubled(30 * MINUTE, fails - 2, 6 * HOUR);
+		break;
+	case DNS_RATE:
+		wait = retry_after_s ? 0 : 30 * MINUTE;
+		break;
+	case DNS_UNKNOWN:
+		wait = HOUR;
+		break;
+	default: /* the way there, or a server out of order: 1 min .. 30 min */
+		wait = doubled(MINUTE, fails ? fails - 1 : 0, 30 * MINUTE);
+	}
+	wait = MAX(wait, MIN(retry_after_s, DNS_WAIT_MAX_S));
+	return wait + (unsigned)rand_below(wait / 5 + 1);
+}
+
+bool dns_gives_up(enum dns_verdict verdict, unsigned fails)
+{
+	return (verdict == DNS_UNKNOWN || verdict == DNS_DNSERR) && fails >= DNS_TRIES_MAX;
+}

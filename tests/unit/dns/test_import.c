@@ -1,0 +1,666 @@
+#include "test.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "dns/import.h"
+
+typedef int reader_fn(struct dns_import *import, struct str text, struct err *e);
+
+/* The configuration, a line "--", and the notes: "LINE: text". */
+static char *result_of(const struct dns_import *import)
+{
+	struct buf out = {0};
+
+	assert_int_equal(dns_import_write(import, "/etc/homeport", &out), 0);
+	assert_int_equal(buf_printf(&out, "--\n"), 0);
+	for (size_t i = 0; i < import->n_notes; i++)
+		assert_int_equal(
+			buf_printf(&out, "%u: %s\n", import->notes[i].line, import->notes[i].text),
+			0);
+	assert_int_equal(buf_append(&out, "", 1), 0);
+	return (char *)out.bytes;
+}
+
+static void golden(reader_fn *reader, const char *text, const char *expected)
+{
+	struct dns_import import;
+	struct err e = {0};
+	char *result;
+
+	dns_import_init(&import);
+	if (reader(&import, str_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+	result = result_of(&import);
+	if (strcmp(result, expected) != 0)
+		fail_msg("%s\nis not\n%s", result, expected);
+	free(result);
+	dns_import_done(&import);
+}
+
+/* ── ddclient ── */
+
+static void test_ddclient(void **state)
+{
+	golden(dns_import_ddclient,
+	       "# /etc/ddclient.conf\n"
+	       "daemon=300\t\t# every five minutes\n"
+	       "syslog=yes\n"
+	       "mail=root\n"
+	       "use=web, web=checkip.dyndns.org/, web-skip='IP Address'\n"
+	       "\n"
+	       "protocol=dyndns2, \\\n"
+	       "login=me@example.org \\\n"
+	       "password='pass # word, \"1\"' \\\n"
+	       "home.example.org,nas.example.org\n"
+	       "\n"
+	       "protocol=cloudflare, zone=example.net, ttl=5m, login=token, password=T0ken "
+	       "www.example.net\n",
+	       "[dns home.example.org]\n"
+	       "provider = dyn\n"
+	       "user = me@example.org\n"
+	       "password-file = /etc/homeport/home.example.org.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns nas.example.org]\n"
+	       "provider = dyn\n"
+	       "user = me@example.org\n"
+	       "password-file = /etc/homeport/home.example.org.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns www.example.net]\n"
+	       "provider = cloudflare\n"
+	       "password-file = /etc/homeport/www.example.net.secret\n"
+	       "zone = example.net\n"
+	       "family = ipv4\n"
+	       "ttl = 300s\n"
+	       "--\n"
+	       "4: mail: no mail is sent: see \"on-park\" and homeport dns status\n");
+}
+
+static void test_ddclient_s_old_way_and_servers(void **state)
+{
+	golden(dns_import_ddclient,
+	       "server=dynupdate.no-ip.com\n"
+	       "usev4=ifv4, ifv4=eth0, usev6=ifv6, ifv6=eth0\n"
+	       "home.ddns.net  me  secret\n"
+	       "server=ddns.example.com:8443 other.example.com me secret\n"
+	       "server=update.dedyn.io, login=h.dedyn.io, password=t h.dedyn.io\n",
+	       "[dns home.ddns.net]\n"
+	       "provider = noip\n"
+	       "user = me\n"
+	       "password-file = /etc/homeport/home.ddns.net.secret\n"
+	       "interface = eth0\n"
+	       "\n"
+	       "[dns other.example.com]\n"
+	       "provider = dyndns2\n"
+	       "user = me\n"
+	       "password-file = /etc/homeport/home.ddns.net.secret\n"
+	       "server = ddns.example.com:8443\n"
+	       "interface = eth0\n"
+	       "\n"
+	       "[dns h.dedyn.io]\n"
+	       "provider = desec\n"
+	       "password-file = /etc/homeport/h.dedyn.io.secret\n"
+	       "interface = eth0\n"
+	       "--\n");
+}
+
+static void test_ddclient_s_odd_protocols(void **state)
+{
+	golden(dns_import_ddclient,
+	       "protocol=namecheap, login=example.org, password=pw  @,www\n"
+	       "protocol=nsupdate, server=ns1.example.org, login=/usr/bin/nsupdate, "
+	       "password=/etc/ddns.key zone=example.org, ttl=600 n.example.org\n"
+	       "protocol=porkbun, apikey=pk1, secretapikey=sk1, root-domain=example.com "
+	       "p.example.com\n"
+	       "protocol=googledomains, login=a, password=b g.example.org\n"
+	       "protocol=hetzner, zone=example.de, password=old h.example.de\n"
+	       "protocol=sitelutions, login=a, password=b s.example.org\n",
+	       "[dns example.org]\n"
+	       "provider = namecheap\n"
+	       "password-file = /etc/homeport/example.org.secret\n"
+	       "zone = example.org\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns www.example.org]\n"
+	       "provider = namecheap\n"
+	       "password-file = /etc/homeport/example.org.secret\n"
+	       "zone = example.org\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns n.example.org]\n"
+	       "provider = rfc2136\n"
+	       "zone = example.org\n"
+	       "server = ns1.example.org\n"
+	       "family = ipv4\n"
+	       "ttl = 600s\n"
+	       "\n"
+	       "[dns p.example.com]\n"
+	       "provider = porkbun\n"
+	       "user = pk1\n"
+	       "password-file = /etc/homeport/p.example.com.secret\n"
+	       "zone = example.com\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 4: provider \"googledomains\" cannot be used: Google sold its domains in "
+	       "2023; "
+	       "Squarespace, which has them since July 2024, offers no dynamic DNS: move the zone "
+	       "to "
+	       "another provider\n"
+	       "# [dns g.example.org]\n"
+	       "# provider = google-domains\n"
+	       "# password-file = /etc/homeport/g.example.org.secret\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "[dns h.example.de]\n"
+	       "provider = hetzner\n"
+	       "zone = example.de\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 6: provider \"sitelutions\" cannot be used: see the notes, or provider = "
+	       "template\n"
+	       "# [dns s.example.org]\n"
+	       "# provider = sitelutions\n"
+	       "# user = a\n"
+	       "# password-file = /etc/homeport/g.example.org.secret\n"
+	       "# family = ipv4\n"
+	       "--\n"
+	       "2: the key is in a file of nsupdate's: set \"user\" to its name and put its secret "
+	       "into "
+	       "the password file\n"
+	       "5: hetzner: the old console was switched off in May 2026; put a token of the Cloud "
+	       "console "
+	       "into the password file\n"
+	       "6: s.example.org: protocol sitelutions is not known\n");
+}
+
+static void password_of(const char *line, const char *expected)
+{
+	struct dns_import import;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, str_of(line), &e), 0);
+	if (import.n != 1 || strcmp(import.names[0].pass, expected) != 0)
+		fail_msg("%s: \"%s\" of %zu", line, import.n ? import.names[0].pass : "", import.n);
+	for (size_t i = 0; i < import.n_notes; i++)
+		assert_null(strstr(import.notes[i].text, "s3cret"));
+	dns_import_done(&import);
+}
+
+static void test_ddclient_s_passwords(void **state)
+{
+	password_of("password=s3cret host.example.org", "s3cret");
+	password_of("password='s3cret with blanks, # and \"commas\"' host.example.org",
+		    "s3cret with blanks, # and \"commas\"");
+	password_of("password=s3cret#hash host.example.org", "s3cret#hash");
+	password_of("password=s3cret, host.example.org", "s3cret,");
+	password_of("password=s3cret,login=me host.example.org", "s3cret,login=me");
+	password_of("login=me, password=s3\"cret host.example.org", "s3\"cret");
+	password_of("login=me,password=s3cret host.example.org", "s3cret");
+	password_of("password = s3cret host.example.org", "s3cret");
+	password_of("password=s3\\cret host.example.org", "s3\\cret");
+	password_of("password='it's s3cret' host.example.org", "it's s3cret");
+	password_of("password=s3cret \\\nhost.example.org", "s3cret");
+	password_of("host.example.org me s3cret", "s3cret");
+	password_of("password=first\nhost.example.org me s3cret", "s3cret");
+	password_of("password=s3cret\n\nhost.example.org", "s3cret");
+	password_of("fw-password=other, password=s3cret host.example.org # password=no", "s3cret");
+	password_of("# password=no\npassword=s3cret host.example.org\r\n", "s3cret");
+	password_of("password='' host.example.org me", "");
+}
+
+static void test_ddclient_s_notes(void **state)
+{
+	golden(dns_import_ddclient,
+	       "use=fw, fw=192.168.1.1/status.htm, fw-login=admin, fw-password=x\n"
+	       "login=a password=b, h.example.org\n"
+	       "protocol=noip h.example.org\n"
+	       "postscript=/bin/x\n"
+	       "frobnicate=1\n"
+	       "no_host\\",
+	       "[dns h.example.org]\n"
+	       "provider = dyn\n"
+	       "user = a\n"
+	       "password-file = /etc/homeport/h.example.org.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns no_host]\n"
+	       "provider = dyn\n"
+	       "family = ipv4\n"
+	       "--\n"
+	       "1: fw: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
+	       "1: fw-login: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
+	       "1: fw-password: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
+	       "2: the password ends in a comma: ddclient takes it for a part of it, and so do we\n"
+	       "3: h.example.org stands on two lines: the first counts\n"
+	       "4: postscript: set \"on-change\" to the program; it gets its data in the "
+	       "environment\n"
+	       "5: frobnicate is not carried over\n"
+	       "6: the file ends in a line that is to be continued\n");
+}
+
+static void test_ddclient_s_cache(void **state)
+{
+	struct dns_import import;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import,
+					     STR("login=a\npassword=b\n4.example.org,6.example.org,"
+						 "bad.example.org,both.example.org\n"),
+					     &e),
+			 0);
+	assert_int_equal(dns_import_ddclient_cache(
+				 &import,
+				 STR("## ddclient-3.10.0\n"
+				     "## last updated at Fri Nov 20 12:00:00 2026 (1795176000)\n"
+				     "atime=0,host=4.example.org,ip=192.0.2.1,mtime=1795176000,"
+				     "status=good,wtime=30 "
+				     "4.example.org\n"
+				     "atime=0,ipv6=2001:db8::1,mtime=1795170000,status-ipv6=good "
+				     "6.example.org\n"
+				     "atime=0,ip=192.0.2.9,mtime=1,status=badauth bad.example.org\n"
+				     "ipv4=192.0.2.2,ipv6=2001:db8::2,mtime=5,status-ipv4=good,"
+				     "status-ipv6=good "
+				     "both.example.org\n"
+				     "ip=192.0.2.3,status=good unknown.example.org\n"),
+				 &e),
+			 0);
+	assert_int_equal(import.n, 4);
+	assert_int_equal(import.names[0].published4.bytes[3], 1);
+	assert_int_equal(import.names[0].confirmed_s, 1795176000);
+	assert_int_equal(import.names[1].published6.family, 6);
+	assert_int_equal(import.names[1].published4.family, 0);
+	assert_int_equal(import.names[2].published4.family, 0); /* that one was not good */
+	assert_int_equal(import.names[3].published4.family, 4);
+	assert_int_equal(import.names[3].published6.family, 6);
+	dns_import_done(&import);
+}
+
+static void test_ddclient_s_limits(void **state)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_import import;
+	struct err e = {0};
+
+	for (int i = 0; i <= DNS_IMPORT_NAMES_MAX; i++)
+		assert_int_equal(buf_printf(&text, "h%d.example.org a b\n", i), 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), -ERR_LIMIT);
+	assert_int_equal(import.n, DNS_IMPORT_NAMES_MAX);
+	dns_import_done(&import);
+
+	buf_consume(&text, buf_len(&text));
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(buf_printf(&text, "login=aaaaaaaaaa \\\n"), 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), -ERR_LIMIT);
+	dns_import_done(&import);
+
+	buf_consume(&text, buf_len(&text));
+	for (int i = 0; i < DNS_IMPORT_NOTES_MAX + 10; i++)
+		assert_int_equal(buf_printf(&text, "x%d=1\n", i % 30), 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), 0);
+	assert_int_equal(import.n_notes, DNS_IMPORT_NOTES_MAX);
+	assert_int_equal(import.lost_notes, 10);
+	dns_import_done(&import);
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, str_n("a\0b", 3), &e), -ERR_INVALID);
+	dns_import_done(&import);
+}
+
+/* ── inadyn ── */
+
+static void test_inadyn(void **state)
+{
+	golden(dns_import_inadyn,
+	       "# In-A-Dyn v2.0 configuration file\n"
+	       "period = 300 // seconds\n"
+	       "/* of the\n   old kind */\n"
+	       "user-agent = Mozilla/5.0\n"
+	       "allow-ipv6 = true\n"
+	       "fake-address = true\n"
+	       "\n"
+	       "provider no-ip.com:1 {\n"
+	       "\tusername = account1\n"
+	       "\tpassword = \"pa ss\\\"#1\"\n"
+	       "\thostname = { \"home.no-ip.org\", nas.no-ip.org }\n"
+	       "}\n"
+	       "provider default@duckdns.org {\n"
+	       "    username = 1234-5678-token\n"
+	       "    password = noPasswordForDuckdns\n"
+	       "    hostname = me.duckdns.org\n"
+	       "}\n"
+	       "provider ipv6@cloudflare.com {\n"
+	       "    username = example.org\n"
+	       "    password = ApiToken\n"
+	       "    hostname = home.example.org\n"
+	       "    ttl = 60\n"
+	       "    proxied = false\n"
+	       "    iface = eth1\n"
+	       "}\n",
+	       "[dns home.no-ip.org]\n"
+	       "provider = noip\n"
+	       "user = account1\n"
+	       "password-file = /etc/homeport/home.no-ip.org.secret\n"
+	       "\n"
+	       "[dns nas.no-ip.org]\n"
+	       "provider = noip\n"
+	       "user = account1\n"
+	       "password-file = /etc/homeport/home.no-ip.org.secret\n"
+	       "\n"
+	       "[dns me.duckdns.org]\n"
+	       "provider = duckdns\n"
+	       "password-file = /etc/homeport/me.duckdns.org.secret\n"
+	       "\n"
+	       "[dns home.example.org]\n"
+	       "provider = cloudflare\n"
+	       "password-file = /etc/homeport/home.example.org.secret\n"
+	       "zone = example.org\n"
+	       "interface = eth1\n"
+	       "family = ipv6\n"
+	       "ttl = 60s\n"
+	       "--\n"
+	       "7: fake-address: no address is ever made up; a reminder comes instead\n"
+	       "24: proxied: stays as it is at the provider; it is not set\n");
+}
+
+static void test_inadyn_custom_and_unknown(void **state)
+{
+	golden(dns_import_inadyn,
+	       "custom mine {\n"
+	       "  ssl = true\n"
+	       "  username = u\n"
+	       "  password = p\n"
+	       "  ddns-server = ddns.example.org\n"
+	       "  ddns-path = \"/nic/update?hostname=%h.example.org&myip=%i\"\n"
+	       "  hostname = home\n"
+	       "}\n"
+	       "custom other { ddns-server = www.example.net ddns-path = \"/x?%h\" hostname = "
+	       "a.example.net "
+	       "}\n"
+	       "provider dyndns { username = u password = p hostname = a.dyndns.org wildcard = "
+	       "true }\n"
+	       "provider nowhere.example { hostname = b.example.org username = \"${HOME}\" }\n"
+	       "include(\"/etc/more.conf\")\n",
+	       "[dns home]\n"
+	       "provider = dyndns2\n"
+	       "user = u\n"
+	       "password-file = /etc/homeport/home.secret\n"
+	       "server = ddns.example.org\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 9: provider \"other\" cannot be used: see the notes, or provider = "
+	       "template\n"
+	       "# [dns a.example.net]\n"
+	       "# provider = other\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "[dns a.dyndns.org]\n"
+	       "provider = dyn\n"
+	       "user = u\n"
+	       "password-file = /etc/homeport/home.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 11: provider \"nowhere.example\" cannot be used: see the notes, or provider "
+	       "= "
+	       "template\n"
+	       "# [dns b.example.org]\n"
+	       "# provider = nowhere.example\n"
+	       "# user = ${HOME}\n"
+	       "# family = ipv4\n"
+	       "--\n"
+	       "9: a.example.net: custom other is not known: write it as provider = template\n"
+	       "10: wildcard is not carried over: name it, \"*.NAME\"\n"
+	       "11: username has a variable of the environment in it: it is taken as it stands\n"
+	       "11: b.example.org: provider nowhere.example is not known\n"
+	       "12: include(\"/etc/more.conf\"): import that file too\n");
+}
+
+static void test_one_name_at_two_providers(void **state)
+{
+	golden(dns_import_inadyn,
+	       "provider ipv4@nsupdate.info { username = h.nsupdate.info password = p1 hostname = "
+	       "h.nsupdate.info }\n"
+	       "provider ipv6@nsupdate.info { username = h.nsupdate.info password = p2 hostname = "
+	       "h.nsupdate.info }\n",
+	       "[dns h.nsupdate.info]\n"
+	       "provider = nsupdate.info\n"
+	       "password-file = /etc/homeport/h.nsupdate.info.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns h.nsupdate.info-2]\n"
+	       "name = h.nsupdate.info\n"
+	       "provider = nsupdate.info\n"
+	       "password-file = /etc/homeport/h.nsupdate.info-2.secret\n"
+	       "family = ipv6\n"
+	       "--\n");
+}
+
+static void test_inadyn_broken(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{"provider x {\n hostname = {a, b\n}\n", "line 4: a name or \"}\" is missing"},
+		{"provider {", "line 1: the provider's name is missing"},
+		{"provider x y", "line 1: \"{\" is missing"},
+		{"period 300", "line 1: \"=\" is missing"},
+		{"period = \"300", "line 1: a value is missing, or a quote"},
+		{"/* no end", "line 1: a name is missing"},
+		{"provider x {\n password = a b\n = }", "line 3: a value is missing, or a quote"},
+		{"include(x", "line 1: \")\" is missing"},
+		{"\1", NULL},
+		{"=", "line 1: a name is missing"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dns_import import;
+		struct err e = {0};
+		int r;
+
+		dns_import_init(&import);
+		r = dns_import_inadyn(&import, str_of(cases[i].text), &e);
+		if (cases[i].why && (r != -ERR_INVALID || strcmp(e.text, cases[i].why) != 0))
+			fail_msg("%s: %d \"%s\"", cases[i].text, r, e.text);
+		dns_import_done(&import);
+	}
+}
+
+static void test_inadyn_s_cache(void **state)
+{
+	struct dns_import import;
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_inadyn(&import,
+					   STR("provider no-ip.com { hostname = { a.no-ip.org, "
+					       "b.a.no-ip.org } }"),
+					   NULL),
+			 0);
+	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.cache"),
+				STR("192.0.2.1\n"), 1795176000);
+	dns_import_inadyn_cache(&import, STR("default@no-ip.com-b.a.no-ip.org.cache"),
+				STR("2001:db8::1"), 5);
+	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.txt"), STR("192.0.2.2"),
+				9);
+	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.cache"),
+				STR("nonsense"), 9);
+	dns_import_inadyn_cache(&import, STR(".cache"), STR("192.0.2.2"), 9);
+	assert_int_equal(import.names[0].published4.bytes[3], 1);
+	assert_int_equal(import.names[0].published6.family, 0);
+	assert_int_equal(import.names[0].confirmed_s, 1795176000);
+	assert_int_equal(import.names[1].published6.family, 6);
+	dns_import_done(&import);
+}
+
+/* ── noip2 ── */
+
+struct noip2 {
+	bool big; /* a machine with the other byte order */
+	bool old; /* device[8] */
+	const char *request, *program, *device, *last;
+	int damage; /* added to the checksum */
+};
+
+static void put(uint8_t *at, uint32_t n, int bytes, bool big)
+{
+	for (int i = 0; i < bytes; i++)
+		at[big ? bytes - 1 - i : i] = (uint8_t)(n >> 8 * i);
+}
+
+static size_t make_noip2(const struct noip2 *x, uint8_t to[static 2048])
+{
+	size_t head = x->old ? 40 : 48, len = head, request, program = 0;
+	uint16_t sum = 0;
+
+	memset(to, 0, 2048);
+	memcpy(to, x->last, strlen(x->last));
+	put(to + 16, 30, 2, x->big);
+	put(to + 20, 0x414a324c, 4, x->big);
+	request = (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->request,
+					  (int)strlen(x->request));
+	len += request;
+	if (x->program)
+		program = (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->program,
+						  (int)strlen(x->program));
+	len += program;
+	put(to + 24, (uint32_t)request, 2, x->big);
+	put(to + 26, (uint32_t)program, 2, x->big);
+	memcpy(to + 32, x->device, strlen(x->device));
+	for (size_t i = 20; i < len; i++)
+		sum = (uint16_t)(sum + to[i]);
+	put(to + 18, (uint32_t)(sum + x->damage), 2, x->big);
+	return len;
+}
+
+#define NOIP2_REQUEST                                                                              \
+	"username=me%40example.org&pass=p%26w%3D1&h[]=home.ddns.net&h[]=nas.ddns.net&g[]=all"
+#define NOIP2_NOTE                                                                                 \
+	"0: make a DDNS key at No-IP for these names, and delete this file: the account's "        \
+	"password can be "                                                                         \
+	"read in it\n"
+
+static void check_noip2(const struct noip2 *x, const char *expected)
+{
+	uint8_t bytes[2048];
+	size_t len = make_noip2(x, bytes);
+	struct dns_import import;
+	struct err e = {0};
+	char *result;
+
+	dns_import_init(&import);
+	if (dns_import_noip2(&import, str_n((const char *)bytes, len), &e) < 0)
+		fail_msg("%s", e.text);
+	result = result_of(&import);
+	assert_string_equal(result, expected);
+	assert_string_equal(import.names[0].pass, "p&w=1");
+	free(result);
+	dns_import_done(&import);
+}
+
+static void test_noip2(void **state)
+{
+	static const char expected[] =
+		"[dns home.ddns.net]\n"
+		"provider = noip\n"
+		"user = me@example.org\n"
+		"password-file = /etc/homeport/home.ddns.net.secret\n"
+		"interface = eth0\n"
+		"family = ipv4\n"
+		"\n"
+		"[dns nas.ddns.net]\n"
+		"provider = noip\n"
+		"user = me@example.org\n"
+		"password-file = /etc/homeport/home.ddns.net.secret\n"
+		"interface = eth0\n"
+		"family = ipv4\n"
+		"\n"
+		"[dns all]\n"
+		"provider = noip\n"
+		"user = me@example.org\n"
+		"password-file = /etc/homeport/home.ddns.net.secret\n"
+		"interface = eth0\n"
+		"family = ipv4\n"
+		"--\n"
+		"0: all is a group: it is updated under that name\n" NOIP2_NOTE;
+	struct noip2 x = {.request = NOIP2_REQUEST, .device = "eth0", .last = "192.0.2.1"};
+
+	check_noip2(&x, expected);
+	x.big = true;
+	check_noip2(&x, expected);
+	x.old = true;
+	check_noip2(&x, expected);
+}
+
+static void test_noip2_last_address_and_program(void **state)
+{
+	struct noip2 x = {
+		.request = NOIP2_REQUEST, .device = "", .last = "192.0.2.1", .program = "/bin/x"};
+	uint8_t bytes[2048];
+	size_t len = make_noip2(&x, bytes);
+	struct dns_import import;
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_noip2(&import, str_n((const char *)bytes, len), NULL), 0);
+	assert_int_equal(import.names[0].published4.bytes[3], 1);
+	assert_string_equal(import.names[0].interface, "");
+	assert_non_null(strstr(import.notes[1].text, "on-change"));
+	dns_import_done(&import);
+}
+
+static void test_noip2_damaged(void **state)
+{
+	struct noip2 x = {.request = NOIP2_REQUEST, .device = "eth0", .last = "", .damage = 1};
+	uint8_t bytes[2048];
+	size_t len = make_noip2(&x, bytes);
+	struct dns_import import;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(dns_import_noip2(&import, str_n((const char *)bytes, len), &e),
+			 -ERR_INVALID);
+	assert_non_null(strstr(e.text, "checksum"));
+	x.damage = 0;
+	len = make_noip2(&x, bytes);
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(dns_import_noip2(&import, str_n((const char *)bytes, n), &e),
+				 -ERR_INVALID);
+	bytes[20]++;
+	assert_int_equal(dns_import_noip2(&import, str_n((const char *)bytes, len), &e),
+			 -ERR_INVALID);
+	assert_int_equal(import.n, 0);
+	x.request = "username=a&pass=b";
+	len = make_noip2(&x, bytes);
+	assert_int_equal(dns_import_noip2(&import, str_n((const char *)bytes, len), &e),
+			 -ERR_INVALID);
+	dns_import_done(&import);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ddclient),
+		cmocka_unit_test(test_ddclient_s_old_way_and_servers),
+		cmocka_unit_test(test_ddclient_s_odd_protocols),
+		cmocka_unit_test(test_ddclient_s_passwords),
+		cmocka_unit_test(test_ddclient_s_notes),
+		cmocka_unit_test(test_ddclient_s_cache),
+		cmocka_unit_test(test_ddclient_s_limits),
+		cmocka_unit_test(test_inadyn),
+		cmocka_unit_test(test_inadyn_custom_and_unknown),
+		cmocka_unit_test(test_one_name_at_two_providers),
+		cmocka_unit_test(test_inadyn_broken),
+		cmocka_unit_test(test_inadyn_s_cache),
+		cmocka_unit_test(test_noip2),
+		cmocka_unit_test(test_noip2_last_address_and_program),
+		cmocka_unit_test(test_noip2_damaged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "dns/ledger.h"
+
+#define NOW ((int64_t)1800000000)
+
+static const struct dns_rules rules = {.interval_s = 30, .burst = 2};
+static const uint8_t config[DNS_CONFIG_LEN] = {0xab, 1, 2, 3};
+
+static struct dns_machine sample(void)
+{
+	struct dns_machine m;
+
+	dns_machine_init(&m, &rules, config);
+	m.state = DNS_STATE_SENT;
+	assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &m.published), 0);
+	assert_int_equal(ipaddr_parse(STR("2001:db8::1"), &m.attempt), 0);
+	m.sure = true;
+	m.confirmed_s = NOW - 5;
+	m.attempted_s = NOW - 4;
+	m.not_before_s = NOW + 3;
+	m.interval_spent = NOW + 2;
+	m.budget_spent = NOW + 1;
+	m.since_s = NOW - 77;
+	m.verdict = DNS_OUTAGE;
+	strcpy(m.text, "911");
+	m.fails = 2;
+	m.nochgs = 1;
+	return m;
+}
+
+static void test_round_trip(void **state)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_machine m = sample(), back;
+	char key[DNS_LEDGER_KEY_MAX];
+	struct dns_ledger a, b;
+	struct err e = {0};
+
+	dns_ledger_init(&a);
+	dns_ledger_init(&b);
+	dns_ledger_key(key, "dyn", "home.example.org", 6);
+	assert_string_equal(key, "dyn home.example.org AAAA");
+	assert_int_equal(dns_ledger_put(&a, key, &m), 0);
+	assert_int_equal(dns_ledger_encode(&a, NOW, &text), 0);
+	assert_int_equal(dns_ledger_decode(&b, buf_str(&text), &e), 0);
+	dns_machine_init(&back, &rules, (const uint8_t[DNS_CONFIG_LEN]){0});
+	assert_true(dns_ledger_get(&b, key, &back));
+	assert_memory_equal(&back, &m, sizeof(m));
+	assert_false(dns_ledger_get(&b, "dyn other.example.org A", &back));
+	dns_ledger_done(&a);
+	dns_ledger_done(&b);
+}
+
+static void test_words_of_a_provider_are_stored_as_text(void **state)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_machine m = sample();
+	struct dns_ledger ledger;
+
+	dns_ledger_init(&ledger);
+	strcpy(m.text, "b\xff\x1b[31m\"d");
+	assert_int_equal(dns_ledger_put(&ledger, "k", &m), 0);
+	assert_int_equal(dns_ledger_encode(&ledger, NOW, &text), 0);
+	assert_true(dns_ledger_get(&ledger, "k", &m));
+	assert_string_equal(m.text, "b??[31m\"d");
+	dns_ledger_done(&ledger);
+}
+
+static void test_what_is_damaged_is_not_believed(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"{\"version\":2,\"names\":{}}",
+		"{\"version\":1}",
+		"{\"version\":1,\"names\":[]}",
+		"{\"version\":1,\"names\":{},\"names\":{}}",
+	};
+	static const char *const entries[] = {
+		"3",
+		"{}",
+		"{\"state\":\"DANCING\"}",
+		"{\"state\":\"IDLE\",\"verdict\":\"good\",\"config\":\"00\"}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct dns_ledger ledger;
+		struct err e = {0};
+
+		dns_ledger_init(&ledger);
+		assert_int_equal(dns_ledger_decode(&ledger, str_of(texts[i]), &e), -ERR_INVALID);
+		assert_true(e.text[0]);
+		assert_false(dns_ledger_get(&ledger, "k", &(struct dns_machine){0}));
+		dns_ledger_done(&ledger);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+		struct dns_machine m = sample(), before = m;
+		struct dns_ledger ledger;
+		char text[200];
+
+		dns_ledger_init(&ledger);
+		snprintf(text, sizeof(text), "{\"version\":1,\"names\":{\"k\":%s}}", entries[i]);
+		assert_int_equal(dns_ledger_decode(&ledger, str_of(text), NULL), 0);
+		assert_false(dns_ledger_get(&ledger, "k", &m));
+		assert_memory_equal(&m, &before, sizeof(m));
+		dns_ledger_done(&ledger);
+	}
+}
+
+static void test_old_names_are_forgotten(void **state)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_machine m = sample(), old = sample();
+	struct dns_ledger ledger;
+
+	dns_ledger_init(&ledger);
+	old.confirmed_s = old.attempted_s = NOW - DNS_LEDGER_KEEP_S - 1;
+	assert_int_equal(dns_ledger_put(&ledger, "new", &m), 0);
+	assert_int_equal(dns_ledger_put(&ledger, "old", &old), 0);
+	assert_int_equal(dns_ledger_encode(&ledger, NOW, &text), 0);
+	assert_true(dns_ledger_get(&ledger, "new", &m));
+	assert_false(dns_ledger_get(&ledger, "old", &m));
+	dns_ledger_done(&ledger);
+}
+
+static void test_it_is_full_at_its_limit(void **state)
+{
+	struct dns_machine m = sample();
+	struct dns_ledger ledger;
+	char key[32];
+
+	dns_ledger_init(&ledger);
+	for (int i = 0; i < DNS_LEDGER_NAMES_MAX; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		assert_int_equal(dns_ledger_put(&ledger, key, &m), 0);
+	}
+	assert_int_equal(dns_ledger_put(&ledger, "one more", &m), -ERR_LIMIT);
+	assert_int_equal(dns_ledger_put(&ledger, "k7", &m), 0);
+	dns_ledger_done(&ledger);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_words_of_a_provider_are_stored_as_text),
+		cmocka_unit_test(test_what_is_damaged_is_not_believed),
+		cmocka_unit_test(test_old_names_are_forgotten),
+		cmocka_unit_test(test_it_is_full_at_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
