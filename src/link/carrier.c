@@ -12,6 +12,8 @@
 #define CONTROL_TYPE	  "application/x-ndjson"
 #define CONTROL_OUT_MAX	  ((size_t)1024 * 1024)
 #define CONTROL_FRAME_MAX ((size_t)8 * 1024)
+#define LOWAT_SPAN	  (2 * USEC_PER_MS)
+#define LOWAT_EVERY	  (10 * USEC_PER_MS)
 #define CLOSING_MAX	  (5 * USEC_PER_S)
 
 static const char *carrier_state_name(enum carrier_state state)
@@ -410,13 +412,33 @@ stopped:
 	return false;
 }
 
+/*
+ * How much the kernel may hold unsent: a batch, and what leaves in LOWAT_SPAN, since it asks for
+ * more when half is gone. A TCP that often runs dry never learns how fast the line is: BBR takes
+ * its sender for idle and goes on starting up, at thrice the line's rate.
+ */
+static void set_lowat(struct carrier *c)
+{
+	struct sock_info info;
+	size_t lowat = c->batch_limit;
+
+	if (!c->socket)
+		return;
+	c->lowat_at = loop_now(c->loop);
+	sock_stream_info(c->socket, &info);
+	lowat = MAX(lowat, MIN(info.pacing_Bps / (USEC_PER_S / LOWAT_SPAN), CARRIER_BATCH_MAX));
+	if (lowat == c->lowat)
+		return;
+	c->lowat = (uint32_t)lowat;
+	sock_stream_set_lowat((struct stream *)c->socket, c->lowat);
+}
+
 static void set_batch_limit(struct carrier *c, size_t limit)
 {
-	if (limit == c->batch_limit)
+	if (limit == c->batch_limit && loop_now(c->loop) - c->lowat_at < LOWAT_EVERY)
 		return;
 	c->batch_limit = limit;
-	if (c->socket)
-		sock_stream_set_lowat((struct stream *)c->socket, (uint32_t)limit);
+	set_lowat(c);
 }
 
 /* Make one batch and write it. False: nothing more to do now. */

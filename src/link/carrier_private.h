@@ -46,7 +46,9 @@ struct carrier {
 	/* the batch of a flush */
 	uint8_t *batch; /* LOOP_SCRATCH_PLAIN_OUT, during a flush */
 	size_t batch_len, batch_limit;
-	struct buf out; /* what a transport other than TLS did not take */
+	uint32_t lowat;	 /* unsent bytes that the kernel may hold */
+	usec_t lowat_at; /* when that was reckoned last */
+	struct buf out;	 /* what a transport other than TLS did not take */
 
 	/* control channel */
 	int32_t control_id;		    /* 0: not there yet */

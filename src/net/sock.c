@@ -317,6 +317,9 @@ void sock_stream_info(const struct stream *s, struct sock_info *ret)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
 		ret->bytes_acked = info.tcpi_bytes_acked;
 		ret->rtt_us = info.tcpi_rtt;
+		if (len > offsetof(struct tcp_info, tcpi_pacing_rate) &&
+		    info.tcpi_pacing_rate != UINT64_MAX)
+			ret->pacing_Bps = info.tcpi_pacing_rate;
 		ret->pending = info.tcpi_unacked || info.tcpi_notsent_bytes;
 	}
 }

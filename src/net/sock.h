@@ -31,6 +31,7 @@ int sock_stream_fd(const struct stream *s);
 struct sock_info {
 	uint64_t bytes_acked; /* moves while the other side is alive, even if it says nothing */
 	uint32_t rtt_us;      /* smoothed */
+	uint64_t pacing_Bps;  /* bytes a second at which it sends now; 0: unknown */
 	bool pending;	      /* bytes of ours are not acknowledged yet, or not even sent */
 };
 void sock_stream_info(const struct stream *s, struct sock_info *ret);
