@@ -110,6 +110,43 @@ static struct flow *who_goes(const struct front_flows *flows)
 	return loop_now(flows->loop) - oldest->began < FRONT_FLOWS_YOUNG ? NULL : oldest;
 }
 
+/* The source's flows in this list; *idlest: the one that has been idle for longest, so far. */
+static unsigned count_source(const struct list *list, const struct ipaddr *source,
+			     struct flow **idlest)
+{
+	struct flow *flow;
+	unsigned n = 0;
+
+	list_for_each (flow, list, age) {
+		struct ipaddr other = ipaddr_source(&flow->peer);
+
+		if (!ipaddr_equal(&other, source))
+			continue;
+		n++;
+		if (!*idlest || flow->active < (*idlest)->active)
+			*idlest = flow;
+	}
+	return n;
+}
+
+/* Whether the source has a place left; *ret_goes: who of its own has to go for that, or NULL. */
+static bool source_has_place(const struct front_flows *flows, const struct ipaddr *peer,
+			     struct flow **ret_goes)
+{
+	struct ipaddr source = ipaddr_source(peer);
+	struct flow *idlest = NULL;
+	unsigned n = count_source(&flows->unanswered, &source, &idlest) +
+		     count_source(&flows->answered, &source, &idlest);
+
+	*ret_goes = NULL;
+	if (n < FRONT_FLOWS_PER_SOURCE_MAX)
+		return true;
+	if (loop_now(flows->loop) - idlest->active < FRONT_FLOWS_YOUNG)
+		return false;
+	*ret_goes = idlest;
+	return true;
+}
+
 /* A flow in the table, with a stream that nobody has yet. NULL without memory. */
 static struct flow *flow_new(struct front_flows *flows, void *via, const struct udp_datagram *d)
 {
@@ -145,9 +182,12 @@ static struct flow *flow_new(struct front_flows *flows, void *via, const struct 
 static bool admit(struct front_flows *flows, const struct ipaddr *peer)
 {
 	bool full = flows->table.count >= FRONT_FLOWS_MAX;
-	struct flow *goes = full ? who_goes(flows) : NULL;
+	struct flow *oldest = full ? who_goes(flows) : NULL, *goes;
 
-	if (flows->stopped || (full && !goes) ||
+	if (flows->stopped || !source_has_place(flows, peer, &goes))
+		return false;
+	goes = goes ? goes : oldest;
+	if ((full && !goes) ||
 	    !front_sources_enter_flow(flows->config.sources, peer, loop_now(flows->loop)))
 		return false;
 	if (goes)

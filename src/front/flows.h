@@ -12,6 +12,8 @@
  * new ones of a source within its limits (front/sources.h). When all places are taken the oldest
  * flow without an answer makes room, once it is FRONT_FLOWS_YOUNG old; so strangers with invented
  * addresses do not disturb who has an answer, and cost no more than as many new streams a second.
+ * A source has FRONT_FLOWS_PER_SOURCE_MAX of the places: its next flow costs it the one that has
+ * been idle for longest, answered or not, once that has been idle for FRONT_FLOWS_YOUNG.
  * Nothing is ever sent that did not come from the service.
  */
 #pragma once
@@ -19,11 +21,12 @@
 #include "front/front.h"
 #include "net/udp.h"
 
-#define FRONT_FLOWS_MAX	       256
-#define FRONT_FLOWS_UNANSWERED (30 * USEC_PER_S)  /* idle, then it ends */
-#define FRONT_FLOWS_ANSWERED   (120 * USEC_PER_S) /* the same, once there was an answer */
-#define FRONT_FLOWS_YOUNG      (1 * USEC_PER_S)	  /* to get an answer */
-#define FRONT_FLOWS_STOPPED    (2 * USEC_PER_S)	  /* idle, behind front_flows_stop */
+#define FRONT_FLOWS_MAX		   256
+#define FRONT_FLOWS_PER_SOURCE_MAX 64
+#define FRONT_FLOWS_UNANSWERED	   (30 * USEC_PER_S)  /* idle, then it ends */
+#define FRONT_FLOWS_ANSWERED	   (120 * USEC_PER_S) /* the same, once there was an answer */
+#define FRONT_FLOWS_YOUNG	   (1 * USEC_PER_S)   /* to get an answer */
+#define FRONT_FLOWS_STOPPED	   (2 * USEC_PER_S)   /* idle, behind front_flows_stop */
 
 #define FRONT_UDP_COUNTERS(X)                                                                      \
 	X(flows)	 /* now */                                                                 \
@@ -31,7 +34,7 @@
 	X(datagrams_in)	 /* handed on to agents */                                                 \
 	X(datagrams_out) /* sent to visitors */                                                    \
 	X(dropped_full)	 /* the link takes no more now, or the network towards the visitor */      \
-	X(dropped_limit) /* no new flow: a limit of the source, or all places are taken */
+	X(dropped_limit) /* no new flow: a limit of the source, or its or all places are taken */
 
 /* Atomic. */
 struct front_udp_counters {

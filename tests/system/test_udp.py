@@ -209,7 +209,7 @@ def test_one_flow_too_many(udp_gateway, home):
 
     with Server(answer) as server, contextlib.ExitStack() as stack:
         process = up(home, game(server.port))
-        visitors = [stack.enter_context(Visitor(udp_gateway.raw)) for _ in range(257)]
+        visitors = [stack.enter_context(Visitor(udp_gateway.raw, source=f"127.0.4.{1 + i % 10}")) for i in range(257)]
         assert visitors[0].ask(b"answer 0") == b"answer 0"
         for visitor in visitors[1:256]:
             visitor.send(b"quiet")
@@ -230,6 +230,19 @@ def test_one_flow_too_many(udp_gateway, home):
         text = udp_gateway.command("status").stdout
         assert re.search(r"^udp +256 flows now, 257 since the start; \d+ datagrams in", text, re.M)
         assert re.search(r"flows +256 now, 257 since the start", home.command("status").stdout)
+        process.stop()
+
+
+def test_one_source_does_not_take_all_places(udp_gateway, home):
+    with Server() as server, contextlib.ExitStack() as stack:
+        process = up(home, game(server.port))
+        for i in range(300):
+            stack.enter_context(Visitor(udp_gateway.raw, source="127.0.4.1")).send(b"greedy %d" % i)
+        wait_until(lambda: udp_status(udp_gateway)["flows"] == 64, "64 flows")
+        for i in range(100):
+            other = stack.enter_context(Visitor(udp_gateway.raw, source=f"127.0.4.{2 + i % 10}"))
+            assert other.ask(b"hello") == b"hello"
+        assert udp_status(udp_gateway)["flows"] == 164
         process.stop()
 
 

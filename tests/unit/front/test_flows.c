@@ -269,6 +269,36 @@ static void limits_of_a_source(void **state)
 	assert_int_equal(w->n_taken, 5);
 }
 
+/* A quarter of the places at most; the next flow costs the source its own longest idle one, answered or
+ * not, and nobody else's. */
+static void places_of_a_source(void **state)
+{
+	struct world *w = *state;
+	struct udp_datagram d = {visitor(1), ours, (const uint8_t *)"x", 1};
+
+	start(w, NULL);
+	arrive(w, 2);
+	for (unsigned i = 0; i < FRONT_FLOWS_PER_SOURCE_MAX; i++, d.peer.port++) {
+		front_flows_take(w->flows, &via_a, &d);
+		answer(w, i + 1);
+	}
+	assert_int_equal(w->counters.flows, 1 + FRONT_FLOWS_PER_SOURCE_MAX);
+	front_flows_take(w->flows, &via_a, &d);
+	assert_int_equal(w->counters.dropped_limit, 1);
+	arrive(w, 3); /* another source */
+	assert_int_equal(w->counters.flows, 2 + FRONT_FLOWS_PER_SOURCE_MAX);
+
+	loop_sim_advance(w->loop, FRONT_FLOWS_YOUNG);
+	answer(w, 1); /* his first one is not idle */
+	front_flows_take(w->flows, &via_a, &d);
+	assert_int_equal(w->counters.flows, 2 + FRONT_FLOWS_PER_SOURCE_MAX);
+	assert_false(has_ended(w, 0));
+	assert_false(has_ended(w, 1));
+	assert_true(has_ended(w, 2));
+	for (unsigned i = 3; i < w->n_taken; i++)
+		assert_false(has_ended(w, i));
+}
+
 /* As when the agent is away: every datagram is a new try, and nothing is left of it. */
 static void turned_away_at_once(void **state)
 {
@@ -325,6 +355,7 @@ int main(void)
 		TEST(one_more_than_there_is_room_for),
 		TEST(strangers),
 		TEST(limits_of_a_source),
+		TEST(places_of_a_source),
 		TEST(turned_away_at_once),
 		TEST(a_link_that_takes_nothing),
 		TEST(no_new_ones),
