@@ -1,6 +1,7 @@
 #include "agent/config.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -85,7 +86,36 @@ static const struct conf_row service_rows[] = {
 		 "(nginx: listen ... proxy_protocol)."},
 };
 
-enum { KIND_GATEWAY, KIND_SERVICE };
+enum agent_door_protocol { DOOR_TCP, DOOR_UDP };
+enum agent_door_family { DOOR_IPV4, DOOR_IPV6, DOOR_BOTH };
+
+static const char *const door_protocols[] = {"tcp", "udp", NULL};
+static const char *const door_families[] = {"ipv4", "ipv6", "both", NULL};
+
+static const struct conf_row door_rows[] = {
+	{"port", CONF_INT, offsetof(struct agent_door_section, port), .flags = CONF_REQUIRED,
+	 .min = 1, .max = 65535,
+	 .help = "The port of this machine that the internet is let in to. Its server must listen "
+		 "on this machine's address in the network, or on every address."},
+	{"external", CONF_INT, offsetof(struct agent_door_section, external), .min = 1,
+	 .max = 65535,
+	 .help = "The router's port for it, this one and no other; IPv4 only. The default is the "
+		 "same port, or another one that the router gives; 25, 80 and 443 are wanted as "
+		 "they are."},
+	{"protocol", CONF_WORD, offsetof(struct agent_door_section, protocol),
+	 .words = door_protocols, .preset = "tcp", .help = "What is let in."},
+	{"family", CONF_WORD, offsetof(struct agent_door_section, family), .words = door_families,
+	 .preset = "ipv4",
+	 .help = "ipv4: a port of the router's address is forwarded; ipv6: a pinhole in the "
+		 "router's firewall, to this machine's own address; or both."},
+	{"lifetime", CONF_DURATION, offsetof(struct agent_door_section, lifetime),
+	 .min = MAP_LIFETIME_MIN * (int64_t)USEC_PER_S,
+	 .max = MAP_LIFETIME_MAX * (int64_t)USEC_PER_S, .preset = "2h",
+	 .help = "For how long the router is asked each time. It is asked again in time; so long "
+		 "after this machine died the door closes by itself."},
+};
+
+enum { KIND_GATEWAY, KIND_SERVICE, KIND_DOOR };
 
 static const struct conf_kind kinds[] = {
 	[KIND_GATEWAY] = {"gateway", offsetof(struct agent_config, gateway),
@@ -94,6 +124,10 @@ static const struct conf_kind kinds[] = {
 			  CONF_ROWS(service_rows),
 			  .named_size = sizeof(struct agent_service_section),
 			  .help = "One thing to share. Its name is of a-z 0-9 - _."},
+	[KIND_DOOR] = {"door", offsetof(struct agent_config, doors), CONF_ROWS(door_rows),
+		       .named_size = sizeof(struct agent_door_section),
+		       .help = "One door at the home's router, by PCP, NAT-PMP or UPnP. It is "
+			       "closed when homeport stops. No gateway is needed for it."},
 };
 
 const struct conf_schema agent_schema = {kinds, ARRAY_LEN(kinds)};
@@ -251,13 +285,72 @@ static int fill_wishes(struct agent_config *config, const char *file, struct err
 	return 0;
 }
 
+/* ── sections -> doors ── */
+
+static int add_door(struct agent_config *config, const struct agent_door_section *s, uint8_t family,
+		    const char *file, struct err *e)
+{
+	bool chosen = s->external != CONF_UNSET && family == 4;
+	struct map_wish wish = {.family = family,
+				.protocol = s->protocol == DOOR_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+				.internal_port = (uint16_t)s->port,
+				.external_port = (uint16_t)(chosen ? s->external : s->port),
+				.exactly =
+					chosen || s->port == 25 || s->port == 80 || s->port == 443,
+				.lifetime_s = (uint32_t)(s->lifetime / (int64_t)USEC_PER_S)};
+
+	for (size_t i = 0; i < config->n_doors; i++) {
+		const struct map_wish *other = &config->doors_wished[i];
+
+		if (other->family == wish.family && other->protocol == wish.protocol &&
+		    other->internal_port == wish.internal_port)
+			return err_set(e, ERR_INVALID,
+				       "%s:%u: another [door] leads to %s port %u already", file,
+				       s->head.line, map_protocol_name(wish.protocol),
+				       wish.internal_port);
+	}
+	config->doors_wished[config->n_doors++] = wish;
+	return 0;
+}
+
+static int fill_doors(struct agent_config *config, const char *file, struct err *e)
+{
+	struct agent_door_section *s;
+	size_t n = 0;
+	int r = 0;
+
+	list_for_each (s, &config->doors, head.list)
+		n += s->family == DOOR_BOTH ? 2 : 1;
+	if (n > MAP_DOORS_MAX)
+		return err_set(e, ERR_INVALID, "%s: more than %d doors", file, MAP_DOORS_MAX);
+	config->doors_wished = calloc(n + 1, sizeof(*config->doors_wished));
+	if (!config->doors_wished)
+		return err_set(e, ERR_NOMEM, "%s", file);
+	list_for_each (s, &config->doors, head.list) {
+		if (s->external != CONF_UNSET && s->family != DOOR_IPV4)
+			return err_set(e, ERR_INVALID,
+				       "%s:%u: external is for ipv4; ports of IPv6 are not "
+				       "translated",
+				       file, conf_line(&kinds[KIND_DOOR], &s->head, "external"));
+		if (r == 0 && s->family != DOOR_IPV6)
+			r = add_door(config, s, 4, file, e);
+		if (r == 0 && s->family != DOOR_IPV4)
+			r = add_door(config, s, 6, file, e);
+	}
+	return r;
+}
+
 static int finish(struct agent_config *config, const char *file, struct err *e)
 {
 	int r;
 
 	config->wishes = NULL;
 	config->n_wishes = 0;
+	config->doors_wished = NULL;
+	config->n_doors = 0;
 	r = fill_wishes(config, file, e);
+	if (r == 0)
+		r = fill_doors(config, file, e);
 	if (r < 0)
 		agent_config_done(config);
 	return r;
@@ -290,6 +383,9 @@ void agent_config_done(struct agent_config *config)
 	free(config->wishes);
 	config->wishes = NULL;
 	config->n_wishes = 0;
+	free(config->doors_wished);
+	config->doors_wished = NULL;
+	config->n_doors = 0;
 	conf_done(&agent_schema, config);
 }
 
@@ -298,8 +394,11 @@ void agent_config_move(struct agent_config *to, struct agent_config *from)
 	*to = *from;
 	list_init(&to->services);
 	list_splice(&to->services, &from->services);
+	list_init(&to->doors);
+	list_splice(&to->doors, &from->doors);
 	*from = (struct agent_config){0};
 	list_init(&from->services);
+	list_init(&from->doors);
 }
 
 char *agent_config_default_path(void)

@@ -1,14 +1,19 @@
 /*
- * homeport.conf: its rows (agent_schema, over conf/conf.h) and the services they describe.
+ * homeport.conf: its rows (agent_schema, over conf/conf.h) and the services and doors they describe.
  *
  *	[service blog]
  *	to = http://127.0.0.1:8000
  *	name = blog.home.example.org
+ *
+ *	[door ssh]
+ *	port = 22
+ *	external = 2222
  */
 #pragma once
 
 #include "agent/wish.h"
 #include "conf/conf.h"
+#include "map/door.h"
 
 #define AGENT_RATE_MIN 1024 /* bytes a second */
 
@@ -30,13 +35,25 @@ struct agent_service_section {
 	struct conf_words allow;
 };
 
+struct agent_door_section {
+	struct conf_head head;
+	int64_t port;
+	int64_t external;
+	int64_t protocol; /* enum agent_door_protocol */
+	int64_t family;	  /* enum agent_door_family */
+	int64_t lifetime; /* microseconds */
+};
+
 struct agent_config {
 	struct agent_gateway_section gateway;
 	struct list services; /* of struct agent_service_section */
+	struct list doors;    /* of struct agent_door_section */
 
 	/* What follows from it. */
 	struct wish *wishes; /* owned; one for each [service], folders absolute */
 	size_t n_wishes;
+	struct map_wish *doors_wished; /* owned; one or two for each [door] */
+	size_t n_doors;
 };
 
 extern const struct conf_schema agent_schema;
@@ -53,7 +70,7 @@ int agent_config_read(const char *path, struct agent_config *ret, struct err *e)
 int agent_config_read_text(const char *file, struct str text, struct agent_config *ret,
 			   struct err *e) MUST_CHECK;
 
-/* Without a file: no services, defaults for the rest. -ERR_NOMEM. */
+/* Without a file: no services, no doors, defaults for the rest. -ERR_NOMEM. */
 int agent_config_init(struct agent_config *ret, struct err *e) MUST_CHECK;
 void agent_config_done(struct agent_config *config);
 

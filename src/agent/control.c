@@ -7,7 +7,8 @@
 #include "state/folder.h"
 
 struct control {
-	struct agent *agent;	   /* borrowed */
+	struct loop *loop;	   /* borrowed */
+	struct agent *agent;	   /* borrowed; NULL: no gateway */
 	struct ctl_server *server; /* owned */
 	struct control_owner owner;
 };
@@ -16,6 +17,7 @@ struct control {
 struct session {
 	struct loan *loan;
 	struct status *status;
+	struct doors_session *doors;
 };
 
 static void answer_reload(struct control *control, struct ctl_client *client)
@@ -44,7 +46,9 @@ static void answer_yield(struct control *control, struct ctl_client *client)
 static void answer_share(struct control *control, struct ctl_client *client,
 			 struct session *session, const json_t *request)
 {
-	if (session->loan)
+	if (!control->agent)
+		ctl_reply_error(client, "the homeport that runs here has joined no gateway");
+	else if (session->loan)
 		ctl_reply_error(client, "this connection lends a service already");
 	else if (loan_new(control->agent, control->owner.yield ? "share" : "up", client, request,
 			  &session->loan) < 0)
@@ -54,9 +58,48 @@ static void answer_share(struct control *control, struct ctl_client *client,
 static void answer_status(struct control *control, struct ctl_client *client,
 			  struct session *session)
 {
+	struct doors *doors = NULL;
+
+	if (control->owner.doors_now)
+		doors = control->owner.doors_now(control->owner.arg);
 	status_free(TAKE(session->status));
-	if (status_start(control->agent, client, &session->status) < 0)
+	if (status_start(control->loop, control->agent, doors, client, &session->status) < 0)
 		ctl_close(client);
+}
+
+static void on_doors(void *arg, json_t *object)
+{
+	if (object)
+		ctl_reply(arg, object);
+}
+
+/* The command then looks after its doors by itself. */
+static void refuse_doors(struct ctl_client *client, const char *text)
+{
+	ctl_reply(client, json_pack("{s:b s:s s:b}", "ok", 0, "error", text, "doors", 0));
+}
+
+static void answer_doors(struct control *control, struct ctl_client *client,
+			 struct session *session, const json_t *request)
+{
+	struct doors *doors;
+	struct err e = {0};
+
+	if (!control->owner.doors) {
+		refuse_doors(client, "a homeport share has no doors");
+		return;
+	}
+	if (!session->doors) {
+		if (control->owner.doors(control->owner.arg, &doors, &e) < 0) {
+			ctl_reply_error(client, "%s", e.text);
+			return;
+		}
+		if (doors_session_new(doors, on_doors, client, &session->doors) < 0) {
+			ctl_reply_error(client, "no memory");
+			return;
+		}
+	}
+	doors_session_request(session->doors, request);
 }
 
 static struct session *session_of(struct ctl_client *client)
@@ -86,9 +129,11 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 		answer_share(control, client, session, request);
 	else if (strcmp(command, "yield") == 0)
 		answer_yield(control, client);
+	else if (doors_session_knows(command))
+		answer_doors(control, client, session, request);
 	else
-		ctl_reply_error(client, "this homeport knows the commands status, reload, share "
-					"and yield");
+		ctl_reply_error(client, "this homeport knows the commands status, reload, share, "
+					"yield and map");
 }
 
 static void on_gone(void *arg, struct ctl_client *client)
@@ -99,22 +144,24 @@ static void on_gone(void *arg, struct ctl_client *client)
 		return;
 	status_free(session->status);
 	loan_free(session->loan);
+	doors_session_free(session->doors);
 	free(session);
 }
 
 static const struct ctl_handler handler = {.on_request = on_request, .on_gone = on_gone};
 
-int control_new(struct agent *agent, const char *path, const struct control_owner *owner,
-		struct control **ret_control, struct err *e)
+int control_new(struct loop *loop, struct agent *agent, const char *path,
+		const struct control_owner *owner, struct control **ret_control, struct err *e)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int r;
 
 	if (!control)
 		return err_set(e, ERR_NOMEM, "control socket");
+	control->loop = loop;
 	control->agent = agent;
 	control->owner = *owner;
-	r = ctl_server_new(agent_loop(agent), path, &handler, control, &control->server, e);
+	r = ctl_server_new(loop, path, &handler, control, &control->server, e);
 	if (r < 0) {
 		free(control);
 		return r;
@@ -128,7 +175,8 @@ void control_leave(struct control *control, const char *why, enum service_after 
 	if (!control)
 		return;
 	ctl_server_stop_listening(control->server);
-	agent_end_loans(control->agent, why, after);
+	if (control->agent)
+		agent_end_loans(control->agent, why, after);
 }
 
 void control_free(struct control *control)

@@ -5,10 +5,13 @@
  *	reload	read the configuration again: {"ok":true}, or why not; then all is as before
  *	share	a service on loan, for as long as the connection is open (agent/loan)
  *	yield	of a homeport up that starts: a homeport share gives it the link
+ *	map…	doors at the router, those asked for here as long as the connection is open
+ *		(agent/doors)
  */
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/doors_session.h"
 
 struct control;
 
@@ -18,12 +21,18 @@ struct control_owner {
 	int (*reload)(void *arg, struct err *e);
 	/* homeport share; called from the loop: later, it goes */
 	void (*yield)(void *arg);
+	/* homeport up: the doors, made when the first are asked for; lives as long as the control
+	 * socket. < 0 and the sentence in e. NULL: they are not to be had here */
+	int (*doors)(void *arg, struct doors **ret_doors, struct err *e);
+	/* Those that are there; NULL: none were asked for. May be NULL, too */
+	struct doors *(*doors_now)(void *arg);
 	void *arg;
 };
 
-/* owner: copied. Errors as ctl_server_new. */
-int control_new(struct agent *agent, const char *path, const struct control_owner *owner,
-		struct control **ret_control, struct err *e) MUST_CHECK;
+/* agent: NULL without a gateway. owner: copied. Errors as ctl_server_new. */
+int control_new(struct loop *loop, struct agent *agent, const char *path,
+		const struct control_owner *owner, struct control **ret_control,
+		struct err *e) MUST_CHECK;
 
 /* The agent is about to go: nobody new, and services on loan go back to lenders who are told what
  * comes next. NULL is fine. */

@@ -246,7 +246,7 @@ static int start_agent(struct sharing *sh, struct err *e)
 	if (r == 0)
 		r = agent_new(sh->loop, &sh->setup.agent, &agent_events, sh, &sh->agent, e);
 	if (r == 0)
-		r = control_new(sh->agent, sh->setup.socket, &owner, &sh->control, e);
+		r = control_new(sh->loop, sh->agent, sh->setup.socket, &owner, &sh->control, e);
 	return r < 0 ? r : agent_set_wishes(sh->agent, sh->setup.wish, 1, e);
 }
 

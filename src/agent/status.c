@@ -1,9 +1,12 @@
 #include "agent/status.h"
 
+#include "agent/doors_json.h"
+
 #define STATUS_PATIENCE (2 * USEC_PER_S) /* for services that do not answer at all */
 
 struct status {
-	struct agent *agent;	   /* borrowed */
+	struct agent *agent;	   /* borrowed; NULL: no gateway */
+	struct doors *doors;	   /* borrowed; NULL: none */
 	struct ctl_client *client; /* borrowed */
 	struct timer patience;
 	size_t waiting;
@@ -65,6 +68,12 @@ static json_t *service_json(const struct service *s)
 		(json_int_t)shaper_waits(s->shaper));
 }
 
+/* Without a gateway there are no services, and no link. */
+static json_t *answer_alone(void)
+{
+	return json_pack("{s:b s:i s:n s:[]}", "ok", 1, "pid", (int)getpid(), "link", "services");
+}
+
 static json_t *answer(const struct agent *agent)
 {
 	char key[TLS_KEY_HASH_TEXT_MAX], gateway[TLS_KEY_HASH_TEXT_MAX];
@@ -86,10 +95,15 @@ static json_t *answer(const struct agent *agent)
 
 static void finish(struct status *status)
 {
+	json_t *all;
+
 	timer_stop(&status->patience);
 	for (size_t i = 0; i < status->n; i++)
 		list_remove(&status->looks[i].node);
-	ctl_reply(status->client, answer(status->agent));
+	all = status->agent ? answer(status->agent) : answer_alone();
+	if (all && status->doors)
+		json_object_set_new(all, "doors", doors_json_list(status->doors));
+	ctl_reply(status->client, all);
 }
 
 static void on_patience(void *arg)
@@ -105,13 +119,20 @@ static void on_looked(void *arg)
 		timer_start(&status->patience, 0);
 }
 
-int status_start(struct agent *agent, struct ctl_client *client, struct status **ret_status)
+/* None without a gateway. */
+static struct service *next_service(const struct agent *agent, const struct service *after)
+{
+	return agent ? agent_next_service(agent, after) : NULL;
+}
+
+int status_start(struct loop *loop, struct agent *agent, struct doors *doors,
+		 struct ctl_client *client, struct status **ret_status)
 {
 	struct service *s = NULL;
 	struct status *status;
 	size_t n = 0;
 
-	while ((s = agent_next_service(agent, s)))
+	while ((s = next_service(agent, s)))
 		n++;
 	status = calloc(1, sizeof(*status) + n * sizeof(*status->looks));
 	if (!status) {
@@ -119,9 +140,10 @@ int status_start(struct agent *agent, struct ctl_client *client, struct status *
 		return -ERR_NOMEM;
 	}
 	status->agent = agent;
+	status->doors = doors;
 	status->client = client;
-	timer_init(&status->patience, agent_loop(agent), on_patience, status);
-	while ((s = agent_next_service(agent, s))) {
+	timer_init(&status->patience, loop, on_patience, status);
+	while ((s = next_service(agent, s))) {
 		struct origin_look *look = &status->looks[status->n];
 
 		if (service_on_loan(s))

@@ -1,16 +1,18 @@
 /*
- * What `homeport status` shows: the link and every service, looked after at this moment.
+ * What `homeport status` shows: the link, every service, looked after at this moment, and the doors.
  */
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/doors.h"
 #include "net/ctl.h"
 
 struct status;
 
-/* Looks at every service, then answers the client. -ERR_NOMEM: answered already. */
-int status_start(struct agent *agent, struct ctl_client *client,
-		 struct status **ret_status) MUST_CHECK;
+/* Looks at every service, then answers the client. agent NULL: no gateway is joined; doors NULL:
+ * there are none. -ERR_NOMEM: answered already. */
+int status_start(struct loop *loop, struct agent *agent, struct doors *doors,
+		 struct ctl_client *client, struct status **ret_status) MUST_CHECK;
 
 /* The client is gone, or was answered. NULL is fine. */
 void status_free(struct status *status);

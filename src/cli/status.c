@@ -43,6 +43,24 @@ static void print_link(const json_t *answer)
 		printf("seen from  %s\n", json_text(link, "observed"));
 }
 
+/* ── doors ── */
+
+static void print_door(const json_t *door)
+{
+	const char *state = json_text(door, "state"), *external = json_text(door, "external");
+	char text[LOG_TEXT_MAX], port[32];
+
+	snprintf(port, sizeof(port), "port %lld of the router", json_number(door, "external_port"));
+	printf("door       %s port %lld: ", json_text(door, "protocol"),
+	       json_number(door, "internal_port"));
+	if (strcmp(state, "open") == 0)
+		printf("open at %s\n", *external ? external : port);
+	else if (*json_text(door, "why"))
+		printf("%s: %s\n", state, log_text(text, str_of(json_text(door, "why"))));
+	else
+		printf("%s\n", state);
+}
+
 /* ── services ── */
 
 static void print_public(const json_t *s)
@@ -108,11 +126,16 @@ static void print_service(const json_t *s)
 static void print_answer(const json_t *answer)
 {
 	const json_t *services = json_object_get(answer, "services"), *s;
+	const json_t *doors = json_object_get(answer, "doors"), *door;
 	size_t i;
 
-	print_link(answer);
+	if (json_is_null(json_object_get(answer, "link")))
+		printf("gateway    none is joined\n");
+	else
+		print_link(answer);
 	print_rate("rate       ", answer);
-	if (json_array_size(services) == 0)
+	json_array_foreach(doors, i, door) print_door(door);
+	if (json_array_size(services) == 0 && json_array_size(doors) == 0)
 		printf("\nno services\n");
 	json_array_foreach(services, i, s) print_service(s);
 }

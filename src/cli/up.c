@@ -29,10 +29,13 @@ struct up {
 	struct agent_config config;	   /* in force */
 	struct joined joined;		   /* likewise */
 	struct loop *loop;
-	struct agent *agent;
+	struct agent *agent; /* NULL: alone */
 	struct control *control;
-	struct timer pulse; /* of the watchdog */
+	struct doors *doors; /* NULL: none were ever asked for */
+	struct timer pulse;  /* of the watchdog */
+	bool alone;	     /* no gateway is joined: doors only */
 	bool stopping;
+	unsigned ending; /* what has not come to its end yet */
 };
 
 /* ── the service manager ── */
@@ -43,6 +46,10 @@ static void tell_status(const struct up *up)
 	char address[HOSTNAME_MAX + 8];
 	struct link_dial_info link;
 
+	if (up->alone) {
+		notify("STATUS=%zu doors, no gateway", up->config.n_doors);
+		return;
+	}
 	agent_link(up->agent, &link);
 	agent_address(up->agent, address);
 	notify("STATUS=%zu services; link to %s: %s%s%s", up->config.n_wishes, address,
@@ -64,8 +71,9 @@ static void on_pulse(void *arg)
 	struct link_dial_info link;
 	struct up *up = arg;
 
-	agent_link(up->agent, &link);
-	if (link.at_work)
+	if (!up->alone)
+		agent_link(up->agent, &link);
+	if (up->alone || link.at_work)
 		notify("WATCHDOG=1");
 	else
 		log_error("nothing works on the link any more; waiting to be restarted");
@@ -136,6 +144,50 @@ static int rejoin(struct up *up, struct agent_setup *setup, struct err *e)
 	return r;
 }
 
+/* ── doors ── */
+
+/* They cost a router's attention: made when the first is wanted. */
+static int have_doors(void *arg, struct doors **ret_doors, struct err *e)
+{
+	struct up *up = arg;
+	const struct doors_setup setup = {.state = up->places.state};
+	int r = up->doors ? 0 : doors_new(up->loop, &setup, &up->doors, e);
+
+	if (r == 0 && ret_doors)
+		*ret_doors = up->doors;
+	return r;
+}
+
+static struct doors *doors_now(void *arg)
+{
+	const struct up *up = arg;
+
+	return up->doors;
+}
+
+static void note_door(void *arg, const struct ledger_entry *entry, pid_t holder)
+{
+	bool *any = arg;
+
+	*any |= !holder;
+}
+
+/* Those of the configuration; and what an earlier process left open is to be closed. */
+static void set_doors(struct up *up, const struct agent_config *config)
+{
+	bool left = false;
+	struct err e = {0};
+
+	if (!up->doors && !config->n_doors)
+		ledger_look(up->places.state, note_door, &left);
+	if (!up->doors && !config->n_doors && !left)
+		return;
+	if (have_doors(up, NULL, &e) < 0)
+		log_error("no doors: %s", e.text);
+	else
+		doors_set_wishes(up->doors, config->doors_wished, config->n_doors);
+}
+
 static int apply(struct up *up, const struct agent_config *config, const struct joined *joined,
 		 struct err *e)
 {
@@ -159,8 +211,13 @@ static int read_again(struct up *up, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = common_joined(&up->places, &joined, e);
-	if (r == 0)
+	if (up->alone && config.n_wishes)
+		r = err_set(e, ERR_FAILED,
+			    "there are services now, and no gateway was joined when homeport "
+			    "started: join one, and start it again");
+	if (r == 0 && !up->alone)
+		r = common_joined(&up->places, &joined, e);
+	if (r == 0 && !up->alone)
 		r = apply(up, &config, &joined, e);
 	if (r < 0) {
 		agent_config_done(&config);
@@ -168,7 +225,9 @@ static int read_again(struct up *up, struct err *e)
 	}
 	agent_config_done(&up->config);
 	agent_config_move(&up->config, &config);
-	log_info("the configuration was read again: %zu services", up->config.n_wishes);
+	set_doors(up, &up->config);
+	log_info("the configuration was read again: %zu services, %zu doors", up->config.n_wishes,
+		 up->config.n_doors);
 	warn_of_trust(&up->config);
 	return 0;
 }
@@ -200,7 +259,8 @@ static void on_stopped(void *arg)
 {
 	struct up *up = arg;
 
-	loop_stop(up->loop);
+	if (--up->ending == 0)
+		loop_stop(up->loop);
 }
 
 static void on_terminate(void *arg)
@@ -214,10 +274,19 @@ static void on_terminate(void *arg)
 	}
 	up->stopping = true;
 	notify("STOPPING=1");
+	up->ending = 1;
+	control_free(TAKE(up->control));
+	if (up->doors) {
+		up->ending++;
+		doors_stop(up->doors, on_stopped, up);
+	}
+	if (up->alone) {
+		on_stopped(up);
+		return;
+	}
 	agent_link(up->agent, &link);
 	if (link.visitors)
 		log_info("stopping; %u visitors have 30 s to finish", link.visitors);
-	control_free(TAKE(up->control));
 	agent_stop(up->agent, UP_GRACE, on_stopped, up);
 }
 
@@ -225,7 +294,10 @@ static void on_jump(void *arg, usec_t span)
 {
 	struct up *up = arg;
 
-	agent_on_jump(up->agent, span);
+	if (up->agent)
+		agent_on_jump(up->agent, span);
+	if (up->doors)
+		doors_wake(up->doors);
 }
 
 /* ── the daemon ── */
@@ -245,21 +317,32 @@ static int handle_signals(struct up *up, struct err *e)
 
 static int start_agent(struct up *up, struct err *e)
 {
-	const struct control_owner owner = {.reload = reload, .arg = up};
 	struct agent_setup setup;
 	int r = identity_load(up->places.state, JOINED_KEY_FILE, &up->identity, NULL, e);
 
 	if (r < 0)
 		return r;
 	setup = common_setup(&up->places, &up->joined, up->identity, &up->config);
-	r = loop_new(&up->loop, e);
-	if (r == 0)
-		r = agent_new(up->loop, &setup, &agent_events, up, &up->agent, e);
+	return agent_new(up->loop, &setup, &agent_events, up, &up->agent, e);
+}
+
+static int start(struct up *up, struct err *e)
+{
+	const struct control_owner owner = {
+		.reload = reload, .doors = have_doors, .doors_now = doors_now, .arg = up};
+	int r = loop_new(&up->loop, e);
+
+	if (r == 0 && !up->alone)
+		r = start_agent(up, e);
 	if (r == 0)
 		r = handle_signals(up, e);
 	if (r == 0)
-		r = control_new(up->agent, up->places.socket, &owner, &up->control, e);
-	return r < 0 ? r : agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
+		r = control_new(up->loop, up->agent, up->places.socket, &owner, &up->control, e);
+	if (r == 0 && up->agent)
+		r = agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
+	if (r == 0)
+		set_doors(up, &up->config);
+	return r;
 }
 
 /* Who has the link may be a homeport share, which then lends its service to us. */
@@ -290,7 +373,8 @@ static int prepare(struct up *up, struct err *e)
 		r = places_prepare(&up->places, e);
 	if (r == 0)
 		r = common_joined(&up->places, &up->joined, e);
-	if (r < 0)
+	up->alone = r == -ERR_NOT_FOUND && up->config.n_doors && !up->config.n_wishes;
+	if (r < 0 && !up->alone)
 		return r;
 	r = state_lock(up->places.state, &up->lock, e);
 	if (r == -ERR_EXISTS)
@@ -308,10 +392,11 @@ static int run(struct up *up, struct err *e)
 	r = prepare(up, e);
 
 	if (r == 0)
-		r = start_agent(up, e);
+		r = start(up, e);
 	if (r < 0)
 		return r;
-	log_info("homeport is up with %zu services", up->config.n_wishes);
+	log_info("homeport is up with %zu services and %zu doors%s", up->config.n_wishes,
+		 up->config.n_doors, up->alone ? "; no gateway is joined" : "");
 	warn_of_trust(&up->config);
 	loop_on_jump(up->loop, on_jump, up);
 	notify("READY=1");
@@ -325,6 +410,7 @@ static void up_done(struct up *up)
 {
 	timer_stop(&up->pulse);
 	control_free(up->control);
+	doors_free(up->doors);
 	agent_free(up->agent);
 	loop_free(up->loop);
 	tls_identity_free(up->identity);
@@ -356,7 +442,7 @@ static int up_run(const void *options, const struct option_args *args)
 
 const struct command command_up = {
 	.name = "up",
-	.summary = "run the services of the configuration",
+	.summary = "run the services and doors of the configuration",
 	.details = "Stays in the foreground and tells on stderr what happens. SIGHUP reads the "
 		   "configuration again: services that did not change keep their visitors, and a "
 		   "mistake leaves everything as it was. SIGTERM and Ctrl-C stop it and leave "

@@ -46,12 +46,14 @@ struct map {
 	struct map_handler handler;
 	void *arg;
 	char id[IGD_DESCRIPTION_MAX];
+	bool leave_leftovers;
 	struct ledger *ledger;	   /* owned */
 	struct announce *announce; /* owned */
 	struct list stations, doors, orphans;
 	size_t n_doors;
 	struct timer hint; /* somebody announced that a router of ours has restarted */
 	usec_t hinted_at;  /* when that was last looked into; 0: never */
+	char lack[sizeof(((struct err *)0)->text)]; /* why a place could not be used; "" */
 	struct defer reap; /* closed leases, doors without any, stations without any */
 	void (*on_stopped)(void *arg);
 	void *stopped_arg;
@@ -222,7 +224,7 @@ static bool has_orphans(const struct station *station)
 {
 	const struct ledger_entry *entry = NULL;
 
-	while ((entry = ledger_next(station->map->ledger, entry)))
+	while (!station->map->leave_leftovers && (entry = ledger_next(station->map->ledger, entry)))
 		if (belongs(station, entry) && !is_held(station->map, entry))
 			return true;
 	return false;
@@ -236,7 +238,7 @@ static void on_offer(void *arg)
 	struct map *map = station->map;
 
 	each_lease(map, station, lease_on_offer);
-	if (!station->swept && router_decided(station->router))
+	if (!station->swept && !map->leave_leftovers && router_decided(station->router))
 		sweep(station);
 	if (station->current)
 		map->handler.on_router(map->arg, station->family);
@@ -290,6 +292,7 @@ static struct station *station_new(struct map *map, uint8_t family, const struct
 	struct station *station = calloc(1, sizeof(*station));
 	struct err e = {0};
 
+	*map->lack = '\0';
 	if (!station)
 		return NULL;
 	station->map = map;
@@ -297,7 +300,7 @@ static struct station *station_new(struct map *map, uint8_t family, const struct
 	station->current = true;
 	if (router_new(map->loop, map->httpc, place, stagger, &router_handler, station,
 		       &station->router, &e) < 0) {
-		log_debug("%s: %s", place->ifname, e.text);
+		snprintf(map->lack, sizeof(map->lack), "%.400s", e.text);
 		free(station);
 		return NULL;
 	}
@@ -544,6 +547,8 @@ void map_door_info(const struct map_door *door, struct map_door_info *ret)
 	const struct router_offer *offer;
 
 	*ret = (struct map_door_info){.wish = &door->wish, .why = door->why, .took = door->took};
+	if (!h && !*ret->why)
+		ret->why = door->map->lack;
 	if (!h)
 		return;
 	ret->place = router_place(h->station->router);
@@ -622,6 +627,7 @@ int map_new(struct loop *loop, const struct map_setup *setup, const struct map_h
 	map->httpc = setup->httpc;
 	map->handler = *handler;
 	map->arg = arg;
+	map->leave_leftovers = setup->leave_leftovers;
 	snprintf(map->id, sizeof(map->id), "%s", setup->id);
 	list_init(&map->stations);
 	list_init(&map->doors);

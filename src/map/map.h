@@ -22,8 +22,9 @@ struct map;
 struct map_door;
 
 struct map_setup {
-	struct httpc *httpc; /* borrowed */
-	const char *state;   /* the state folder; NULL: nothing is remembered */
+	struct httpc *httpc;  /* borrowed */
+	const char *state;    /* the state folder; NULL: nothing is remembered */
+	bool leave_leftovers; /* what former processes left is given back by map_delete only */
 	const char *id; /* ours among the router's UPnP entries, at most IGD_DESCRIPTION_MAX - 1
 			      * ASCII characters; copied */
 };

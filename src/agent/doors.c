@@ -1,0 +1,431 @@
+#include "agent/doors.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/baseenc.h"
+#include "base/log.h"
+#include "net/httpc.h"
+#include "net/netstate.h"
+#include "net/udp.h"
+#include "uplink/watch.h"
+
+struct doors {
+	struct loop *loop;	     /* borrowed */
+	struct httpc *httpc;	     /* owned */
+	struct uplink_watch *uplink; /* owned; NULL: the router was named */
+	struct map *map;	     /* owned */
+	struct list keepers;	     /* owned: one for each door */
+	struct list watchers;	     /* borrowed */
+	bool stopping;
+};
+
+/* Who wants a door; the map's door leads to it. */
+struct keeper {
+	struct list node;
+	struct doors *doors;	       /* borrowed */
+	struct doors_watcher *watcher; /* borrowed; NULL: the configuration, or nobody any more */
+	struct map_door *door;	       /* the map's */
+	bool configured;
+	enum lease_state told; /* of the configuration's: as logged */
+	char why[LEASE_WHY_MAX];
+};
+
+/* ── what the map tells ── */
+
+static const char *external_text(char text[static IPADDR_TEXT_MAX],
+				 const struct map_door_info *info)
+{
+	if (info->external.family)
+		return ipaddr_format_port(text, &info->external);
+	snprintf(text, IPADDR_TEXT_MAX, "port %u", info->external.port);
+	return text;
+}
+
+/* The configuration's doors have nobody but the log. */
+static void log_door(struct keeper *keeper)
+{
+	char external[IPADDR_TEXT_MAX], span[USTIME_TEXT_MAX];
+	struct map_door_info info;
+	const char *protocol;
+
+	map_door_info(keeper->door, &info);
+	protocol = map_protocol_name(info.wish->protocol);
+	if (info.state != LEASE_OPEN && info.state != LEASE_REFUSED)
+		return;
+	if (info.state == keeper->told && strcmp(info.why, keeper->why) == 0)
+		return;
+	if (info.state == LEASE_OPEN && keeper->told != LEASE_OPEN)
+		log_info("door to %s port %u is open at %s (%s)", protocol,
+			 info.wish->internal_port, external_text(external, &info),
+			 map_method_title(info.grant.method));
+	else if (info.state == LEASE_REFUSED)
+		log_warning(
+			"door to %s port %u is not open: %s; asking again in %s", protocol,
+			info.wish->internal_port, *info.why ? info.why : "the router offers none",
+			ustime_format_span(span, info.retry_at - loop_now(keeper->doors->loop)));
+	keeper->told = info.state;
+	snprintf(keeper->why, sizeof(keeper->why), "%s", info.why);
+}
+
+static void tell(struct keeper *keeper, bool closed)
+{
+	if (keeper->watcher)
+		keeper->watcher->on_door(keeper->watcher->arg, keeper->door, closed);
+	else if (keeper->configured && !closed)
+		log_door(keeper);
+}
+
+static void on_door(void *arg, struct map_door *door)
+{
+	tell(map_door_arg(door), false);
+}
+
+static void on_closed(void *arg, struct map_door *door)
+{
+	struct keeper *keeper = map_door_arg(door);
+
+	list_remove(&keeper->node);
+	tell(keeper, true);
+	free(keeper);
+}
+
+static void on_router(void *arg, uint8_t family)
+{
+	struct doors_watcher *watcher, *tmp;
+	struct doors *doors = arg;
+
+	list_for_each_safe (watcher, tmp, &doors->watchers, node)
+		watcher->on_router(watcher->arg);
+}
+
+/* ── doors ── */
+
+static int keep(struct doors *doors, struct doors_watcher *watcher, const struct map_wish *wish,
+		struct err *e)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+	int r;
+
+	if (!keeper)
+		return err_set(e, ERR_NOMEM, "door");
+	keeper->doors = doors;
+	keeper->watcher = watcher;
+	keeper->configured = !watcher;
+	r = map_open(doors->map, wish, keeper, &keeper->door, e);
+	if (r < 0) {
+		free(keeper);
+		return r;
+	}
+	list_push(&doors->keepers, &keeper->node);
+	return 0;
+}
+
+static const struct map_wish *wish_of(const struct keeper *keeper)
+{
+	struct map_door_info info;
+
+	map_door_info(keeper->door, &info);
+	return info.wish;
+}
+
+static bool same_wish(const struct map_wish *a, const struct map_wish *b)
+{
+	return a->family == b->family && a->protocol == b->protocol &&
+	       a->internal_port == b->internal_port && a->external_port == b->external_port &&
+	       a->exactly == b->exactly && a->lifetime_s == b->lifetime_s;
+}
+
+static bool is_wished(const struct keeper *keeper, const struct map_wish *wishes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_wish(wish_of(keeper), &wishes[i]))
+			return true;
+	return false;
+}
+
+static bool is_kept(const struct doors *doors, const struct map_wish *wish)
+{
+	const struct keeper *keeper;
+
+	list_for_each (keeper, &doors->keepers, node)
+		if (keeper->configured && same_wish(wish_of(keeper), wish))
+			return true;
+	return false;
+}
+
+void doors_set_wishes(struct doors *doors, const struct map_wish *wishes, size_t n)
+{
+	struct keeper *keeper;
+	struct err e = {0};
+
+	list_for_each (keeper, &doors->keepers, node) {
+		if (keeper->configured && !is_wished(keeper, wishes, n)) {
+			keeper->configured = false;
+			map_close(keeper->door);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!is_kept(doors, &wishes[i]) && keep(doors, NULL, &wishes[i], &e) < 0)
+			log_warning("door to %s port %u: %s", map_protocol_name(wishes[i].protocol),
+				    wishes[i].internal_port, e.text);
+}
+
+bool doors_configured(const struct map_door *door)
+{
+	const struct keeper *keeper = map_door_arg(door);
+
+	return keeper->configured;
+}
+
+/* ── watchers ── */
+
+void doors_watch(struct doors *doors, struct doors_watcher *watcher)
+{
+	list_push(&doors->watchers, &watcher->node);
+}
+
+void doors_unwatch(struct doors *doors, struct doors_watcher *watcher)
+{
+	struct keeper *keeper;
+
+	if (!watcher->node.next)
+		return;
+	doors_close(doors, watcher);
+	list_for_each (keeper, &doors->keepers, node)
+		if (keeper->watcher == watcher)
+			keeper->watcher = NULL;
+	list_remove(&watcher->node);
+}
+
+int doors_open(struct doors *doors, struct doors_watcher *watcher, const struct map_wish *wish,
+	       struct err *e)
+{
+	return keep(doors, watcher, wish, e);
+}
+
+struct map_door *doors_next(const struct doors *doors, const struct doors_watcher *watcher,
+			    const struct map_door *after)
+{
+	struct map_door *door = map_next_door(doors->map, after);
+
+	while (door && ((struct keeper *)map_door_arg(door))->watcher != watcher)
+		door = map_next_door(doors->map, door);
+	return door;
+}
+
+void doors_close(struct doors *doors, const struct doors_watcher *watcher)
+{
+	struct map_door *door = NULL;
+
+	while ((door = doors_next(doors, watcher, door)))
+		map_close(door);
+}
+
+/* ── places ── */
+
+static void on_uplink(void *arg)
+{
+	struct doors *doors = arg;
+	const struct uplink_view *view = uplink_watch_view(doors->uplink);
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const struct uplink_place *at = uplink_place(view, family);
+		struct map_place place = {.ifindex = at->ifindex,
+					  .address = at->address,
+					  .prefix_len = at->prefix_len,
+					  .router = at->router};
+		bool usable = at->address.family && at->router.family == family;
+
+		memcpy(place.ifname, at->ifname, sizeof(place.ifname));
+		map_set_place(doors->map, family, usable ? &place : NULL);
+	}
+}
+
+/* The address the kernel would send from, when the router was named without one. */
+static int find_source(const struct ipaddr *router, struct ipaddr *ret, struct err *e)
+{
+	struct ipaddr to = *router;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	AUTO(closep) int fd = -1;
+	int r;
+
+	to.port = PCP_PORT;
+	r = udp_connect(&to, &fd, e);
+	if (r < 0)
+		return r;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return err_set_errno(e, ERR_FAILED, "own address");
+	ipaddr_from_sockaddr(ret, (struct sockaddr *)&ss);
+	ret->port = 0;
+	return 0;
+}
+
+/* Loopback is one network, whatever its addresses. */
+static bool has_address(const struct netstate_address *a, const struct ipaddr *wanted)
+{
+	return memcmp(a->address.bytes, wanted->bytes, sizeof(wanted->bytes)) == 0 ||
+	       (ipaddr_is_loopback(&a->address) && ipaddr_is_loopback(wanted));
+}
+
+static int find_interface(struct map_place *place, struct err *e)
+{
+	const struct netstate_link *link = NULL;
+	char text[IPADDR_TEXT_MAX];
+	struct netstate state;
+	int r = netstate_read(&state, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < state.n_addresses && !link; i++) {
+		const struct netstate_address *a = &state.addresses[i];
+
+		if (a->address.family != place->address.family || !has_address(a, &place->address))
+			continue;
+		link = netstate_find_link(&state, a->ifindex);
+		place->ifindex = a->ifindex;
+		place->prefix_len = a->prefix_len;
+	}
+	if (link)
+		memcpy(place->ifname, link->name, sizeof(place->ifname));
+	netstate_done(&state);
+	return link ? 0
+		    : err_set(e, ERR_FAILED, "%s is no address of this machine",
+			      ipaddr_format(text, &place->address));
+}
+
+static int set_named_place(struct doors *doors, const struct doors_setup *setup, struct err *e)
+{
+	struct map_place place = {.router = setup->router, .address = setup->source};
+	int r = place.address.family ? 0 : find_source(&place.router, &place.address, e);
+
+	if (r == 0)
+		r = find_interface(&place, e);
+	if (r == 0)
+		map_set_place(doors->map, place.address.family, &place);
+	return r;
+}
+
+/* ── life ── */
+
+/* How this machine's entries are known in the router's UPnP table, now and after a new start. */
+static void make_id(char text[static IGD_DESCRIPTION_MAX])
+{
+	char machine[128] = "homeport doors of ", hex[HEX_TEXT_LEN(4)];
+	uint8_t hash[EVP_MAX_MD_SIZE] = {0};
+	FILE *f = fopen("/etc/machine-id", "re");
+	size_t len = strlen(machine);
+
+	if (f) {
+		len += fread(machine + len, 1, sizeof(machine) - len, f);
+		fclose(f);
+	}
+	if (!EVP_Digest(machine, len, hash, NULL, EVP_sha256(), NULL))
+		memset(hash, 0, sizeof(hash));
+	hex_encode(hex, hash, 4);
+	snprintf(text, IGD_DESCRIPTION_MAX, "homeport-%s", hex);
+}
+
+static int start_uplink(struct doors *doors, const struct doors_setup *setup, struct err *e)
+{
+	struct uplink_settings settings = {0};
+	int r;
+
+	if (setup->router.family)
+		return set_named_place(doors, setup, e);
+	if (setup->interface &&
+	    !str_copy(settings.interface, sizeof(settings.interface), str_of(setup->interface)))
+		return err_set(e, ERR_INVALID, "%s: no name of an interface", setup->interface);
+	r = uplink_watch_new(doors->loop, &settings, on_uplink, doors, &doors->uplink, e);
+	if (r < 0)
+		return r;
+	if (*uplink_watch_view(doors->uplink)->missing)
+		return err_set(e, ERR_NOT_FOUND, "there is no interface %s", setup->interface);
+	on_uplink(doors);
+	return 0;
+}
+
+int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors **ret_doors,
+	      struct err *e)
+{
+	static const struct map_handler handler = {
+		.on_door = on_door, .on_closed = on_closed, .on_router = on_router};
+	struct doors *doors = calloc(1, sizeof(*doors));
+	char id[IGD_DESCRIPTION_MAX];
+	struct map_setup map = {
+		.state = setup->state, .leave_leftovers = setup->leave_leftovers, .id = id};
+	int r;
+
+	if (!doors)
+		return err_set(e, ERR_NOMEM, "doors");
+	make_id(id);
+	doors->loop = loop;
+	list_init(&doors->keepers);
+	list_init(&doors->watchers);
+	r = httpc_new(loop, &doors->httpc, e);
+	map.httpc = doors->httpc;
+	if (r == 0)
+		r = map_new(loop, &map, &handler, doors, &doors->map, e);
+	if (r == 0)
+		r = start_uplink(doors, setup, e);
+	if (r < 0) {
+		doors_free(doors);
+		return r;
+	}
+	*ret_doors = doors;
+	return 0;
+}
+
+void doors_free(struct doors *doors)
+{
+	struct keeper *keeper, *tmp;
+
+	if (!doors)
+		return;
+	uplink_watch_free(doors->uplink);
+	map_free(doors->map);
+	httpc_free(doors->httpc);
+	list_for_each_safe (keeper, tmp, &doors->keepers, node)
+		free(keeper);
+	free(doors);
+}
+
+void doors_stop(struct doors *doors, void (*on_stopped)(void *arg), void *arg)
+{
+	doors->stopping = true;
+	map_stop(doors->map, on_stopped, arg);
+}
+
+bool doors_stopping(const struct doors *doors)
+{
+	return doors->stopping;
+}
+
+void doors_wake(struct doors *doors)
+{
+	if (doors->uplink)
+		uplink_watch_look(doors->uplink);
+	map_wake(doors->map);
+}
+
+const char *doors_lack(const struct doors *doors, uint8_t family,
+		       char text[static UPLINK_WORDS_MAX])
+{
+	if (doors->uplink)
+		return uplink_lack(text, uplink_watch_view(doors->uplink), family);
+	*text = '\0';
+	return text;
+}
+
+struct loop *doors_loop(const struct doors *doors)
+{
+	return doors->loop;
+}
+
+struct map *doors_map(const struct doors *doors)
+{
+	return doors->map;
+}
