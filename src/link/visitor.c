@@ -313,11 +313,13 @@ static unsigned fresh_rtt_us(struct carrier *c)
 	return c->rtt_us;
 }
 
-/* A stream whose window is used up in less than this is held back by it. A flow's bytes cannot
- * wait: what its window has no room for is lost, also while this process waits for its turn. */
+/* A stream whose window is used up in less than this is held back by it: in two round trips while
+ * all goes well, and a lost packet holds up the whole carrier for one or two more. A flow's bytes
+ * cannot wait: what its window has no room for is lost, also while this process waits for its
+ * turn. */
 static usec_t window_grow_within(struct link_visitor *v)
 {
-	usec_t trips = 2 * (usec_t)MAX(fresh_rtt_us(v->carrier), 1000u);
+	usec_t trips = 4 * (usec_t)MAX(fresh_rtt_us(v->carrier), 1000u);
 
 	return v->udp ? MAX(trips, WINDOW_GROW_UDP) : trips;
 }
