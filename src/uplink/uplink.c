@@ -503,7 +503,7 @@ static void nearest_words(char text[static UPLINK_WORDS_MAX], const struct uplin
 	char address[IPADDR_TEXT_MAX], words[UPLINK_WORDS_MAX];
 	const char *more = remedy(nearest->verdict);
 
-	snprintf(text, UPLINK_WORDS_MAX, "the best there is is %.45s: %.120s%s%s",
+	snprintf(text, UPLINK_WORDS_MAX, "closest is %.45s: %.120s%s%s",
 		 ipaddr_format(address, &nearest->net.address), uplink_words(words, nearest),
 		 more ? "; " : "", more ? more : "");
 }

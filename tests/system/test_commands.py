@@ -43,7 +43,7 @@ def test_a_missing_file_is_told(lone):
     assert "/nowhere.conf" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["share"], ["join"], ["up"], ["status"], ["config"]])
+@pytest.mark.parametrize("words", [["share"], ["join"], ["up"], ["status"], ["ip"], ["config"]])
 def test_help_has_an_example(lone, words):
     done = lone.command(*words, "--help")
     assert f"homeport {words[0]}" in done.stdout
