@@ -28,7 +28,7 @@ struct igd_call {
 
 static void set_text(struct igd_answer *answer, const char *text)
 {
-	snprintf(answer->text, sizeof(answer->text), "%s", text);
+	snprintf(answer->text, sizeof(answer->text), "%.*s", IGD_TEXT_MAX - 1, text);
 }
 
 /* The body of an answer, whatever its status. */

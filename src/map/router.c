@@ -54,7 +54,7 @@ static void set_offer(struct router *router, enum map_method method, enum router
 	if (offer->state != state) /* else it was a check, long after the probe */
 		offer->took = loop_now(router->loop) - router->probed_at;
 	offer->state = state;
-	snprintf(offer->text, sizeof(offer->text), "%s", text);
+	snprintf(offer->text, sizeof(offer->text), "%.*s", ROUTER_TEXT_MAX - 1, text);
 	defer_call(&router->tell);
 }
 
