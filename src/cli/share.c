@@ -266,6 +266,7 @@ static int make_loop(struct share *share, struct err *e)
 	int r;
 
 	fdlimit_raise();
+	signal(SIGPIPE, SIG_IGN); /* who reads our lines may leave; visitors are served on */
 	r = loop_new(&share->loop, e);
 	for (size_t i = 0; i < ARRAY_LEN(signals) && r == 0; i++)
 		r = loop_on_signal(share->loop, signals[i], on_terminate, share, e);

@@ -312,6 +312,7 @@ static int handle_signals(struct up *up, struct err *e)
 		r = loop_on_signal(up->loop, SIGTERM, on_terminate, up, e);
 	if (r == 0)
 		r = loop_on_signal(up->loop, SIGINT, on_terminate, up, e);
+	signal(SIGPIPE, SIG_IGN); /* who reads the log may leave */
 	return r;
 }
 

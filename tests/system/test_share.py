@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import socketserver
+import subprocess
 import threading
 import time
 
@@ -57,6 +58,26 @@ def test_a_folder(gateway, agent, site):
     share.wait_line(r"^\d\d:\d\d:\d\d  127\.0\.0\.9  GET /  200  ")
     share.stop()
     assert gone(gateway, HELLO)
+
+
+@pytest.mark.parametrize("what", ["share", "up"])
+def test_who_reads_the_output_leaves(gateway, agent, site, what):
+    """`homeport share . | head -1`: the folder is served on."""
+    agent.config.write_text(f"[service hello]\nto = {site}\nname = {HELLO}\n")
+    argv = agent.argv(*(["up"] if what == "up" else ["share", site, "--name", HELLO]))
+    with subprocess.Popen(argv, env=agent.home.env, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            process.stdout.readline()
+            process.stdout.close()
+            for _ in range(3):  # each is a line that nobody reads
+                wait_until(lambda: visit(gateway.http, HELLO).status == 200, "the page")
+            process.send_signal(signal.SIGHUP if what == "up" else 0)  # up tells of that
+            assert visit(gateway.http, HELLO).status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
