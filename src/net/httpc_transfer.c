@@ -435,8 +435,11 @@ static void note_status(struct httpc_call *call)
 void httpc_transfer_over(struct httpc_call *call, CURLcode result)
 {
 	call->under_way = false;
+	note_status(call);
 	if (result != CURLE_OK)
 		explain_failure(call, result);
+	else if (call->answer.status < 200) /* 101, which nobody asked for, or 20 */
+		httpc_call_fail(call, ERR_INVALID, "an answer without a good status");
 }
 
 void httpc_transfer_stop(struct httpc_call *call)

@@ -155,6 +155,7 @@ struct server {
 	const char *greeting; /* before any request; NULL: none */
 	const char *answer;   /* NULL: none */
 	enum then then;
+	bool hangs_up; /* at the first bytes */
 
 	int n_visits, n_requests, n_gone;
 	struct visit visits[VISITS_MAX];
@@ -206,7 +207,9 @@ static inline void visit_on_ready(void *arg, unsigned events)
 	struct visit *v = arg;
 
 	peer_run(&v->peer);
-	if (buf_len(&v->peer.got) > 0)
+	if (v->server->hangs_up && buf_len(&v->peer.got) > 0)
+		peer_reset(&v->peer);
+	else if (buf_len(&v->peer.got) > 0)
 		visit_take(v);
 	if (v->answered && v->server->answer && buf_len(&v->peer.to_send) == 0) {
 		if (v->server->then == CLOSES)

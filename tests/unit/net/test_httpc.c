@@ -208,6 +208,17 @@ static void test_environment(void **state)
 	rmdir(home);
 }
 
+static char *filled(const char *before, char c, size_t n, const char *behind)
+{
+	size_t len = strlen(before);
+	char *text = malloc(len + n + strlen(behind) + 1);
+
+	memcpy(text, before, len);
+	memset(text + len, c, n);
+	strcpy(text + len + n, behind);
+	return text;
+}
+
 /* ── what comes back ── */
 
 /* One answer, and how it ends the call. */
@@ -302,6 +313,10 @@ static void test_bad_answers(void **state)
 		 200, CLOSES},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ERR_RESET, 200,
 		 STAYS},
+		{"HTTP/1.1 101 Other\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", ERR_RESET, 101,
+		 CLOSES},
+		{"HTTP/1.1 20 OK\r\n\r\n", ERR_INVALID, 0, CLOSES},
+		{"HTTP/2 20 OK\r\n\r\n", ERR_INVALID, 20, CLOSES},
 		{"good 192.0.2.1\r\n", ERR_INVALID, 0, CLOSES},
 		{"\x16\x03\x01 TLS perhaps", ERR_INVALID, 0, CLOSES},
 		{"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", ERR_INVALID, 200, STAYS},
@@ -316,6 +331,37 @@ static void test_bad_answers(void **state)
 		assert_int_equal(got.answer.status, rows[i].status);
 		got_done(&got);
 	}
+}
+
+/* Both ways the connection breaks at once; whatever is still read, the call ends. */
+static void test_reset_behind_the_answer(void **state)
+{
+	char *body = filled("HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", 'x', 60000, "");
+	struct got got;
+
+	for (int i = 0; i < 20; i++) {
+		answered(*state, &got, body, RESETS);
+		assert_true(got.answer.r == 0 || got.answer.r == -ERR_RESET);
+		got_done(&got);
+	}
+	free(body);
+}
+
+static void test_reset_while_sending(void **state)
+{
+	struct world *w = *state;
+	char url[URL_TEXT_MAX], *body = filled("", 'x', HTTPC_REQUEST_MAX, "");
+	struct server s;
+	struct got got;
+
+	server_open(&s, w, NULL, STAYS);
+	s.hangs_up = true;
+	ask(&got, w,
+	    &(struct httpc_request){.url = server_url(url, &s, "/"), .body = str_of(body)});
+	assert_bad(&got, ERR_RESET, "http://127.0.0.1:");
+	got_done(&got);
+	server_close(&s);
+	free(body);
 }
 
 static void test_redirect_is_an_answer(void **state)
@@ -337,17 +383,6 @@ static void test_redirect_is_an_answer(void **state)
 	assert_int_equal(s.n_requests, 1);
 	got_done(&got);
 	server_close(&s);
-}
-
-static char *filled(const char *before, char c, size_t n, const char *behind)
-{
-	size_t len = strlen(before);
-	char *text = malloc(len + n + strlen(behind) + 1);
-
-	memcpy(text, before, len);
-	memset(text + len, c, n);
-	strcpy(text + len + n, behind);
-	return text;
 }
 
 static void test_body_limit(void **state)
@@ -1388,6 +1423,8 @@ int main(void)
 		T(test_framing),
 		T(test_trailers_are_no_headers),
 		T(test_bad_answers),
+		T(test_reset_behind_the_answer),
+		T(test_reset_while_sending),
 		T(test_redirect_is_an_answer),
 		T(test_body_limit),
 		T(test_head_limit),

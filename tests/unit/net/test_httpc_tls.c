@@ -110,6 +110,7 @@ struct tls_server {
 	int listener;
 	struct ipaddr at;
 	pthread_t thread;
+	bool hangs_up;	/* behind the handshake */
 	int n_requests; /* once it is closed */
 };
 
@@ -119,7 +120,7 @@ static void serve(struct tls_server *s, SSL *ssl)
 	char request[4096] = "";
 	int len = 0, n;
 
-	if (SSL_accept(ssl) <= 0)
+	if (SSL_accept(ssl) <= 0 || s->hangs_up)
 		return;
 	while (!strstr(request, "\r\n\r\n")) {
 		n = SSL_read(ssl, request + len, (int)sizeof(request) - 1 - len);
@@ -290,6 +291,29 @@ static void test_old_tls(void **state)
 	assert_int_equal(s.n_requests, 0);
 }
 
+/* Nothing of it is a signal, which would end the agent. */
+static void test_hanging_up(void **state)
+{
+	char *body = calloc(1, HTTPC_REQUEST_MAX), url[URL_TEXT_MAX];
+	struct tls_server s;
+	struct got got;
+
+	tls_server_open(&s, "provider.example", -DAY, DAY);
+	s.hangs_up = true;
+	snprintf(url, sizeof(url), "https://provider.example:%u/", s.at.port);
+	for (int i = 0; i < 3; i++) {
+		ask(&got, *state,
+		    &(struct httpc_request){.url = url,
+					    .peer = &s.at,
+					    .ca_file = folder.ours.file,
+					    .body = {body, HTTPC_REQUEST_MAX}});
+		assert_bad(&got, ERR_RESET, "https://provider.example:");
+		got_done(&got);
+	}
+	tls_server_close(&s);
+	free(body);
+}
+
 static void test_plain_and_tls_mixed_up(void **state)
 {
 	struct world *w = *state;
@@ -352,6 +376,7 @@ int main(void)
 		T(test_denied),
 		T(test_bad_ca_file),
 		T(test_old_tls),
+		T(test_hanging_up),
 		T(test_plain_and_tls_mixed_up),
 		T(test_system_certificates),
 	};
