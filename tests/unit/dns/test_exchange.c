@@ -1,0 +1,353 @@
+/* DNS UPDATE against a real name server: knotd on the loopback interface, in a folder of the test's. */
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "dns/exchange.h"
+#include "dns/rfc2136.h"
+
+#define KNOTD	"/usr/sbin/knotd"
+#define SECRET	"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+#define SECRET2 "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhl"
+
+static long clock_skew_s;
+
+/* What signs reads the clock here; only so can a test have a wrong one. */
+int gettimeofday(struct timeval *restrict tv, void *restrict tz)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	tv->tv_sec = now.tv_sec + clock_skew_s;
+	tv->tv_usec = now.tv_nsec / 1000;
+	return 0;
+}
+
+struct bench {
+	struct loop *loop;
+	struct timer patience; /* while it starts */
+	struct sock_addr server;
+	char folder[64];
+	pid_t knotd;
+
+	/* of the update under way */
+	const struct dns_key *key;
+	struct dns_update_sent sent;
+	struct dns_reply reply;
+	int r;
+	bool reached;
+};
+
+/* ── the server ── */
+
+static void write_file(const struct bench *b, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", b->folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(a);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void start_knotd(struct bench *b)
+{
+	char config[2048], path[128];
+
+	snprintf(config, sizeof(config),
+		 "server:\n  listen: 127.0.0.1@%u\n  rundir: %s\n  tcp-workers: 1\n  udp-workers: "
+		 "1\n"
+		 "  background-workers: 1\n"
+		 "database:\n  storage: %s\n"
+		 "key:\n"
+		 "  - id: homeport\n    algorithm: hmac-sha256\n    secret: " SECRET "\n"
+		 "  - id: sha512\n    algorithm: hmac-sha512\n    secret: " SECRET "\n"
+		 "acl:\n"
+		 "  - id: update\n    key: [homeport, sha512]\n    action: update\n"
+		 "    update-type: [A, AAAA, TXT]\n    update-owner: zone\n    update-owner-match: "
+		 "sub\n"
+		 "zone:\n  - domain: home.example.org\n    file: %s/zone\n    acl: update\n"
+		 "    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: changes\n",
+		 b->server.ip.port, b->folder, b->folder, b->folder);
+	write_file(b, "knot.conf", config);
+	write_file(b, "zone",
+		   "home.example.org. 60 SOA ns.home.example.org. admin.home.example.org. 1 3600 "
+		   "600 86400 60\n"
+		   "home.example.org. 60 NS ns.home.example.org.\n"
+		   "ns.home.example.org. 60 A 127.0.0.1\n");
+	snprintf(path, sizeof(path), "%s/knot.conf", b->folder);
+	b->knotd = fork();
+	assert_true(b->knotd >= 0);
+	if (b->knotd == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 1);
+		dup2(null, 2);
+		execl(KNOTD, KNOTD, "-c", path, (char *)NULL);
+		_exit(127);
+	}
+}
+
+/* ── one update ── */
+
+static bool on_answer(void *arg, int r, struct str message, bool sent, const struct err *e)
+{
+	struct bench *b = arg;
+
+	b->r = r;
+	b->reached = sent;
+	if (r == 0)
+		b->r = dns_update_decode(&b->sent, b->key, message,
+					 (int64_t)time(NULL) + clock_skew_s, &b->reply, NULL);
+	loop_stop(b->loop);
+	return true;
+}
+
+static int update(struct bench *b, const char *zone, const struct dns_change *changes, size_t n,
+		  const struct dns_key *key)
+{
+	AUTO(buf_donep) struct buf wire = {0};
+	struct dns_exchange *x;
+	struct err e = {0};
+
+	b->key = key;
+	if (dns_update_encode(zone, changes, n, key, 77, &wire, &b->sent, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(
+		dns_exchange_start(b->loop, &b->server, buf_str(&wire), on_answer, b, &x, &e), 0);
+	loop_run(b->loop);
+	return b->r;
+}
+
+static struct dns_change change(const char *host, const char *address)
+{
+	struct dns_change c = {.host = host, .ttl_s = 60};
+
+	assert_int_equal(ipaddr_parse(str_of(address), &c.address), 0);
+	return c;
+}
+
+static const struct dns_key key = {.name = "homeport", .secret = SECRET};
+
+static void wake(void *arg)
+{
+	loop_stop(((struct bench *)arg)->loop);
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	struct dns_change c = change("start.home.example.org", "192.0.2.1");
+	struct err e = {0};
+
+	assert_int_equal(loop_new(&b->loop, &e), 0);
+	timer_init(&b->patience, b->loop, wake, b);
+	strcpy(b->folder, "/tmp/homeport-knot-XXXXXX");
+	assert_non_null(mkdtemp(b->folder));
+	b->server.ip = (struct ipaddr){.family = 4, .bytes = {127, 0, 0, 1}, .port = free_port()};
+	start_knotd(b);
+	for (int i = 0; update(b, "home.example.org", &c, 1, &key) < 0; i++) {
+		if (i == 300)
+			fail_msg("knotd does not answer");
+		timer_start(&b->patience, 100 * USEC_PER_MS);
+		loop_run(b->loop);
+	}
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	char command[96];
+
+	kill(b->knotd, SIGTERM);
+	waitpid(b->knotd, NULL, 0);
+	loop_free(b->loop);
+	snprintf(command, sizeof(command), "%s", b->folder);
+	if (fork() == 0)
+		execl("/bin/rm", "rm", "-rf", command, (char *)NULL);
+	wait(NULL);
+	free(b);
+	return 0;
+}
+
+/* What the server says of a name, through its own tool. */
+static void check_record(const struct bench *b, const char *host, const char *type,
+			 const char *expected)
+{
+	char port[8], out[256] = "";
+	int fds[2];
+	pid_t pid;
+	ssize_t n;
+
+	snprintf(port, sizeof(port), "%u", b->server.ip.port);
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], 1);
+		execl("/usr/bin/kdig", "kdig", "+short", "+tcp", "@127.0.0.1", "-p", port, host,
+		      type, (char *)NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	n = read(fds[0], out, sizeof(out) - 1);
+	close(fds[0]);
+	waitpid(pid, NULL, 0);
+	assert_true(n >= 0);
+	if (strcmp(out, expected) != 0)
+		fail_msg("%s %s: \"%s\", not \"%s\"", host, type, out, expected);
+}
+
+static void expect(struct bench *b, int r, enum dns_verdict verdict)
+{
+	if (r != 0 || b->reply.verdict != verdict)
+		fail_msg("%d, %s \"%s\", not %s", r, dns_verdict_word(b->reply.verdict),
+			 b->reply.text, dns_verdict_word(verdict));
+}
+
+static void test_both_families_and_text(void **state)
+{
+	struct bench *b = *state;
+	struct dns_change changes[3] = {
+		change("a.home.example.org", "192.0.2.7"),
+		change("a.home.example.org", "2001:db8::7"),
+		{.host = "_acme-challenge.a.home.example.org", .txt = "t0ken", .ttl_s = 5}};
+
+	expect(b, update(b, "home.example.org", changes, 3, &key), DNS_GOOD);
+	check_record(b, "a.home.example.org", "A", "192.0.2.7\n");
+	check_record(b, "a.home.example.org", "AAAA", "2001:db8::7\n");
+	check_record(b, "_acme-challenge.a.home.example.org", "TXT", "\"t0ken\"\n");
+
+	changes[0] = change("a.home.example.org", "192.0.2.8");
+	changes[1].remove = changes[2].remove = true;
+	expect(b, update(b, "home.example.org", changes, 3, &key), DNS_GOOD);
+	check_record(b, "a.home.example.org", "A", "192.0.2.8\n");
+	check_record(b, "a.home.example.org", "AAAA", "");
+	check_record(b, "_acme-challenge.a.home.example.org", "TXT", "");
+}
+
+static void test_another_algorithm(void **state)
+{
+	struct dns_key other = {.name = "sha512", .algorithm = "hmac-sha512", .secret = SECRET};
+	struct dns_change c = change("b.home.example.org", "192.0.2.7");
+	struct bench *b = *state;
+
+	expect(b, update(b, "home.example.org", &c, 1, &other), DNS_GOOD);
+}
+
+/* As far as Knot tells them apart: a key it does not know and a name that is not allowed are one. */
+static void test_refusals(void **state)
+{
+	struct dns_key unknown = {.name = "nobody", .secret = SECRET};
+	struct dns_key wrong = {.name = "homeport", .secret = SECRET2};
+	struct dns_change c = change("c.home.example.org", "192.0.2.7");
+	struct dns_change apex = change("home.example.org", "192.0.2.7");
+	struct dns_change outside = change("c.example.net", "192.0.2.7");
+	struct bench *b = *state;
+
+	expect(b, update(b, "home.example.org", &c, 1, &unknown), DNS_BADKEY);
+	expect(b, update(b, "home.example.org", &c, 1, &wrong), DNS_BADSIG);
+	expect(b, update(b, "home.example.org", &apex, 1, &key), DNS_BADKEY);
+	expect(b, update(b, "home.example.org", &outside, 1, &key), DNS_BADKEY);
+	check_record(b, "c.home.example.org", "A", "");
+	check_record(b, "home.example.org", "A", "");
+}
+
+static void test_a_zone_that_is_not_there(void **state)
+{
+	struct dns_change c = change("c.example.net", "192.0.2.7");
+	struct bench *b = *state;
+	int r = update(b, "example.net", &c, 1, &key);
+
+	assert_int_equal(r, 0);
+	assert_int_equal(dns_verdict_class(b->reply.verdict), DNS_CLASS_PARK);
+}
+
+static void test_a_wrong_clock(void **state)
+{
+	struct dns_change c = change("d.home.example.org", "192.0.2.7");
+	struct bench *b = *state;
+	int r;
+
+	clock_skew_s = -4000;
+	r = update(b, "home.example.org", &c, 1, &key);
+	clock_skew_s = 0;
+	expect(b, r, DNS_TIME);
+	assert_non_null(strstr(b->reply.text, "s behind the server's"));
+	check_record(b, "d.home.example.org", "A", "");
+}
+
+static void test_five_hundred_names_within_a_second(void **state)
+{
+	static struct dns_change changes[500];
+	static char hosts[500][40];
+	struct bench *b = *state;
+	usec_t before, took;
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(hosts[i], sizeof(hosts[i]), "host%03d.home.example.org", i);
+		changes[i] = change(hosts[i], "192.0.2.50");
+	}
+	before = ustime_boot();
+	expect(b, update(b, "home.example.org", changes, 500, &key), DNS_GOOD);
+	took = ustime_boot() - before;
+	print_message("500 names: %llu ms\n", (unsigned long long)(took / USEC_PER_MS));
+	check_record(b, "host499.home.example.org", "A", "192.0.2.50\n");
+	assert_true(took < USEC_PER_S);
+}
+
+static void test_nobody_there(void **state)
+{
+	struct dns_change c = change("e.home.example.org", "192.0.2.7");
+	struct bench *b = *state;
+	uint16_t port = b->server.ip.port;
+
+	b->server.ip.port = free_port();
+	assert_int_equal(update(b, "home.example.org", &c, 1, &key), -ERR_REFUSED);
+	assert_false(b->reached); /* it cannot have arrived */
+	b->server.ip.port = port;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_families_and_text),
+		cmocka_unit_test(test_another_algorithm),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_a_zone_that_is_not_there),
+		cmocka_unit_test(test_a_wrong_clock),
+		cmocka_unit_test(test_five_hundred_names_within_a_second),
+		cmocka_unit_test(test_nobody_there),
+	};
+
+	if (access(KNOTD, X_OK) != 0) {
+		puts("1..0 # SKIP no " KNOTD " (Debian: apt-get install knot)");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
