@@ -62,7 +62,8 @@ class Bench:
         self.tools = work.Tools(stage, options.build, options.seconds)
         self.results, self.load = Results(), os.getloadavg()[0]
         self.services = Services(Place(stage, "services"), options.build)
-        self.ways, self.absent = begin([Direct, *PEERS, Homeport], self._loopback, self.services,
+        peers = [peer for peer in PEERS if peer.name in options.beside]
+        self.ways, self.absent = begin([Direct, *peers, Homeport], self._loopback, self.services,
                                        options.build)
         self.direct, self.homeport = self.ways[0], self.ways[-1]
         self.line, self.line_ways = None, []
@@ -83,7 +84,8 @@ class Bench:
             return
         services = LineServices(self.line.place("line"), self.options.build)
         self.line_ways, absent = begin(
-            [Direct, Ssh, HAProxy, OneCarrier, Homeport],
+            [Direct, *(peer for peer in (Ssh, HAProxy) if peer.name in self.options.beside),
+             OneCarrier, Homeport],
             lambda label: self.line.place(f"line-{label}"), services, self.options.build)
         self.absent += [f"{text} (on the line)" for text in absent]
 
@@ -217,6 +219,9 @@ def read_options():
     parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement")
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART",
                         help=f"only this part (may be repeated): {', '.join(PARTS)}")
+    parser.add_argument("--beside", action="append", choices=[peer.name for peer in PEERS],
+                        metavar="PEER", help="only beside this peer (may be repeated): "
+                        + ", ".join(peer.name for peer in PEERS))
     parser.add_argument("--visitors", type=int, default=1000, help="idle ones")
     parser.add_argument("--agents", type=int, default=2000, help="idle ones")
     parser.add_argument("--quick", action="store_true",
@@ -225,13 +230,14 @@ def read_options():
     parser.add_argument("--hold", action="store_true",
                         help="only start everything and wait, for a profiler")
     options = parser.parse_args()
-    if options.write and (options.only or options.quick):
-        parser.error("--write is for all parts and full rounds")
+    if options.write and (options.only or options.beside or options.quick):
+        parser.error("--write is for all parts, all peers and full rounds")
     if options.quick:
         options.rounds, options.seconds, options.visitors, options.agents = 1, 0.5, 100, 100
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be positive")
     options.only = options.only or PARTS
+    options.beside = options.beside or [peer.name for peer in PEERS]
     options.build = options.build.resolve()
     return options
 

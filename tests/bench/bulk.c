@@ -304,13 +304,14 @@ static void pings(int fd, uint64_t end)
 static void beside(char way, const char *at, double seconds, double settle)
 {
 	uint64_t begin = after(settle), end = after(settle + seconds);
-	int fd = connect_to(at, PING);
 	struct visit bulk;
 	struct sight sight;
+	int fd;
 
-	ping_us(fd); /* it is through */
 	visits_start(&bulk, 1, way, at, end);
 	sleep_until(begin);
+	fd = connect_to(at, PING); /* a visitor who comes while the line is full */
+	ping_us(fd);
 	pings(fd, end);
 	close(fd);
 	sight = visits_join(&bulk, 1);
