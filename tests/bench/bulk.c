@@ -105,6 +105,8 @@ static struct sight receive(int fd, uint64_t end)
 /* Until the other side is gone, or until `end` (0: never). */
 static void send_all(int fd, uint64_t end)
 {
+	memset(chunk, 'x',
+	       CHUNK); /* memory of its own, as data has: not the kernel's page of zeros */
 	while (!end || now_ns() < end)
 		if (send(fd, chunk, CHUNK, MSG_NOSIGNAL) < 0)
 			return;

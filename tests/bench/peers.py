@@ -27,7 +27,8 @@ class Peer:
         self.place, self.services, self.build = place, services, build
         self.stage, self.address = place.home.stage, place.public.address
         self.folder, self.label = place.folder, place.folder.name
-        self.link, self.link_web, self.bulk, self.web = free_ports(4)
+        with place.public.inside():
+            self.link, self.link_web, self.bulk, self.web = free_ports(4, self.address)
         if not services.web:
             self.link_web = self.web = None
         self.start()

@@ -105,18 +105,18 @@ def find(program, *first):
 
 # ---- ports
 
-def free_ports(n):
+def free_ports(n, address="127.0.0.1"):
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
+        sockets = [stack.enter_context(socket.create_server((address, 0))) for _ in range(n)]
         return [s.getsockname()[1] for s in sockets]
 
 
-def free_range(n):
+def free_range(n, address="127.0.0.1"):
     """n ports in a row that nobody has, below those the kernel gives to outgoing connections."""
     for first in range(20000, 32000 - n, n):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + n):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                stack.enter_context(socket.create_server((address, port)))
             return first
     raise Failed(f"no {n} free ports in a row")
 

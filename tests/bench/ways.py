@@ -92,8 +92,9 @@ class Homeport:
     def __init__(self, place, services, build):
         self.place, self.build = place, build
         stage, self.address = place.home.stage, place.public.address
-        self.https, self.http = free_ports(2)
-        self.bulk = free_range(3)
+        with place.public.inside():
+            self.https, self.http = free_ports(2, self.address)
+            self.bulk = free_range(3, self.address)
         self.web = self.bulk + 1 if services.web else None
         self.udp = self.bulk + 2 if services.udp else None
         self.config = place.folder / "gateway.conf"
