@@ -47,17 +47,16 @@ struct httpc_header {
 /* All of it is borrowed until httpc_start returns. What is not set has its default. */
 struct httpc_request {
 	const char *method; /* a token; NULL: GET without a body, POST with one */
-	const char
-		*url; /* http:// or https://, with a host name or address, without user and zone */
-	/* Besides Host, Content-Length, Accept and User-Agent, which may be given too. There is a
-	 * Content-Type only if it is given here. */
+	/* http:// or https://, a host name or address, without a user or zone. */
+	const char *url;
+	/* Besides Host, Accept, User-Agent and Connection, which are sent unless they are given here,
+	 * and Content-Length, which may not be. There is a Content-Type only if it is given. */
 	const struct httpc_header *headers;
 	size_t n_headers;
 	struct str body;
 	const char *user, *password; /* basic authentication (RFC 7617); user NULL: none */
 
-	const struct ipaddr
-		*source; /* send from this address (port 0: any); NULL: kernel's choice */
+	const struct ipaddr *source; /* send from it (port 0: any); NULL: kernel's choice */
 	/* Connect to exactly this address and port (0: the URL's), whatever host the URL names, which
 	 * is not looked up. With source, of its family. A link-local IPv6 one needs its scope. */
 	const struct ipaddr *peer;
@@ -66,8 +65,9 @@ struct httpc_request {
 
 	const char *ca_file; /* PEM: who may sign the server's certificate; NULL: as the system */
 	bool https_only;     /* refuse another URL */
-	bool keep;	     /* over a connection kept by an earlier one, and keep it: ignored where
-				   source, peer, family or interface_name is set */
+	/* Over a connection that an earlier one kept (10 s at most), and keep it. Ignored where source,
+	 * peer, family or interface_name is set. */
+	bool keep;
 	usec_t connect_timeout; /* lookup, TCP and TLS together */
 	usec_t timeout;		/* all of it */
 	size_t body_max;	/* longer: -ERR_LIMIT */
@@ -80,7 +80,7 @@ struct httpc_answer {
 	 * 0		   an answer came, whole
 	 * -ERR_TIMEOUT	   connect_timeout or timeout is over
 	 * -ERR_REFUSED	   nobody listens there
-	 * -ERR_NOT_FOUND  the host's name has no address, or no name server answered
+	 * -ERR_NOT_FOUND  the host has no address (of that family), or no name server answered
 	 * -ERR_DENIED	   the certificate is not good for that host
 	 * -ERR_LIMIT	   head_max or body_max
 	 * -ERR_RESET	   the connection broke in the middle of it, or the answer ended early
