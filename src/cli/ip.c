@@ -5,17 +5,21 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/router_look.h"
+#include "map/door.h"
 #include "uplink/uplink.h"
 
 struct ip_options {
 	struct common common;
 	const char *interface;
-	bool json;
+	bool no_router, json;
 };
 
 static const struct option_row ip_rows[] = {
 	{"interface", 'i', OPTION_TEXT, offsetof(struct ip_options, interface), .arg = "NAME",
 	 .help = "choose among the addresses of this interface only, even if it is a tunnel"},
+	{"no-router", 0, OPTION_FLAG, offsetof(struct ip_options, no_router),
+	 .help = "do not ask the router what the world sees (it may take 3 s to stay silent)"},
 	{"json", 0, OPTION_FLAG, offsetof(struct ip_options, json),
 	 .help = "print JSON, for programs"},
 };
@@ -82,7 +86,53 @@ static const char *reached(const struct uplink_place *place)
 	}
 }
 
-static void print_place(const struct uplink_view *view, uint8_t family)
+/* The offers of the router of that family; NULL: it was not asked, or there is none. */
+static const json_t *offers_of(const json_t *routers, uint8_t family)
+{
+	const json_t *router;
+	size_t i;
+
+	json_array_foreach(routers, i, router)
+	{
+		if (json_number(router, "family") == family)
+			return json_object_get(router, "offers");
+	}
+	return NULL;
+}
+
+static const char *title_of(const json_t *offer)
+{
+	return map_method_title(map_method_parse(json_text(offer, "method")));
+}
+
+/* What it says over each protocol; what it does not say is no line. */
+static void print_outside(const json_t *routers)
+{
+	const json_t *offers = offers_of(routers, 4), *offer;
+	bool told = false;
+	size_t i;
+
+	if (!offers)
+		return;
+	json_array_foreach(offers, i, offer)
+	{
+		const char *external = json_text(offer, "external");
+		struct ipaddr address = {0};
+
+		if (!json_object_get(offer, "external"))
+			continue;
+		told = true;
+		if (ipaddr_parse(str_of(external), &address) < 0)
+			printf("      the router says that it has no public address outside (%s)\n", title_of(offer));
+		else
+			printf("      the router says that outside it is %s (%s): %s\n", external,
+			       title_of(offer), ipclass_words(ipclass_of(&address)));
+	}
+	if (!told)
+		printf("      the router does not say what its address outside is\n");
+}
+
+static void print_place(const struct uplink_view *view, const json_t *routers, uint8_t family)
 {
 	const struct uplink_place *place = uplink_place(view, family);
 	char address[IPADDR_TEXT_MAX], router[ROUTER_TEXT_MAX], name[LOG_TEXT_MAX],
@@ -97,18 +147,20 @@ static void print_place(const struct uplink_view *view, uint8_t family)
 	       log_text(name, str_of(place->ifname)), *router ? "router " : "without a router",
 	       router);
 	printf("      %s\n", reached(place));
+	if (family == 4)
+		print_outside(routers);
 	if (place->verdict == UPLINK_PRIVATE && is_virtual(place))
 		printf("      %s is virtual (%s): in a container, that router is the machine the "
 		       "container runs on\n",
 		       name, place->kind);
 }
 
-static void print_view(const struct uplink_view *view)
+static void print_view(const struct uplink_view *view, const json_t *routers)
 {
 	print_addresses(view);
 	putchar('\n');
-	print_place(view, 4);
-	print_place(view, 6);
+	print_place(view, routers, 4);
+	print_place(view, routers, 6);
 	if (view->incomplete)
 		printf("\nThis machine has more addresses or routes than were looked at.\n");
 }
@@ -179,19 +231,20 @@ static json_t *place_json(const struct uplink_view *view, uint8_t family)
 			 uplink_lack(why, view, family));
 }
 
-static json_t *view_json(const struct uplink_view *view)
+static json_t *view_json(const struct uplink_view *view, const json_t *routers)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < view->n; i++)
 		json_array_append_new(list, address_json(&view->addresses[i]));
-	return json_pack("{s:o, s:o, s:o, s:b}", "addresses", list, "ipv4", place_json(view, 4),
-			 "ipv6", place_json(view, 6), "complete", !view->incomplete);
+	return json_pack("{s:o, s:o, s:o, s:O?, s:b}", "addresses", list, "ipv4",
+			 place_json(view, 4), "ipv6", place_json(view, 6), "routers", routers,
+			 "complete", !view->incomplete);
 }
 
-static int print_json(const struct uplink_view *view)
+static int print_json(const struct uplink_view *view, const json_t *routers)
 {
-	json_t *json = view_json(view);
+	json_t *json = view_json(view, routers);
 	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 
 	json_decref(json);
@@ -217,11 +270,27 @@ static int take_view(const struct ip_options *o, struct uplink_view *ret, struct
 	return r < 0 ? r : uplink_look(&state, &settings, NULL, ret, e);
 }
 
+/* NULL where there is nobody to ask. */
+static json_t *ask_routers(const struct ip_options *o, const struct uplink_view *view)
+{
+	AUTO(places_done) struct places places = {0};
+	json_t *routers = NULL;
+	struct err e = {0};
+
+	if (o->no_router || !(view->v4.router.family || view->v6.router.family) ||
+	    places_find(&o->common, &places, &e) < 0)
+		return NULL;
+	if (router_look(&places, o->interface, &routers, &e) < 0)
+		complain("ip", "the router was not asked: %s", e.text);
+	return routers;
+}
+
 static int ip_run(const void *options, const struct option_args *args)
 {
 	const struct ip_options *o = options;
 	AUTO(uplink_done) struct uplink_view view = {0};
 	char words[UPLINK_WORDS_MAX];
+	json_t *routers;
 	struct err e = {0};
 	int r = take_view(o, &view, &e);
 
@@ -231,10 +300,12 @@ static int ip_run(const void *options, const struct option_args *args)
 	}
 	if (view.missing[0])
 		return complain("ip", "%s", uplink_lack(words, &view, 4));
+	routers = ask_routers(o, &view);
 	if (o->json)
-		r = print_json(&view);
+		r = print_json(&view, routers);
 	else
-		print_view(&view);
+		print_view(&view, routers);
+	json_decref(routers);
 	if (r == 0 && fflush(stdout) != 0)
 		return complain("ip", "the output could not be written");
 	return r;
@@ -247,7 +318,8 @@ const struct command command_ip = {
 		"Of each address: its interface, what kind it is, what it is used for, and why or "
 		"why not. For visitors it takes one that stays: no temporary address, none of a "
 		"prefix that the provider has taken back, none of a VPN. A private IPv4 address is "
-		"used as the one that the router forwards to. Where all IPv6 addresses are "
+		"used as the one that the router forwards to; the router is asked what it is "
+		"called outside, which is its word and no proof. Where all IPv6 addresses are "
 		"temporary, let the machine have a stable one beside them, as NetworkManager, "
 		"systemd-networkd and the kernel do unless told otherwise, or switch them off: "
 		"sysctl net.ipv6.conf.INTERFACE.use_tempaddr=0.",

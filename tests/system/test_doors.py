@@ -1,6 +1,7 @@
 """Doors that a running homeport keeps: its configuration's, and those that homeport map asks it for."""
 import contextlib
 import json
+import re
 import signal
 import socket
 
@@ -179,3 +180,16 @@ def test_entries_that_are_not_ours(lab, doors):
     assert "tcp port 1099 is given back" in doors.say("map", "delete", "1099")
     assert open_at(lab) == [(4, "tcp", 6310)]
     assert "nothing to give back" in doors.say("map", "delete", "1099", expect=1)
+
+
+@pytest.mark.parametrize("profile, says", [
+    ("upnp", rf"the router says that outside it is {PUBLIC} \(NAT-PMP\): public"),
+    ("wan-private", r"the router says that it has no public address outside \(UPnP\)"),
+    ("none", "the router does not say what its address outside is"),
+])
+def test_ip_asks_the_router(run, profile, says):
+    with RouterLab(profile) as lab:
+        said = Doors(run, lab).say("ip")
+        assert re.search(says, said), said
+        assert "the router" not in Doors(run, lab).say("ip", "--no-router").split("IPv4  ")[1].split("\n", 2)[2]
+        assert lab.doors() == []

@@ -60,7 +60,7 @@ def verdicts(report):
 
 def test_shape(lone):
     report = look(lone)
-    assert list(report) == ["addresses", "ipv4", "ipv6", "complete"]
+    assert list(report) == ["addresses", "ipv4", "ipv6", "routers", "complete"]
     assert report["complete"] is True
     for address in report["addresses"]:
         assert list(address) == ADDRESS_KEYS
