@@ -9,11 +9,15 @@
 #include "base/log.h"
 #include "uplink/rank.h"
 
-/* An address of which this is true is stale: the router has announced another prefix since it last
- * announced this one's, and again this much later (1/100 s). A router that has restarted with a new
- * prefix knows nothing of the old one, which stays preferred for hours. */
-#define STALE_AFTER_CS 1000
-#define STALE_SLACK_CS 100 /* one announcement is read in less */
+/*
+ * An address is stale when its router has announced another prefix since it last announced this
+ * one's, and again this much later (1/100 s). A router that has restarted with a new prefix knows
+ * nothing of the old one, which stays preferred for hours. Of two routers each announces its own
+ * prefix, at most MaxRtrAdvInterval apart (RFC 4861 §6.2.1: 1800 s).
+ */
+#define STALE_AFTER_CS	   1000
+#define STALE_AFTER_TWO_CS 180000
+#define STALE_SLACK_CS	   10 /* what belongs together is announced in one go */
 
 /* ── interfaces ── */
 
@@ -84,15 +88,34 @@ static bool overtakes(const struct netstate_address *b, const struct netstate_ad
 	       later(b->created_cs, a->updated_cs, STALE_SLACK_CS);
 }
 
+/* Whether several routers announce themselves on its link. */
+static bool has_two_routers(const struct netstate *state, unsigned ifindex)
+{
+	const struct ipaddr *first = NULL;
+
+	for (size_t i = 0; i < state->n_routes; i++) {
+		const struct netstate_route *route = &state->routes[i];
+
+		if (route->family != 6 || route->ifindex != ifindex)
+			continue;
+		if (first && !ipaddr_equal(first, &route->gateway))
+			return true;
+		first = &route->gateway;
+	}
+	return false;
+}
+
 static bool is_stale(const struct netstate *state, const struct netstate_address *a,
 		     bool *ret_unsure)
 {
+	uint32_t after = has_two_routers(state, a->ifindex) ? STALE_AFTER_TWO_CS : STALE_AFTER_CS;
+
 	for (size_t i = 0; i < state->n_addresses; i++) {
 		const struct netstate_address *b = &state->addresses[i];
 
 		if (!overtakes(b, a))
 			continue;
-		if (later(b->updated_cs, b->created_cs, STALE_AFTER_CS))
+		if (later(b->updated_cs, b->created_cs, after))
 			return true;
 		*ret_unsure = true;
 	}

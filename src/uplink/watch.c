@@ -37,6 +37,15 @@ static void retry_later(struct uplink_watch *w, const struct err *e)
 	timer_start(&w->again, w->retry);
 }
 
+/* Renewed announcements are no change that anybody tells. */
+static void doubt(struct uplink_watch *w)
+{
+	bool soon = w->looks_left > UPLINK_WATCH_LOOKS_MAX - UPLINK_WATCH_SOON_MAX;
+
+	if (w->view.unsure && w->looks_left > 0)
+		timer_start(&w->again, soon ? UPLINK_WATCH_SOON : UPLINK_WATCH_INTERVAL);
+}
+
 static void look(struct uplink_watch *w)
 {
 	struct uplink_view view;
@@ -52,8 +61,7 @@ static void look(struct uplink_watch *w)
 	changed = !uplink_equal(&w->view, &view);
 	uplink_done(&w->view);
 	w->view = view;
-	if (view.unsure && w->looks_left > 0)
-		timer_start(&w->again, UPLINK_WATCH_INTERVAL);
+	doubt(w);
 	if (changed)
 		defer_call(&w->tell);
 }
@@ -105,8 +113,10 @@ int uplink_watch_new(struct loop *loop, const struct uplink_settings *settings,
 		uplink_watch_free(w);
 		return r;
 	}
-	if (r == -ERR_AGAIN || w->view.unsure)
-		timer_start(&w->again, r < 0 ? RETRY_FIRST : UPLINK_WATCH_INTERVAL);
+	if (r == -ERR_AGAIN)
+		timer_start(&w->again, RETRY_FIRST);
+	else
+		doubt(w);
 	*ret_watch = w;
 	return 0;
 }

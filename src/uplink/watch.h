@@ -4,16 +4,18 @@
  *	uplink_watch_new(loop, &settings, on_change, x, &watch, &e);
  *	view = uplink_watch_view(watch);
  *
- * Nothing runs while nothing changes. Only when it cannot be told yet whether a router has left a
- * prefix, it is looked once a minute, UPLINK_WATCH_LOOKS_MAX times; and when the kernel does not
- * answer, from a second up to once a minute.
+ * Nothing runs while nothing changes. Only after a change that may mean that a router has left a
+ * prefix, it is looked again UPLINK_WATCH_LOOKS_MAX times, soon at first and then once a minute; and
+ * when the kernel does not answer, from a second up to once a minute.
  */
 #pragma once
 
 #include "net/loop.h"
 #include "uplink/uplink.h"
 
-#define UPLINK_WATCH_LOOKS_MAX 30
+#define UPLINK_WATCH_LOOKS_MAX 40
+#define UPLINK_WATCH_SOON      (15 * USEC_PER_S) /* a router that starts announces itself so often */
+#define UPLINK_WATCH_SOON_MAX  4
 #define UPLINK_WATCH_INTERVAL  (60 * USEC_PER_S)
 
 struct uplink_watch;

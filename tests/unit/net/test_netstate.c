@@ -13,6 +13,8 @@
 #include "base/ustime.h"
 #include "net/netstate.h"
 
+#include "announce.h"
+
 /* Only in a network namespace of its own, which needs root. */
 static bool own_network;
 
@@ -387,6 +389,50 @@ static void reads_what_ip_made(void **state)
 	sh("ip link del ns0");
 }
 
+static const struct netstate_address *announced(const struct netstate *s)
+{
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (strncmp(text(&s->addresses[i].address), "2001:db8:1:", 11) == 0)
+			return &s->addresses[i];
+	return NULL;
+}
+
+/* What uplink/ takes for the router's silence: an announcement moves the time of the last change, not
+ * the one of the first. */
+static void announcements_are_told_by_their_times(void **state)
+{
+	const usec_t end = ustime_boot() + 20 * USEC_PER_S;
+	uint32_t created = 0, updated = 0;
+	bool moved = false;
+
+	if (!own_network)
+		skip();
+	sh("ip link add name ns0 type veth peer name ns1");
+	sh("ip link set ns1 up addrgenmode none && ip link set ns0 up addrgenmode none");
+	sh("echo 0 > /proc/sys/net/ipv6/conf/ns1/accept_ra");
+	sh("echo 0 > /proc/sys/net/ipv6/conf/ns0/accept_dad");
+	sh("ip addr add fe80::1/64 dev ns1 nodad && ip addr add fe80::2/64 dev ns0 nodad");
+	sh("ip link set ns0 addrgenmode eui64");
+	while (!moved) {
+		AUTO(netstate_done) struct netstate s = {0};
+		const struct netstate_address *a;
+
+		assert_true(ustime_boot() < end);
+		announce("ns1", 7200, 3600);
+		assert_int_equal(netstate_read(&s, NULL), 0);
+		a = announced(&s);
+		if (!a)
+			continue;
+		assert_true(created == 0 || a->created_cs == created);
+		created = a->created_cs;
+		updated = a->updated_cs;
+		moved = updated > created;
+		assert_int_equal(a->protocol, IFAPROT_KERNEL_RA);
+		assert_true(a->flags & IFA_F_MANAGETEMPADDR);
+	}
+	sh("ip link del ns0");
+}
+
 /* A router with many routes: its default route is found, and there is an end to reading. */
 static void reads_a_large_table(void **state)
 {
@@ -422,6 +468,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_much_is_left_out),
 		cmocka_unit_test(reads_this_machine),
 		cmocka_unit_test(reads_what_ip_made),
+		cmocka_unit_test(announcements_are_told_by_their_times),
 		cmocka_unit_test(reads_a_large_table),
 	};
 

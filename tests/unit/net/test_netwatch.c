@@ -1,9 +1,7 @@
 #include "test.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <netinet/icmp6.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,8 @@
 #include <unistd.h>
 
 #include "net/netwatch.h"
+
+#include "announce.h"
 
 /* Only in a network namespace of its own, which needs root. */
 static bool own_network;
@@ -322,42 +322,6 @@ static void test_a_temporary_address_rotates(void **state)
 	assert_change(w);
 }
 
-/* As a router does, from the other end of the cable (RFC 4861 §4.2, §4.6.2). */
-static void announce(uint32_t valid_s, uint32_t preferred_s)
-{
-	struct {
-		struct nd_router_advert head;
-		struct nd_opt_prefix_info prefix;
-	} packet = {
-		.head.nd_ra_type = ND_ROUTER_ADVERT,
-		.head.nd_ra_router_lifetime = htons(1800),
-		.prefix =
-			{
-				.nd_opt_pi_type = ND_OPT_PREFIX_INFORMATION,
-				.nd_opt_pi_len = 4,
-				.nd_opt_pi_prefix_len = 64,
-				.nd_opt_pi_flags_reserved =
-					ND_OPT_PI_FLAG_ONLINK | ND_OPT_PI_FLAG_AUTO,
-				.nd_opt_pi_valid_time = htonl(valid_s),
-				.nd_opt_pi_preferred_time = htonl(preferred_s),
-			},
-	};
-	struct sockaddr_in6 from = {.sin6_family = AF_INET6}, to = {.sin6_family = AF_INET6};
-	const int hops = 255;
-	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
-
-	inet_pton(AF_INET6, "2001:db8:1::", &packet.prefix.nd_opt_pi_prefix);
-	inet_pton(AF_INET6, "fe80::1", &from.sin6_addr);
-	inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
-	from.sin6_scope_id = to.sin6_scope_id = if_nametoindex("nw1");
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
-	assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)),
-			 sizeof(packet));
-	close(fd);
-}
-
 /* Within this, from the moment something happens. */
 #define TOLD_MAX USEC_PER_S
 
@@ -375,22 +339,22 @@ static void test_router_announcements(void **state)
 	ip("addr add fe80::2/64 dev nw0 nodad");
 	ip("link set nw0 addrgenmode eui64");
 	assert_change(w);
-	announce(7200, 3600);
+	announce("nw1", 7200, 3600);
 	assert_change(w); /* an address and a route */
 	assert_int_equal(system("ip addr show dev nw0 | grep -q 2001:db8:1:"), 0);
-	announce(7000, 3500);
-	announce(7200, 3600);
+	announce("nw1", 7000, 3500);
+	announce("nw1", 7200, 3600);
 	assert_silence(w);
-	announce(7200, 0); /* the prefix is on its way out */
+	announce("nw1", 7200, 0); /* the prefix is on its way out */
 	begun = ustime_boot();
 	assert_int_equal(calls_within(w, 20 * USEC_PER_S), 1);
 	print_message("deprecated: told after %.1f ms\n", (double)(ustime_boot() - begun) / 1000);
 	assert_true(ustime_boot() - begun <= TOLD_MAX);
 	assert_int_equal(system("ip addr show dev nw0 | grep -q deprecated"), 0);
 	assert_silence(w);
-	announce(7200, 0); /* and it still is */
+	announce("nw1", 7200, 0); /* and it still is */
 	assert_silence(w);
-	announce(7200, 3600);
+	announce("nw1", 7200, 3600);
 	assert_change(w);
 	ip("link del nw0");
 	assert_change(w);

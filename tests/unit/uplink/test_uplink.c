@@ -138,6 +138,18 @@ static const struct {
 	 "192.168.1.10/24 eth0 192.168.1.1", "2a0e:2:0:7::5/64 eth0 fe80::1%2",
 	 "2a0e:2:0:1::5 stale"},
 
+	{"two routers, each with its prefix, the second one new and eager",
+	 "link 2 eth0; route6 2 fe80::1; route6 2 fe80::2;"
+	 "addr 2 2a0e:2:0:1::5/64 mngtmpaddr pref=3000 valid=9000 created=1000 updated=5000;"
+	 "addr 2 2a0e:2:0:7::5/64 mngtmpaddr pref=3000 valid=7200 created=5100 updated=5500",
+	 "none", "2a0e:2:0:1::5/64 eth0 fe80::1%2", "2a0e:2:0:7::5 outranked"},
+
+	{"two routers, and the first has been silent for longer than one may be",
+	 "link 2 eth0; route6 2 fe80::1; route6 2 fe80::2;"
+	 "addr 2 2a0e:2:0:1::5/64 mngtmpaddr pref=3000 valid=9000 created=1000 updated=5000;"
+	 "addr 2 2a0e:2:0:7::5/64 mngtmpaddr pref=3000 valid=7200 created=5100 updated=6910",
+	 "none", "2a0e:2:0:7::5/64 eth0 fe80::1%2", "2a0e:2:0:1::5 stale"},
+
 	{"two prefixes of one router, announced together: both are good",
 	 "link 2 eth0; route6 2 fe80::1;"
 	 "addr 2 2a0e:2:0:1::5/64 mngtmpaddr pref=3000 created=1000 updated=5000;"

@@ -9,6 +9,8 @@
 #include "net/netwatch.h"
 #include "uplink/watch.h"
 
+#include "../net/announce.h"
+
 /* Only in a network namespace of its own, which needs root. */
 static bool own_network;
 
@@ -126,6 +128,56 @@ static void follows_the_network(void **state)
 		assert_int_equal(calls_within(w, 20 * USEC_PER_S), 1);
 }
 
+static bool has_prefix(const struct uplink_view *view, const char *prefix)
+{
+	char text[IPADDR_TEXT_MAX];
+
+	ipaddr_format(text, &view->v6.address);
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static void sh(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+/* The router restarts with another prefix, and never says a word of the old one again. */
+static void finds_out_that_a_prefix_is_stale(void **state)
+{
+	struct world *w = *state;
+	const struct uplink_view *view = uplink_watch_view(w->watch);
+	usec_t begun;
+
+	if (!own_network)
+		skip();
+	ip("link add name uw0 type veth peer name uw1");
+	ip("link set uw1 up addrgenmode none");
+	ip("link set uw0 up addrgenmode none");
+	sh("echo 0 > /proc/sys/net/ipv6/conf/uw1/accept_ra");
+	sh("echo 0 > /proc/sys/net/ipv6/conf/uw0/accept_dad");
+	ip("addr add fe80::1/64 dev uw1 nodad");
+	ip("addr add fe80::2/64 dev uw0 nodad");
+	ip("link set uw0 addrgenmode eui64");
+	for (int i = 0; !has_prefix(view, "2001:db8:1:"); i++) {
+		assert_true(i < 200); /* 20 s */
+		announce_prefix("uw1", "2001:db8:1::", 90000, 80000);
+		calls_within(w, 100 * USEC_PER_MS);
+	}
+	while (calls_within(w, QUIET))
+		;
+	begun = ustime_boot();
+	while (has_prefix(view, "2001:db8:1:")) {
+		assert_true(ustime_boot() - begun < 60 * USEC_PER_S);
+		announce_prefix("uw1", "2001:db8:2::", 7200, 3600);
+		calls_within(w, USEC_PER_S);
+	}
+	print_message("stale after %.1f s\n", (double)(ustime_boot() - begun) / USEC_PER_S);
+	assert_true(has_prefix(view, "2001:db8:2:"));
+	assert_false(view->unsure);
+	ip("link del uw0");
+}
+
 static void follows_its_settings(void **state)
 {
 	struct world *w = *state;
@@ -148,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(follows_its_settings, world_init, world_done),
 		cmocka_unit_test_setup_teardown(follows_the_network, world_init, world_done),
+		cmocka_unit_test_setup_teardown(finds_out_that_a_prefix_is_stale, world_init,
+						world_done),
 	};
 
 	own_network = unshare(CLONE_NEWNET) == 0 && access("/sbin/ip", X_OK) == 0;
