@@ -1,35 +1,52 @@
 #include "map/announce.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/htable.h"
 #include "base/log.h"
 #include "net/udp.h"
 #include "proto/natpmp.h"
 #include "proto/pcp.h"
+#include "proto/ssdp.h"
 
 #define ANNOUNCE_RECEIVES 8 /* a turn */
 
 struct ear {
 	struct announce *announce; /* borrowed */
-	int fd;			   /* owned; -1: none */
-	struct watch *watch;	   /* owned */
+	bool (*tells)(struct announce *announce, const struct udp_datagram *datagram);
+	int fd;		     /* owned; -1: none */
+	struct watch *watch; /* owned */
 	unsigned joined[ANNOUNCE_LINKS_MAX];
 	size_t n_joined;
+};
+
+/* A gateway device that was heard of. */
+struct device {
+	struct ipaddr who; /* port 0 */
+	uint64_t number;   /* what it has until it restarts */
+	bool gone;	   /* it said goodbye */
 };
 
 struct announce {
 	struct loop *loop; /* borrowed */
 	void (*on_hint)(void *arg, const struct ipaddr *who);
 	void *arg;
-	struct ear v4, v6;
+	struct ear v4, v6, upnp;
+	struct device devices[ANNOUNCE_DEVICES_MAX];
+	size_t n_devices;
 };
 
-/* Somebody's words that look like an announcement. */
-static bool is_announcement(const uint8_t *bytes, size_t len)
+/* ── what is said ── */
+
+/* Words that look like an announcement of PCP or NAT-PMP. */
+static bool tells_pmp(struct announce *announce, const struct udp_datagram *datagram)
 {
+	const uint8_t *bytes = datagram->bytes;
+	size_t len = datagram->len;
 	struct natpmp_reply natpmp;
 	struct pcp_reply pcp;
 
@@ -37,6 +54,58 @@ static bool is_announcement(const uint8_t *bytes, size_t len)
 		return pcp.opcode == PCP_ANNOUNCE;
 	return natpmp_decode_reply(bytes, len, &natpmp, NULL) == 0 && natpmp.op == NATPMP_ADDRESS;
 }
+
+static bool is_gateway(struct str target)
+{
+	return memmem(target.at, target.len, "InternetGatewayDevice",
+		      sizeof("InternetGatewayDevice") - 1) != NULL;
+}
+
+/* Without a number of its own it has the place of its description, whose port changes with many. */
+static uint64_t number_of(const struct ssdp_message *m)
+{
+	const struct str text = m->nls.len ? m->nls : m->location;
+
+	return m->has_boot_id ? m->boot_id : htable_hash(text.at, text.len, 0);
+}
+
+static struct device *find_device(struct announce *announce, const struct ipaddr *who)
+{
+	for (size_t i = 0; i < announce->n_devices; i++)
+		if (ipaddr_equal(&announce->devices[i].who, who))
+			return &announce->devices[i];
+	return NULL;
+}
+
+/* A gateway device that was not known, has another number than before, or is back after a goodbye. */
+static bool tells_upnp(struct announce *announce, const struct udp_datagram *datagram)
+{
+	struct ipaddr who = datagram->peer;
+	struct ssdp_message m;
+	struct device *device;
+	struct device before;
+
+	who.port = 0;
+	if (ssdp_decode(datagram->bytes, datagram->len, &m, NULL) < 0 || m.kind == SSDP_ANSWER ||
+	    m.kind == SSDP_UPDATE || !is_gateway(m.target))
+		return false;
+	device = find_device(announce, &who);
+	if (!device) {
+		if (m.kind != SSDP_ALIVE || announce->n_devices >= ANNOUNCE_DEVICES_MAX)
+			return false;
+		announce->devices[announce->n_devices++] =
+			(struct device){.who = who, .number = number_of(&m)};
+		return true; /* perhaps it was another one before */
+	}
+	before = *device;
+	device->gone = m.kind == SSDP_BYEBYE;
+	if (device->gone)
+		return false;
+	device->number = number_of(&m);
+	return before.gone || before.number != device->number;
+}
+
+/* ── hearing ── */
 
 static void on_ready(void *arg, unsigned events)
 {
@@ -49,18 +118,18 @@ static void on_ready(void *arg, unsigned events)
 		struct ipaddr who = list[i].peer;
 
 		who.port = 0;
-		if (is_announcement(list[i].bytes, list[i].len))
+		if (ear->tells(announce, &list[i]))
 			announce->on_hint(announce->arg, &who);
 	}
 }
 
 /* Each program that listens there must be willing to share. */
-static int open_shared(uint8_t family)
+static int open_shared(uint8_t family, uint16_t port)
 {
 	int one = 1, zero = 0;
 	int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			0);
-	const struct ipaddr any = {.family = family, .port = PCP_ANNOUNCE_PORT};
+	const struct ipaddr any = {.family = family, .port = port};
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_to_sockaddr(&any, &ss);
 
@@ -81,13 +150,14 @@ static int open_shared(uint8_t family)
 	return fd;
 }
 
-static void open_ear(struct announce *announce, struct ear *ear, uint8_t family)
+static void open_ear(struct announce *announce, struct ear *ear, uint8_t family, uint16_t port,
+		     bool (*tells)(struct announce *, const struct udp_datagram *))
 {
 	ear->announce = announce;
-	ear->fd = open_shared(family);
+	ear->tells = tells;
+	ear->fd = open_shared(family, port);
 	if (ear->fd < 0) {
-		log_debug("routers' announcements cannot be heard: UDP port %u is taken",
-			  PCP_ANNOUNCE_PORT);
+		log_debug("routers' announcements cannot be heard: UDP port %u is taken", port);
 		return;
 	}
 	if (watch_new(announce->loop, ear->fd, on_ready, ear, &ear->watch, NULL) == 0)
@@ -104,8 +174,9 @@ int announce_new(struct loop *loop, void (*on_hint)(void *arg, const struct ipad
 	announce->loop = loop;
 	announce->on_hint = on_hint;
 	announce->arg = arg;
-	open_ear(announce, &announce->v4, 4);
-	open_ear(announce, &announce->v6, 6);
+	open_ear(announce, &announce->v4, 4, PCP_ANNOUNCE_PORT, tells_pmp);
+	open_ear(announce, &announce->v6, 6, PCP_ANNOUNCE_PORT, tells_pmp);
+	open_ear(announce, &announce->upnp, 4, SSDP_PORT, tells_upnp);
 	*ret_announce = announce;
 	return 0;
 }
@@ -123,34 +194,46 @@ void announce_free(struct announce *announce)
 		return;
 	close_ear(&announce->v4);
 	close_ear(&announce->v6);
+	close_ear(&announce->upnp);
 	free(announce);
 }
 
-static int join4(int fd, unsigned ifindex)
+static int join4(int fd, const char *group, unsigned ifindex)
 {
-	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(INADDR_ALLHOSTS_GROUP),
-				       .imr_ifindex = (int)ifindex};
+	struct ip_mreqn wanted = {.imr_ifindex = (int)ifindex};
 
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+	if (inet_pton(AF_INET, group, &wanted.imr_multiaddr) != 1)
+		return -1;
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &wanted, sizeof(wanted));
 }
 
-static int join6(int fd, unsigned ifindex)
+static int join6(int fd, const char *group, unsigned ifindex)
 {
-	const struct ipv6_mreq group = {.ipv6mr_multiaddr = {.s6_addr = {0xff, 0x02, [15] = 1}},
-					.ipv6mr_interface = ifindex};
+	struct ipv6_mreq wanted = {.ipv6mr_interface = ifindex};
 
-	return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group));
+	if (inet_pton(AF_INET6, group, &wanted.ipv6mr_multiaddr) != 1)
+		return -1;
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &wanted, sizeof(wanted));
 }
 
-void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
+static void join(struct ear *ear, int (*how)(int fd, const char *group, unsigned ifindex),
+		 const char *group, unsigned ifindex)
 {
-	struct ear *ear = family == 6 ? &announce->v6 : &announce->v4;
-
 	for (size_t i = 0; i < ear->n_joined; i++)
 		if (ear->joined[i] == ifindex)
 			return;
 	if (ear->fd < 0 || ear->n_joined >= ANNOUNCE_LINKS_MAX)
 		return;
-	if ((family == 6 ? join6 : join4)(ear->fd, ifindex) == 0)
+	if (how(ear->fd, group, ifindex) == 0)
 		ear->joined[ear->n_joined++] = ifindex;
+}
+
+void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
+{
+	if (family == 6) {
+		join(&announce->v6, join6, "ff02::1", ifindex);
+		return;
+	}
+	join(&announce->v4, join4, "224.0.0.1", ifindex);
+	join(&announce->upnp, join4, "239.255.255.250", ifindex);
 }

@@ -635,6 +635,15 @@ void lease_on_restart(struct lease *lease)
 	}
 }
 
+void lease_check(struct lease *lease)
+{
+	if (lease->state != LEASE_OPEN || lease->grant.method != MAP_IGD || lease->retired)
+		return;
+	lease->verify_at = MIN(lease->verify_at, now(lease) + schedule_recreate(random32()));
+	if (!ask_busy(&lease->ask))
+		arm(lease);
+}
+
 void lease_retry(struct lease *lease)
 {
 	if (lease->state == LEASE_REFUSED)

@@ -80,6 +80,8 @@ void lease_retire(struct lease *lease);
  * once whatever was refused. */
 void lease_on_offer(struct lease *lease);
 void lease_on_restart(struct lease *lease);
+/* It may have forgotten: a lease of UPnP is looked up. */
+void lease_check(struct lease *lease);
 void lease_retry(struct lease *lease);
 
 enum lease_state lease_state(const struct lease *lease);

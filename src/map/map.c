@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "map/announce.h"
 
-#define HINT_GAP (5 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
+#define HINT_GAP (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
 
 /* A router, and how many leases stand on it: a former place's stays as long as it has some. */
 struct station {
@@ -262,8 +262,10 @@ static void on_hinted(void *arg)
 	struct station *s;
 
 	map->hinted_at = loop_now(map->loop);
-	list_for_each (s, &map->stations, node)
+	list_for_each (s, &map->stations, node) {
 		router_check(s->router);
+		each_lease(map, s, lease_check);
+	}
 }
 
 /*
