@@ -12,6 +12,9 @@
  *	bulk hold AT N			N connections, a byte there and back on each; says so and
  *					holds them until it is ended
  *
+ * All streams of one side are on one thread, as iperf3 has it: the load takes as little of the
+ * processors as it can, and direct connections are not measured on all of them.
+ *
  * A visitor begins with one byte that says which. "up" ends in a half-close, and the service
  * answers with what it got: what counts is what came out of the far end, from its first byte to
  * its last.
@@ -21,18 +24,18 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CHUNK	     ((size_t)128 * 1024)
 #define STREAMS_MAX  64
+#define EVENTS	     64
 #define PINGS_MAX    100000
 #define PING_EVERY   ((uint64_t)10 * 1000000)
 #define HELD_MAX     10000
@@ -45,7 +48,7 @@ struct sight {
 	uint64_t bytes, nanoseconds;
 };
 
-static _Thread_local uint8_t chunk[CHUNK];
+static uint8_t chunk[CHUNK]; /* what is sent; what is received goes there, too, and is nothing */
 
 static void die(const char *what)
 {
@@ -82,71 +85,91 @@ static void no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-/* Until the other side ends, or until `end` (0: never). */
-static struct sight receive(int fd, uint64_t end)
+static void count(struct sight *sight, uint64_t *start, size_t n)
 {
-	struct sight sight = {0};
-	uint64_t start = 0, last = 0;
-	ssize_t n;
+	uint64_t now = now_ns();
 
-	while ((n = recv(fd, chunk, CHUNK, 0)) > 0) {
-		last = now_ns();
-		if (start)
-			sight.bytes += (size_t)n; /* the first bytes only start the clock */
-		else
-			start = last;
-		if (end && last >= end)
-			break;
-	}
-	sight.nanoseconds = last - start;
-	return sight;
+	if (*start)
+		sight->bytes += n; /* the first bytes only start the clock */
+	else
+		*start = now;
+	sight->nanoseconds = now - *start;
 }
 
-/* Until the other side is gone, or until `end` (0: never). */
-static void send_all(int fd, uint64_t end)
+static void watch(int poller, int how, int fd, uint32_t events, void *what)
 {
-	memset(chunk, 'x',
-	       CHUNK); /* memory of its own, as data has: not the kernel's page of zeros */
-	while (!end || now_ns() < end)
-		if (send(fd, chunk, CHUNK, MSG_NOSIGNAL) < 0)
-			return;
+	struct epoll_event event = {.events = events, .data.ptr = what};
+
+	if (epoll_ctl(poller, how, fd, &event) < 0)
+		die("epoll_ctl");
 }
 
-/* ── service ── */
+/* ── service: all of them on one thread ── */
 
-static void echo(int fd)
-{
-	ssize_t n;
-
-	while ((n = recv(fd, chunk, CHUNK, 0)) > 0)
-		if (send(fd, chunk, (size_t)n, MSG_NOSIGNAL) < 0)
-			return;
-}
-
-static void serve_one(int fd)
-{
+struct served {
+	int fd;
+	char way; /* 0: not said yet */
 	struct sight sight;
-	char way;
+	uint64_t start;
+};
 
-	no_delay(fd);
-	if (recv(fd, &way, 1, 0) != 1)
-		return; /* somebody only looked whether the service is there */
-	if (way == DOWN) {
-		send_all(fd, 0);
-	} else if (way == PING) {
-		echo(fd);
-	} else {
-		sight = receive(fd, 0);
-		if (send(fd, &sight, sizeof(sight), MSG_NOSIGNAL) < 0)
-			perror("bulk: answer");
+static void served_end(struct served *s)
+{
+	close(s->fd);
+	free(s);
+}
+
+static void served_begin(int poller, struct served *s)
+{
+	if (recv(s->fd, &s->way, 1, 0) != 1)
+		served_end(s); /* somebody only looked whether the service is there */
+	else if (s->way == DOWN)
+		watch(poller, EPOLL_CTL_MOD, s->fd, EPOLLOUT, s);
+}
+
+static void served_take(struct served *s)
+{
+	ssize_t n = recv(s->fd, chunk, CHUNK, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n > 0 && s->way == UP) {
+		count(&s->sight, &s->start, (size_t)n);
+	} else if (n <= 0 || send(s->fd, chunk, (size_t)n, MSG_NOSIGNAL) != n) {
+		if (n == 0 && s->way == UP)
+			(void)!send(s->fd, &s->sight, sizeof(s->sight), MSG_NOSIGNAL);
+		served_end(s);
 	}
 }
 
-static void serve(const char *address)
+static void served_go(int poller, struct served *s)
+{
+	if (!s->way)
+		served_begin(poller, s);
+	else if (s->way != DOWN)
+		served_take(s);
+	else if (send(s->fd, chunk, CHUNK, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+		served_end(s);
+}
+
+static void serve_new(int poller, int listener)
+{
+	struct served *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		die("accept");
+	s->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (s->fd < 0)
+		die("accept");
+	no_delay(s->fd);
+	watch(poller, EPOLL_CTL_ADD, s->fd, EPOLLIN, s);
+}
+
+static int serve_listen(const char *address)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET};
 	socklen_t len = sizeof(at);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
 		fprintf(stderr, "bulk: %s is no IPv4 address\n", address);
@@ -155,20 +178,25 @@ static void serve(const char *address)
 	if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) < 0 ||
 	    listen(listener, 4096) < 0 || getsockname(listener, (struct sockaddr *)&at, &len) < 0)
 		die("listen");
-	signal(SIGCHLD, SIG_IGN);
 	printf("%d\n", ntohs(at.sin_port));
 	fflush(stdout);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
+	return listener;
+}
 
-		if (fd < 0)
-			die("accept");
-		if (fork() == 0) {
-			close(listener);
-			serve_one(fd);
-			_exit(0);
-		}
-		close(fd);
+static void serve(const char *address)
+{
+	int listener = serve_listen(address), poller = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event events[EVENTS];
+
+	watch(poller, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+	for (;;) {
+		int n = epoll_wait(poller, events, EVENTS, -1);
+
+		for (int i = 0; i < n; i++)
+			if (events[i].data.ptr)
+				served_go(poller, events[i].data.ptr);
+			else
+				serve_new(poller, listener);
 	}
 }
 
@@ -194,74 +222,106 @@ static int connect_to(const char *at, char way)
 	return fd;
 }
 
-struct visit {
+/* Some visitors at once, all on one thread, until `end`. */
+struct crowd {
 	pthread_t thread;
 	const char *at;
 	char way;
+	unsigned n;
 	uint64_t end;
+	struct sight sight; /* all bytes, over the longest time that one of them took */
+};
+
+struct visit {
+	int fd;
+	uint64_t start;
 	struct sight sight;
 };
 
-static void *visit(void *arg)
+static void visit_go(struct visit *v, char way)
 {
-	struct visit *v = arg;
-	int fd = connect_to(v->at, v->way);
+	ssize_t n = way == UP ? send(v->fd, chunk, CHUNK, MSG_NOSIGNAL | MSG_DONTWAIT)
+			      : recv(v->fd, chunk, CHUNK, MSG_DONTWAIT);
 
-	if (v->way == DOWN) {
-		v->sight = receive(fd, v->end);
-	} else {
-		send_all(fd, v->end);
-		shutdown(fd, SHUT_WR);
-		if (recv(fd, &v->sight, sizeof(v->sight), MSG_WAITALL) != sizeof(v->sight)) {
+	if (n <= 0 && !(n < 0 && errno == EAGAIN)) {
+		fprintf(stderr, "bulk: the connection ended early\n");
+		exit(1);
+	}
+	if (n > 0 && way == DOWN)
+		count(&v->sight, &v->start, (size_t)n);
+}
+
+/* The end of those who sent: what the service saw of each. */
+static void visits_ask(struct visit *visits, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		shutdown(visits[i].fd, SHUT_WR);
+	for (unsigned i = 0; i < n; i++)
+		if (recv(visits[i].fd, &visits[i].sight, sizeof(visits[i].sight), MSG_WAITALL) !=
+		    sizeof(visits[i].sight)) {
 			fprintf(stderr, "bulk: no answer from the service\n");
 			exit(1);
 		}
+}
+
+static void *crowd_run(void *arg)
+{
+	struct crowd *c = arg;
+	struct visit visits[STREAMS_MAX] = {0};
+	struct epoll_event events[EVENTS];
+	int poller = epoll_create1(EPOLL_CLOEXEC);
+
+	for (unsigned i = 0; i < c->n; i++) {
+		visits[i].fd = connect_to(c->at, c->way);
+		watch(poller, EPOLL_CTL_ADD, visits[i].fd, c->way == UP ? EPOLLOUT : EPOLLIN,
+		      &visits[i]);
 	}
-	close(fd);
+	while (now_ns() < c->end) {
+		int n = epoll_wait(poller, events, EVENTS, 100);
+
+		for (int i = 0; i < n; i++)
+			visit_go(events[i].data.ptr, c->way);
+	}
+	if (c->way == UP)
+		visits_ask(visits, c->n);
+	for (unsigned i = 0; i < c->n; i++) {
+		c->sight.bytes += visits[i].sight.bytes;
+		if (visits[i].sight.nanoseconds > c->sight.nanoseconds)
+			c->sight.nanoseconds = visits[i].sight.nanoseconds;
+		close(visits[i].fd);
+	}
+	close(poller);
 	return NULL;
 }
 
-/* So many visitors at once, on threads of their own, until `end`. */
-static void visits_start(struct visit *visits, unsigned n, char way, const char *at, uint64_t end)
+static void crowd_start(struct crowd *c)
 {
-	for (unsigned i = 0; i < n; i++) {
-		visits[i] = (struct visit){.at = at, .way = way, .end = end};
-		errno = pthread_create(&visits[i].thread, NULL, visit, &visits[i]);
-		if (errno)
-			die("pthread_create");
-	}
+	errno = pthread_create(&c->thread, NULL, crowd_run, c);
+	if (errno)
+		die("pthread_create");
 }
 
-/* All bytes, over the longest time that one of them took. */
-static struct sight visits_join(struct visit *visits, unsigned n)
+static void crowd_print(struct crowd *c)
 {
-	struct sight sum = {0};
-
-	for (unsigned i = 0; i < n; i++) {
-		pthread_join(visits[i].thread, NULL);
-		sum.bytes += visits[i].sight.bytes;
-		if (visits[i].sight.nanoseconds > sum.nanoseconds)
-			sum.nanoseconds = visits[i].sight.nanoseconds;
-	}
-	if (sum.bytes == 0) {
+	pthread_join(c->thread, NULL);
+	if (c->sight.bytes == 0) {
 		fprintf(stderr, "bulk: nothing came\n");
 		exit(1);
 	}
-	return sum;
+	printf("%llu %.6f\n", (unsigned long long)c->sight.bytes,
+	       (double)c->sight.nanoseconds / 1e9);
 }
 
 static void fill(char way, const char *at, double seconds, unsigned streams)
 {
-	struct visit visits[STREAMS_MAX];
-	struct sight sum;
+	struct crowd crowd = {.at = at, .way = way, .n = streams, .end = after(seconds)};
 
 	if (streams == 0 || streams > STREAMS_MAX) {
 		fprintf(stderr, "bulk: 1 to %d streams\n", STREAMS_MAX);
 		exit(2);
 	}
-	visits_start(visits, streams, way, at, after(seconds));
-	sum = visits_join(visits, streams);
-	printf("%llu %.6f\n", (unsigned long long)sum.bytes, (double)sum.nanoseconds / 1e9);
+	crowd_start(&crowd);
+	crowd_print(&crowd);
 }
 
 /* ── small ones ── */
@@ -306,18 +366,16 @@ static void pings(int fd, uint64_t end)
 static void beside(char way, const char *at, double seconds, double settle)
 {
 	uint64_t begin = after(settle), end = after(settle + seconds);
-	struct visit bulk;
-	struct sight sight;
+	struct crowd bulk = {.at = at, .way = way, .n = 1, .end = end};
 	int fd;
 
-	visits_start(&bulk, 1, way, at, end);
+	crowd_start(&bulk);
 	sleep_until(begin);
 	fd = connect_to(at, PING); /* a visitor who comes while the line is full */
 	ping_us(fd);
 	pings(fd, end);
 	close(fd);
-	sight = visits_join(&bulk, 1);
-	printf("%llu %.6f\n", (unsigned long long)sight.bytes, (double)sight.nanoseconds / 1e9);
+	crowd_print(&bulk);
 }
 
 static void hold(const char *at, int n)
@@ -363,6 +421,7 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
+	memset(chunk, 'x', CHUNK); /* memory of its own, not the kernel's page of zeros */
 	if (strcmp(what, "serve") == 0 && argc <= 3)
 		serve(argc == 3 ? argv[2] : "127.0.0.1");
 	else if (way_of(what) && argc == 5)
