@@ -111,6 +111,10 @@ void carrier_ask_for(struct link_visitor *v);
  * most, then on_dead. */
 void carrier_drain(struct carrier *c);
 
+/* Agent: end the flows of UDP now: they have no last byte to wait for, and the next datagram begins
+ * a new one elsewhere. */
+void carrier_end_flows(struct carrier *c);
+
 /* After what is queued: GOAWAY, close, on_dead (r = 0). Visitors are reset. */
 void carrier_close(struct carrier *c);
 

@@ -749,7 +749,7 @@ void link_dial_stop(struct link_dial *d, usec_t grace, void (*done)(void *arg), 
 	d->stop_arg = arg;
 	link_services_done(&d->services);
 	d->services.revision = INT64_MAX / 2; /* above any before it */
-	if (up)
+	if (up && grace == 0)
 		conn_send_services(up);
 	timer_stop(&d->park);
 	d->state = LINK_DIAL_STOPPED;
@@ -758,12 +758,14 @@ void link_dial_stop(struct link_dial *d, usec_t grace, void (*done)(void *arg), 
 
 		timer_stop(&d->slots[i].redial);
 		list_for_each_safe (conn, next, &d->slots[i].conns, node) {
-			if (!conn->carrier)
+			if (!conn->carrier) {
 				conn_free(conn);
-			else if (grace)
+			} else if (grace) {
+				carrier_end_flows(conn->carrier);
 				carrier_drain(conn->carrier);
-			else
+			} else {
 				carrier_close(conn->carrier);
+			}
 		}
 	}
 	timer_start(&d->stop, MAX(grace, USEC_PER_S));

@@ -5,7 +5,7 @@
  *	link_dial_new(loop, &config, &events, arg, &dial, &e);
  *	link_dial_set_services(dial, &services);	again after every change
  *	... events.on_visitor(arg, v, ...)		link_visitor_accept or link_visitor_refuse
- *	link_dial_stop(dial, done);			withdraws the services, lets visitors finish
+ *	link_dial_stop(dial, grace, done);		lets visitors finish, or withdraws the services
  *	link_dial_free(dial);
  */
 #pragma once
@@ -79,8 +79,9 @@ int link_dial_set_services(struct link_dial *dial, const struct link_services *s
 void link_dial_network_changed(struct link_dial *dial);
 
 /*
- * Go for good: withdraw the services, wait until visitors are through (30 s at most; grace 0: at
- * once), close. done is called once, later.
+ * Go. grace 0: for good, the services are withdrawn and all is closed at once. Else visitors have
+ * that long to finish, 30 s at most, and the gateway lets new ones wait a moment, as for any link
+ * that was lost: the process may be started again. done is called once, later.
  */
 void link_dial_stop(struct link_dial *dial, usec_t grace, void (*done)(void *arg), void *arg);
 void link_dial_free(

@@ -714,6 +714,16 @@ void carrier_withdraw_all(struct carrier *c, int r)
 		carrier_withdraw(v, r);
 }
 
+void carrier_end_flows(struct carrier *c)
+{
+	struct link_visitor *v, *next;
+
+	list_for_each_safe (v, next, &c->visitors, node)
+		if (v->udp && v->id && c->session)
+			visitor_break(v);
+	carrier_schedule(c);
+}
+
 void carrier_ask_for(struct link_visitor *v)
 {
 	carrier_ask(v->carrier);

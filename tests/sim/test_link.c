@@ -869,6 +869,28 @@ static void test_stop(void **state)
 	assert_true(w->services_calls >= 2); /* the empty list came before the end */
 }
 
+/* One that will be started again withdraws nothing: who comes meanwhile waits for the next process. */
+static void test_stop_for_a_restart(void **state)
+{
+	struct world *w = *state;
+
+	up(w, 2);
+	link_dial_stop(w->dial[0], 30 * USEC_PER_S, on_dial_stopped, &w->stopped[0]);
+	PASS_UNTIL(w, 2 * USEC_PER_S, w->stopped[0]);
+	assert_false(w->online);
+	assert_int_equal(w->services_calls, 1);
+	link_dial_free(w->dial[0]);
+	w->dial[0] = NULL;
+	visit(w);
+	put(w->visitor_end, "in between");
+	pass(w, 500 * USEC_PER_MS);
+	assert_int_equal(w->returned, 0);
+	start_agent(w, 0, 2);
+	PASS_UNTIL(w, 2 * USEC_PER_S, w->opened == 1);
+	pass(w, USEC_PER_MS);
+	expect(w->local_end, "in between");
+}
+
 /* A visitor who does not read holds up nobody, and at most his window is kept for him. */
 static void test_stalled_visitor(void **state)
 {
@@ -948,6 +970,7 @@ int main(void)
 		T(visitor_waits_two_seconds),
 		T(silent_role),
 		T(stop),
+		T(stop_for_a_restart),
 		T(stalled_visitor),
 		T(many_resets),
 #undef T

@@ -5,6 +5,7 @@ Each test is short here; `make soak` does many rounds of it, and more of everyth
 import asyncio
 import contextlib
 import email.utils
+import http.client
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ import pytest
 
 from harness import Agent, Gateway, command, connect, free_port, needs_root, visit, wait_until
 from lab import GATEWAY, Lab, needs_lab
+from manager import Manager, start_with
 from peers import HELLO, Visitor, client_hello, receive, reset, tcp_server, up
 
 PAGE = "front"
@@ -99,9 +101,9 @@ class Visits(threading.Thread):
                 start = time.monotonic()
                 try:
                     answer = visit(self.port, HELLO, address=self.address)
-                    assert answer.status == 200, answer.status
+                    assert (answer.status, answer.text) == (200, PAGE), answer.status
                     self.took.append(time.monotonic() - start)
-                except (OSError, AssertionError) as failure:
+                except (OSError, http.client.HTTPException, AssertionError) as failure:
                     self.failed.append(f"{failure!r} after {time.monotonic() - start:.2f} s")
 
     def check(self, figures, what, most):
@@ -259,6 +261,49 @@ def test_stopped_for_a_while(gateway, agent, folder, rounds, who):
             rounds.took(f"the {who} stood still for {seconds} s", time.monotonic() - start, 2)
             assert downloading.file.read() == BIG
     process.stop()
+
+
+# ---- programs that start again
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+@pytest.mark.parametrize("who", ["agent", "gateway"])
+def test_a_restart_under_load(run, folder, rounds, who, how):
+    """Who comes meanwhile waits. A program that is killed takes along those it was about to answer, one of
+    each visitor, and nobody whom it had answered."""
+    gateway = Gateway(run)
+    with contextlib.closing(Manager(gateway.home)) as manager, contextlib.ExitStack() as stack:
+        gateway.start()
+        agent = Agent(run)
+        agent.join(gateway.invite("laptop", HELLO))
+        process = up(agent, hello(folder))
+        visitors = [stack.enter_context(Visits(gateway.http)) for _ in range(4)]
+
+        def some_more(n):
+            goals = [len(visits.took) + n for visits in visitors]
+            wait_until(lambda: all(len(visits.took) >= goal for visits, goal in zip(visitors, goals)), "pages")
+
+        for _ in rounds:
+            some_more(5)
+            begun = [len(visits.took) for visits in visitors]
+            stopped = process if who == "agent" else gateway.process
+            if how == signal.SIGTERM:
+                stopped.stop()
+            else:
+                stopped.kill()
+            if who == "agent":
+                process = agent.up(hello(folder))
+            else:
+                start_with(gateway, manager.fds)
+            some_more(5)
+            longest = max(took for visits, at in zip(visitors, begun) for took in visits.took[at:])
+            rounds.took(f"the longest visit while the {who} was {'stopped' if how == signal.SIGTERM else 'killed'}"
+                        " and started again", longest, 3)
+        failed = [failure for visits in visitors for failure in visits.failed]
+        rounds.say(f"{sum(len(visits.took) for visits in visitors)} pages, {len(failed)} visits broken off")
+        assert not [failure for failure in failed if "AssertionError" in failure], failed
+        assert len(failed) <= (0 if how == signal.SIGTERM else 4 * rounds.n), failed
+        stack.pop_all().close()
+        process.stop()
 
 
 # ---- crowds
