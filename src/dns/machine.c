@@ -220,6 +220,8 @@ void dns_machine_sending(struct dns_machine *m, int64_t now)
 	m->attempt = m->wanted;
 	m->attempted_s = now;
 	m->forced = false;
+	m->interval_before = m->interval_spent;
+	m->budget_before = m->budget_spent;
 	dns_limit_spend(&m->interval_spent, m->rules->interval_s, now);
 	if (m->rules->per_day > 1)
 		dns_limit_spend(&m->budget_spent, dns_budget_interval_s(m->rules->per_day), now);
@@ -248,6 +250,10 @@ static void take_trouble(struct dns_machine *m, unsigned retry_after_s, int64_t 
 		m->not_before_s = now + dns_wait_s(DNS_LOST, m->fails, retry_after_s);
 		set_state(m, DNS_STATE_DOUBT);
 		return;
+	}
+	if (m->verdict == DNS_NETWORK) { /* the provider has seen nothing of it */
+		m->interval_spent = m->interval_before;
+		m->budget_spent = m->budget_before;
 	}
 	m->attempt = (struct ipaddr){0}; /* it was answered, or never left: nothing changed */
 	if (dns_gives_up(m->verdict, m->fails)) {

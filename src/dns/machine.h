@@ -69,9 +69,10 @@ struct dns_machine {
 	/* not durable */
 	enum dns_wish wish;
 	struct ipaddr wanted;
-	unsigned asks;	   /* in a row, without an answer */
-	bool refresh_only; /* the request is no change */
-	bool forced;	   /* a person wants it sent, needed or not */
+	unsigned asks;				/* in a row, without an answer */
+	int64_t interval_before, budget_before; /* the limits before the request under way */
+	bool refresh_only;			/* the request is no change */
+	bool forced;				/* a person wants it sent, needed or not */
 };
 
 void dns_machine_init(struct dns_machine *m, const struct dns_rules *rules,

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "dns/exchange.h"
+#include "dns/keeper.h"
 #include "dns/rfc2136.h"
 
 #define KNOTD	"/usr/sbin/knotd"
@@ -321,6 +322,130 @@ static void test_five_hundred_names_within_a_second(void **state)
 	assert_true(took < USEC_PER_S);
 }
 
+/* ── the same through the keeper ── */
+
+struct kept {
+	struct bench *b;
+	unsigned changed, parked, expected;
+	enum dns_verdict why;
+	usec_t last;
+};
+
+static void on_event(void *arg, const struct dns_event *event)
+{
+	struct kept *kept = arg;
+
+	kept->changed += event->kind == DNS_EVENT_CHANGED;
+	kept->parked += event->kind == DNS_EVENT_PARKED;
+	if (event->kind == DNS_EVENT_PARKED)
+		kept->why = event->verdict;
+	kept->last = ustime_boot();
+	if (kept->changed + kept->parked == kept->expected)
+		loop_stop(kept->b->loop);
+}
+
+struct question {
+	struct defer defer;
+	void (*done)(void *arg, const struct ipaddr *published);
+	void *arg;
+};
+
+static void answer_nothing(void *arg)
+{
+	struct question *q = arg, copy = *q;
+
+	free(q);
+	copy.done(copy.arg, &(struct ipaddr){0});
+}
+
+static void *start_question(void *arg, const char *host, int family,
+			    void (*done)(void *done_arg, const struct ipaddr *published),
+			    void *done_arg)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	q->done = done;
+	q->arg = done_arg;
+	defer_init(&q->defer, arg, answer_nothing, q);
+	defer_call(&q->defer);
+	return q;
+}
+
+/* Publishes one address under these names; the time from the report to the last answer. */
+static usec_t keep(struct bench *b, const char *const *hosts, size_t n, const char *address,
+		   struct kept *kept)
+{
+	struct dns_keeper_name *names = calloc(n, sizeof(*names));
+	struct dns_keeper_settings settings = {.names = names,
+					       .n_names = n,
+					       .allow_documentation = true,
+					       .asker = {.start = start_question, .arg = b->loop},
+					       .on_event = on_event,
+					       .arg = kept};
+	struct dns_keeper *keeper;
+	char server[32];
+	struct ipaddr a;
+	usec_t before;
+
+	snprintf(server, sizeof(server), "127.0.0.1:%u", b->server.ip.port);
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct dns_keeper_name){
+			.no6 = true,
+			.entry = {.provider = dns_provider_find(STR("rfc2136")),
+				  .host = hosts[i],
+				  .zone = "home.example.org",
+				  .server = server,
+				  .user = "homeport",
+				  .pass = SECRET}};
+	*kept = (struct kept){.b = b, .expected = (unsigned)n};
+	assert_int_equal(dns_keeper_new(b->loop, NULL, &settings, &keeper, NULL), 0);
+	assert_int_equal(ipaddr_parse(str_of(address), &a), 0);
+	before = ustime_boot();
+	dns_keeper_report(keeper, DNS_SOURCE_GATEWAY, 4, DNS_WISH_ADDRESS, &a);
+	loop_run(b->loop);
+	dns_keeper_free(keeper);
+	free(names);
+	return kept->last - before;
+}
+
+static void test_the_keeper_s_five_hundred_names(void **state)
+{
+	static char texts[500][40];
+	const char *hosts[500];
+	struct bench *b = *state;
+	struct kept kept;
+	usec_t took;
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "kept%03d.home.example.org", i);
+		hosts[i] = texts[i];
+	}
+	took = keep(b, hosts, 500, "192.0.2.60", &kept);
+	print_message(
+		"500 names, from the report to the last answer: %llu ms, of these 1000 ms to let "
+		"the change settle\n",
+		(unsigned long long)(took / USEC_PER_MS));
+	assert_int_equal(kept.changed, 500);
+	check_record(b, "kept000.home.example.org", "A", "192.0.2.60\n");
+	check_record(b, "kept499.home.example.org", "A", "192.0.2.60\n");
+	assert_true(took < 2 * USEC_PER_S);
+}
+
+static void test_one_wrong_name_parks_only_itself(void **state)
+{
+	static const char *const hosts[] = {"x.home.example.org", "home.example.org",
+					    "y.home.example.org", "z.home.example.org"};
+	struct bench *b = *state;
+	struct kept kept;
+
+	keep(b, hosts, 4, "192.0.2.61", &kept);
+	assert_int_equal(kept.changed, 3);
+	assert_int_equal(kept.parked, 1);
+	assert_int_equal(kept.why, DNS_BADKEY);
+	check_record(b, "x.home.example.org", "A", "192.0.2.61\n");
+	check_record(b, "z.home.example.org", "A", "192.0.2.61\n");
+}
+
 static void test_nobody_there(void **state)
 {
 	struct dns_change c = change("e.home.example.org", "192.0.2.7");
@@ -342,6 +467,8 @@ int main(void)
 		cmocka_unit_test(test_a_zone_that_is_not_there),
 		cmocka_unit_test(test_a_wrong_clock),
 		cmocka_unit_test(test_five_hundred_names_within_a_second),
+		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
+		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_nobody_there),
 	};
 

@@ -1,0 +1,198 @@
+#include "dns/batch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "dns/exchange.h"
+#include "dns/keeper_private.h"
+#include "dns/rfc2136.h"
+#include "net/resolve.h"
+
+#define BATCH_NAMES_MAX (DNS_UPDATE_CHANGES_MAX / 2) /* two families each */
+#define DNS_PORT	53
+
+struct batch {
+	struct list node; /* in the keeper's */
+	struct dns_keeper *keeper;
+	struct keeper_name *names[BATCH_NAMES_MAX]; /* borrowed */
+	size_t n, from, to;			    /* names[from..to) are in the message */
+	struct sock_addr server;
+	char key_text[HOSTNAME_MAX + 16];
+	struct dns_key key;
+	struct dns_update_sent sent;
+	struct resolve *resolve;       /* owned */
+	struct dns_exchange *exchange; /* owned */
+};
+
+static void batch_free(struct batch *b)
+{
+	resolve_cancel(b->resolve);
+	dns_exchange_cancel(b->exchange);
+	list_remove(&b->node);
+	free(b);
+}
+
+static void send_next(struct batch *b);
+
+/* The same for every name of the message; then on with the rest. */
+static void finish(struct batch *b, const struct dns_reply *reply)
+{
+	for (size_t i = b->from; i < b->to; i++)
+		keeper_finish(b->names[i], reply, 0);
+	b->from = b->to;
+	send_next(b);
+}
+
+static void fail(struct batch *b, enum dns_verdict verdict, const struct err *e)
+{
+	struct dns_reply reply = {.verdict = verdict};
+
+	snprintf(reply.text, sizeof(reply.text), "%.*s", (int)sizeof(reply.text) - 1, e->text);
+	finish(b, &reply);
+}
+
+/* Whether the refusal may be about one of several names. */
+static bool is_about_a_name(enum dns_verdict verdict)
+{
+	return verdict == DNS_BADKEY || verdict == DNS_REFUSED || verdict == DNS_NOHOST;
+}
+
+static bool on_answer(void *arg, int r, struct str message, bool sent, const struct err *e)
+{
+	struct batch *b = arg;
+	struct dns_reply reply;
+
+	if (r == 0 && dns_update_decode(&b->sent, &b->key, message, keeper_now_s(b->keeper), &reply,
+					NULL) < 0)
+		return false; /* not the server's word: wait for it */
+	b->exchange = NULL;
+	if (r < 0) {
+		fail(b, sent ? DNS_LOST : DNS_NETWORK, e);
+	} else if (b->to - b->from > 1 && is_about_a_name(reply.verdict)) {
+		b->to = b->from + 1; /* from here on each alone */
+		send_next(b);
+	} else {
+		finish(b, &reply);
+	}
+	return true;
+}
+
+static void add_changes(const struct keeper_name *name, struct dns_change *changes, size_t *n)
+{
+	unsigned ttl = name->entry.ttl_s ? name->entry.ttl_s : DNS_TTL_DEFAULT_S;
+
+	for (int s = 0; s < 2; s++)
+		if (name->sides[s].sending)
+			changes[(*n)++] =
+				(struct dns_change){.host = name->entry.host,
+						    .address = name->sides[s].machine.attempt,
+						    .ttl_s = ttl};
+}
+
+static int send_message(struct batch *b, struct err *e)
+{
+	AUTO(freep) struct dns_change *changes = calloc(DNS_UPDATE_CHANGES_MAX, sizeof(*changes));
+	AUTO(buf_donep) struct buf wire = {0};
+	size_t n = 0;
+	uint16_t id;
+	int r;
+
+	if (!changes)
+		return err_set(e, ERR_NOMEM, "message");
+	for (size_t i = b->from; i < b->to; i++)
+		add_changes(b->names[i], changes, &n);
+	rand_bytes(&id, sizeof(id));
+	r = dns_update_encode(b->names[0]->entry.zone, changes, n, &b->key, id, &wire, &b->sent, e);
+	if (r < 0)
+		return r;
+	return dns_exchange_start(b->keeper->loop, &b->server, buf_str(&wire), on_answer, b,
+				  &b->exchange, e);
+}
+
+/* names[from..to), or, when these are done, the next one alone. */
+static void send_next(struct batch *b)
+{
+	struct err e = {0};
+	int r;
+
+	if (b->from == b->to)
+		b->to++;
+	if (b->from >= b->n) {
+		batch_free(b);
+		return;
+	}
+	r = send_message(b, &e);
+	if (r < 0)
+		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+}
+
+static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
+{
+	struct batch *b = arg;
+
+	b->resolve = NULL;
+	if (r < 0) {
+		b->to = b->n;
+		fail(b, DNS_NETWORK, e);
+		return;
+	}
+	b->server.ip = addrs[0];
+	send_next(b);
+}
+
+static int find_server(struct batch *b, struct err *e)
+{
+	const struct dns_entry *entry = &b->names[0]->entry;
+	char host[HOSTNAME_MAX];
+	uint16_t port = DNS_PORT;
+	struct str name;
+	int r = dns_key_parse(entry->user, b->key_text, &b->key, e);
+
+	b->key.secret = entry->pass;
+	if (r < 0)
+		return r;
+	if (hostport_split(str_of(entry->server), &name, &port) < 0 ||
+	    !str_copy(host, sizeof(host), name))
+		return err_set(e, ERR_INVALID, "server = %s is no host name", entry->server);
+	return resolve_start(b->keeper->loop, host, port, on_resolved, b, &b->resolve, e);
+}
+
+void keeper_batch_start(struct dns_keeper *k, unsigned long first)
+{
+	struct keeper_name *lead = &k->names[first];
+	struct batch *b = calloc(1, sizeof(*b));
+	struct dns_reply nomem = {.verdict = DNS_NETWORK, .text = "no memory"};
+	struct err e = {0};
+	int r;
+
+	lead->stage = STAGE_SENT;
+	if (!b) {
+		keeper_finish(lead, &nomem, 0);
+		return;
+	}
+	b->keeper = k;
+	list_push(&k->batches, &b->node);
+	b->names[b->n++] = lead;
+	for (size_t i = first + 1; i < k->n_names && b->n < BATCH_NAMES_MAX; i++) {
+		struct keeper_name *name = &k->names[i];
+
+		if (name->stage != STAGE_STORED ||
+		    memcmp(name->account, lead->account, sizeof(lead->account)) != 0)
+			continue;
+		name->stage = STAGE_SENT;
+		b->names[b->n++] = name;
+	}
+	b->to = b->n;
+	r = find_server(b, &e);
+	if (r < 0)
+		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+}
+
+void keeper_batches_cancel(struct dns_keeper *k)
+{
+	struct batch *b, *tmp;
+
+	list_for_each_safe (b, tmp, &k->batches, node)
+		batch_free(b);
+}

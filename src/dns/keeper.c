@@ -1,0 +1,862 @@
+#include "dns/keeper.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/secret.h"
+#include "dns/batch.h"
+#include "dns/keeper_private.h"
+#include "http/date.h"
+#include "state/folder.h"
+
+#define HEADERS_MAX 12
+
+static void run_soon(struct dns_keeper *k);
+
+/* ── small things ── */
+
+int64_t keeper_now_s(const struct dns_keeper *k)
+{
+	return k->settings.wall_s ? k->settings.wall_s(k->settings.arg)
+				  : (int64_t)(ustime_wall() / USEC_PER_S);
+}
+
+static bool same_account(const struct keeper_name *a, const struct keeper_name *b)
+{
+	return memcmp(a->account, b->account, sizeof(a->account)) == 0;
+}
+
+static void hash(uint8_t to[static DNS_CONFIG_LEN], const char *const *texts, size_t n)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned len;
+
+	memset(to, 0, DNS_CONFIG_LEN);
+	if (ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1) {
+		for (size_t i = 0; i < n; i++) /* with their NUL: "ab","c" is not "a","bc" */
+			EVP_DigestUpdate(ctx, texts[i] ? texts[i] : "",
+					 strlen(texts[i] ? texts[i] : "") + 1);
+		EVP_DigestFinal_ex(ctx, to, &len);
+	}
+	EVP_MD_CTX_free(ctx);
+}
+
+static void tell(struct keeper_side *side, enum dns_event_kind kind)
+{
+	struct keeper_name *name = side->name;
+	struct dns_keeper *k = name->keeper;
+	const struct dns_machine *m = &side->machine;
+	struct dns_event event = {
+		.kind = kind,
+		.label = name->label,
+		.host = name->entry.host,
+		.provider = name->entry.provider->name,
+		.family = side->family,
+		.address = m->published,
+		.verdict = m->verdict,
+		.text = m->text,
+		.retry_s = MAX(m->not_before_s - keeper_now_s(k), 0),
+	};
+
+	if (k->settings.on_event)
+		k->settings.on_event(k->settings.arg, &event);
+}
+
+static void tell_state(struct dns_keeper *k, const struct err *e)
+{
+	struct dns_event event = {.kind = DNS_EVENT_STATE, .text = e->text};
+
+	if (k->settings.on_event)
+		k->settings.on_event(k->settings.arg, &event);
+}
+
+static void put(struct keeper_side *side)
+{
+	struct keeper_name *name = side->name;
+	char key[DNS_LEDGER_KEY_MAX];
+
+	dns_ledger_key(key, name->entry.provider->name, name->entry.host, side->family);
+	if (dns_ledger_put(&name->keeper->ledger, key, &side->machine) == 0)
+		name->keeper->dirty = true;
+}
+
+/* ── the end of a request ── */
+
+/* What concerns the account: the others would only be told the same. */
+static void park_account(struct keeper_name *name, const struct dns_reply *reply)
+{
+	struct dns_keeper *k = name->keeper;
+
+	if (reply->verdict != DNS_BADAUTH && reply->verdict != DNS_BADAGENT &&
+	    reply->verdict != DNS_BADSIG)
+		return;
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++) {
+			struct keeper_side *other = &k->names[i].sides[s];
+
+			if (!other->on || !same_account(&k->names[i], name) ||
+			    other->machine.state == DNS_STATE_PARKED ||
+			    other->machine.state == DNS_STATE_SENT)
+				continue;
+			dns_machine_park(&other->machine, reply);
+			put(other);
+			tell(other, DNS_EVENT_PARKED);
+		}
+}
+
+static void tell_result(struct keeper_side *side)
+{
+	if (side->machine.state == DNS_STATE_PARKED)
+		tell(side, DNS_EVENT_PARKED);
+	else
+		tell(side, dns_verdict_class(side->machine.verdict) == DNS_CLASS_OK
+				   ? DNS_EVENT_CHANGED
+				   : DNS_EVENT_TROUBLE);
+}
+
+void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s)
+{
+	struct dns_keeper *k = name->keeper;
+
+	name->stage = STAGE_IDLE;
+	name->call = NULL;
+	for (int s = 0; s < 2; s++) {
+		struct keeper_side *side = &name->sides[s];
+
+		if (!side->sending)
+			continue;
+		side->sending = false;
+		dns_machine_answer(&side->machine, reply, retry_after_s, keeper_now_s(k));
+		put(side);
+		tell_result(side);
+	}
+	park_account(name, reply);
+	run_soon(k);
+}
+
+/* ── HTTP ── */
+
+static void next_request(struct keeper_name *name);
+
+static unsigned retry_after(const struct httpc_answer *answer, int64_t now_s)
+{
+	struct str value = httpc_answer_header(answer, "Retry-After");
+	uint64_t seconds;
+	int64_t date;
+
+	if (str_to_u64(value, DNS_WAIT_MAX_S, &seconds))
+		return (unsigned)seconds;
+	if (value.len && http_date_parse(value, &date) && date > now_s)
+		return (unsigned)MIN(date - now_s, (int64_t)DNS_WAIT_MAX_S);
+	return 0;
+}
+
+static void on_http(void *arg, const struct httpc_answer *answer)
+{
+	struct keeper_name *name = arg;
+	struct dns_answer given = {.status = (int)answer->status,
+				   .retry_after_s = retry_after(answer, keeper_now_s(name->keeper)),
+				   .body = answer->body};
+
+	name->call = NULL;
+	if (answer->r < 0) {
+		dns_plan_fail(&name->plan, answer->err.text);
+		if (answer->peer.family) /* connected: it may have arrived */
+			name->plan.reply.verdict = DNS_LOST;
+	} else {
+		dns_plan_answer(&name->plan, &given);
+	}
+	if (dns_plan_ended(&name->plan))
+		keeper_finish(name, &name->plan.reply, given.retry_after_s);
+	else
+		next_request(name);
+}
+
+/* "Name: value\r\n" lines as httpc wants them; the text is cut up. False: too many. */
+static bool split_headers(struct buf *lines, struct httpc_header headers[static HEADERS_MAX],
+			  size_t *ret_n)
+{
+	char *at = (char *)buf_head(lines), *end = at + buf_len(lines);
+	size_t n = 0;
+
+	while (at && at < end) {
+		char *colon = memchr(at, ':', (size_t)(end - at));
+		char *line_end = memchr(at, '\r', (size_t)(end - at));
+
+		if (!colon || !line_end || colon > line_end || n == HEADERS_MAX)
+			return false;
+		*colon = *line_end = '\0';
+		headers[n++] = (struct httpc_header){.name = at, .value = colon + 2};
+		at = line_end + 2;
+	}
+	*ret_n = n;
+	return true;
+}
+
+static int send_request(struct keeper_name *name, struct dns_request *q, struct err *e)
+{
+	struct dns_keeper *k = name->keeper;
+	struct httpc_header headers[HEADERS_MAX];
+	struct httpc_request request = {
+		.method = q->method,
+		.url = (const char *)buf_head(&q->url),
+		.headers = headers,
+		.body = q->has_body ? buf_str(&q->body) : (struct str){0},
+		.ca_file = k->settings.ca_file,
+		.https_only = true,
+		.peer = k->settings.peer
+				? k->settings.peer(k->settings.arg, (const char *)buf_head(&q->url))
+				: NULL,
+		.body_max = DNS_REPLY_BODY_MAX,
+	};
+
+	if (!split_headers(&q->headers, headers, &request.n_headers))
+		return err_set(e, ERR_INVALID, "too many header fields");
+	return httpc_start(k->httpc, &request, on_http, name, &name->call, e);
+}
+
+static void next_request(struct keeper_name *name)
+{
+	struct dns_request q = {0};
+	struct err e = {0};
+	int r = dns_plan_request(&name->plan, &q, &e);
+
+	if (r == 0)
+		r = send_request(name, &q, &e);
+	dns_request_done(&q);
+	if (r == 0)
+		return;
+	if (!dns_plan_ended(&name->plan))
+		dns_plan_fail(&name->plan, e.text);
+	keeper_finish(name, &name->plan.reply, 0);
+}
+
+/* ── sending ── */
+
+/* What was stored is sent, though something else may be wanted since. */
+static struct ipaddr address_to_send(const struct keeper_side *side)
+{
+	return side->sending ? side->machine.attempt : side->machine.wanted;
+}
+
+static void start_plan(struct keeper_name *name)
+{
+	struct dns_target target = {.ip4 = address_to_send(&name->sides[0]),
+				    .ip6 = address_to_send(&name->sides[1])};
+	struct dns_reply reply = {.verdict = DNS_REFUSED};
+	struct err e = {0};
+
+	if (dns_plan_start(&name->plan, &name->entry, name->what, &target, &e) == 0) {
+		next_request(name);
+		return;
+	}
+	snprintf(reply.text, sizeof(reply.text), "%.*s", (int)sizeof(reply.text) - 1, e.text);
+	keeper_finish(name, &reply, 0);
+}
+
+/* What was stored may leave. */
+static void transmit(struct dns_keeper *k)
+{
+	for (size_t i = 0; i < k->n_names; i++) {
+		struct keeper_name *name = &k->names[i];
+
+		if (name->stage != STAGE_STORED)
+			continue;
+		if (name->entry.provider->rfc2136) {
+			keeper_batch_start(k, i);
+		} else {
+			name->stage = STAGE_SENT;
+			start_plan(name);
+		}
+	}
+}
+
+static bool account_is_busy(const struct dns_keeper *k, const struct keeper_name *name)
+{
+	bool batched = name->entry.provider->rfc2136; /* what is not sent yet goes together */
+
+	for (size_t i = 0; i < k->n_names; i++)
+		if (same_account(&k->names[i], name) &&
+		    (k->names[i].stage == STAGE_SENT ||
+		     (!batched && k->names[i].stage != STAGE_IDLE)))
+			return true;
+	return false;
+}
+
+static unsigned calls(const struct dns_keeper *k)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < k->n_names; i++)
+		n += k->names[i].stage != STAGE_IDLE && !k->names[i].entry.provider->rfc2136;
+	return n;
+}
+
+/* Which request sends these sides (bit 0: IPv4, bit 1: IPv6); 0: none can now. */
+static unsigned choose_request(struct keeper_name *name, unsigned due)
+{
+	unsigned can = dns_provider_can(name->entry.provider);
+
+	if (can & DNS_CAN_ONLY_BOTH) {
+		if (name->sides[0].machine.wish != DNS_WISH_ADDRESS ||
+		    name->sides[1].machine.wish != DNS_WISH_ADDRESS)
+			return 0; /* one alone would harm the other's record */
+		name->what = DNS_BOTH;
+		return due;
+	}
+	if (due == 3 && (can & DNS_CAN_BOTH)) {
+		name->what = DNS_BOTH;
+		return due;
+	}
+	name->what = due & 1 ? DNS_A : DNS_AAAA;
+	return due & 1 ? 1 : 2;
+}
+
+static void begin(struct keeper_name *name, unsigned due, int64_t now)
+{
+	struct dns_keeper *k = name->keeper;
+	unsigned sides = choose_request(name, due);
+
+	if (!sides)
+		return;
+	for (int s = 0; s < 2; s++)
+		if (sides & 1u << s) {
+			name->sides[s].sending = true;
+			dns_machine_sending(&name->sides[s].machine, now);
+			put(&name->sides[s]);
+		}
+	name->stage = STAGE_TO_STORE;
+	k->dirty = true;
+}
+
+/* ── asking ── */
+
+static void on_asked(void *arg, const struct ipaddr *published)
+{
+	struct keeper_side *side = arg;
+
+	side->question = NULL;
+	dns_machine_asked(&side->machine, published, keeper_now_s(side->name->keeper));
+	put(side);
+	run_soon(side->name->keeper);
+}
+
+static void ask(struct keeper_side *side, int64_t now)
+{
+	const struct dns_asker *asker = &side->name->keeper->settings.asker;
+
+	dns_machine_asking(&side->machine);
+	if (asker->start)
+		side->question = asker->start(asker->arg, side->name->entry.host, side->family,
+					      on_asked, side);
+	if (!side->question)
+		dns_machine_asked(&side->machine, NULL, now);
+}
+
+/* ── what is to be done ── */
+
+static void wish(struct keeper_side *side, const struct keeper_choice *choice, int64_t now)
+{
+	const struct keeper_name *name = side->name;
+	const struct ipaddr *fixed = side->family == 6 ? &name->fixed6 : &name->fixed4;
+	struct ipaddr address = choice->address;
+	enum dns_wish wish = choice->wish;
+
+	if (fixed->family) {
+		address = *fixed;
+		wish = DNS_WISH_ADDRESS;
+	} else if (side->family == 6 && name->suffix.family && wish == DNS_WISH_ADDRESS &&
+		   !dns_suffix_apply(&choice->address, name->prefix_bits ? name->prefix_bits : 64,
+				     &name->suffix, &address)) {
+		wish = DNS_WISH_UNKNOWN;
+	}
+	dns_machine_on_wish(&side->machine, wish, wish == DNS_WISH_ADDRESS ? &address : NULL, now);
+}
+
+static void remind(struct keeper_side *side, int64_t now, int64_t *soonest)
+{
+	const struct dns_machine *m = &side->machine;
+	int64_t at = m->since_s + (int64_t)m->rules->remind_s;
+
+	if (!m->rules->remind_s || !m->since_s)
+		return;
+	if (dns_machine_reminds(m, now) && now >= side->remind_at) {
+		side->remind_at = now + 24 * 3600;
+		tell(side, DNS_EVENT_REMIND);
+	}
+	*soonest = MIN(*soonest, MAX(at, side->remind_at));
+}
+
+/* One name: what is due now is begun, what is due later counts for *soonest. */
+static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
+{
+	struct dns_keeper *k = name->keeper;
+	unsigned due = 0;
+
+	for (int s = 0; s < 2; s++) {
+		struct keeper_side *side = &name->sides[s];
+		int64_t at = INT64_MAX;
+
+		if (!side->on)
+			continue;
+		wish(side, &k->choices[s], now);
+		if (dns_machine_next(&side->machine, now, &at) == DNS_ASK) {
+			ask(side, now);
+			if (dns_machine_next(&side->machine, now, &at) == DNS_ASK)
+				at = now + 1;
+		}
+		switch (dns_machine_next(&side->machine, now, &at)) {
+		case DNS_SEND:
+			due |= 1u << s;
+			break;
+		case DNS_LATER:
+			*soonest = MIN(*soonest, at);
+			break;
+		case DNS_ASK:
+		case DNS_NOTHING:
+			break;
+		}
+		remind(side, now, soonest);
+	}
+	if (due && name->stage == STAGE_IDLE && !account_is_busy(k, name) &&
+	    (name->entry.provider->rfc2136 || calls(k) < DNS_KEEPER_CALLS_MAX))
+		begin(name, due, now);
+}
+
+/* ── the ledger on disk ── */
+
+static void store(struct dns_keeper *k);
+
+static void on_stored(struct job *job)
+{
+	struct keeper_store *s = container_of(job, struct keeper_store, job);
+	struct dns_keeper *k = s->keeper;
+
+	if (k)
+		k->store = NULL;
+	if (k && s->r < 0)
+		tell_state(k, &s->err); /* what cannot be stored is sent all the same */
+	for (size_t i = 0; k && i < k->n_names; i++)
+		if (k->names[i].stage == STAGE_STORING)
+			k->names[i].stage = STAGE_STORED;
+	buf_done(&s->text);
+	free(s->folder);
+	free(s);
+	if (k)
+		run_soon(k);
+}
+
+static void do_store(struct job *job)
+{
+	struct keeper_store *s = container_of(job, struct keeper_store, job);
+
+	s->r = state_write(s->folder, DNS_LEDGER_FILE, buf_str(&s->text), &s->err);
+}
+
+static int start_store(struct dns_keeper *k, struct err *e)
+{
+	struct keeper_store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(e, ERR_NOMEM, DNS_LEDGER_FILE);
+	s->keeper = k;
+	s->folder = str_dup(str_of(k->settings.folder));
+	r = s->folder ? dns_ledger_encode(&k->ledger, keeper_now_s(k), &s->text) : -ERR_NOMEM;
+	if (r < 0)
+		r = err_set(e, -r, DNS_LEDGER_FILE);
+	else
+		r = job_start(&s->job, k->loop, do_store, on_stored, e);
+	if (r < 0) {
+		buf_done(&s->text);
+		free(s->folder);
+		free(s);
+		return r;
+	}
+	k->store = s;
+	return 0;
+}
+
+/* Write what changed, if nothing is being written; then what waited for it may go. */
+static void store(struct dns_keeper *k)
+{
+	bool disk = k->settings.folder != NULL;
+	struct err e = {0};
+
+	if (!k->dirty || k->store)
+		return;
+	k->dirty = false;
+	for (size_t i = 0; i < k->n_names; i++)
+		if (k->names[i].stage == STAGE_TO_STORE)
+			k->names[i].stage = disk ? STAGE_STORING : STAGE_STORED;
+	if (!disk || start_store(k, &e) == 0)
+		return;
+	tell_state(k, &e);
+	for (size_t i = 0; i < k->n_names; i++)
+		if (k->names[i].stage == STAGE_STORING)
+			k->names[i].stage = STAGE_STORED;
+}
+
+/* ── the whole ── */
+
+/* While reports come in, what was chosen before stays. */
+static usec_t choose(struct dns_keeper *k)
+{
+	usec_t now = loop_now(k->loop), soonest = 0;
+
+	if (timer_running(&k->settle))
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		struct keeper_choice *c = &k->choices[i];
+		usec_t at;
+
+		c->wish = dns_chooser_decide(&k->chooser, i ? 6 : 4, now, &c->address, &c->source,
+					     &at);
+		if (at && (!soonest || at < soonest))
+			soonest = at;
+	}
+	return soonest;
+}
+
+static void run(void *arg)
+{
+	struct dns_keeper *k = arg;
+	int64_t now_s = keeper_now_s(k), soonest_s = INT64_MAX;
+	usec_t soonest = choose(k), now = loop_now(k->loop);
+
+	for (size_t i = 0; i < k->n_names; i++)
+		look(&k->names[i], now_s, &soonest_s);
+	store(k);
+	transmit(k);
+	if (soonest_s < INT64_MAX) {
+		/* the wall clock may be set meanwhile: look at least once a day */
+		int64_t span = MIN(MAX(soonest_s - now_s, 1), 24 * 3600);
+		usec_t at = now + (usec_t)span * USEC_PER_S;
+
+		soonest = soonest ? MIN(soonest, at) : at;
+	}
+	timer_stop(&k->timer);
+	if (soonest)
+		timer_start_at(&k->timer, soonest);
+}
+
+static void run_soon(struct dns_keeper *k)
+{
+	defer_call(&k->defer);
+}
+
+void dns_keeper_report(struct dns_keeper *k, enum dns_source source, int family, enum dns_wish wish,
+		       const struct ipaddr *address)
+{
+	dns_chooser_report(&k->chooser, source, family, wish, address, loop_now(k->loop));
+	if (!timer_running(&k->settle))
+		timer_start(&k->settle, DNS_KEEPER_SETTLE);
+}
+
+void dns_keeper_network(struct dns_keeper *k)
+{
+	int64_t now = keeper_now_s(k);
+
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++)
+			if (k->names[i].sides[s].on)
+				dns_machine_on_network(&k->names[i].sides[s].machine, now);
+	if (!timer_running(&k->settle))
+		timer_start(&k->settle, DNS_KEEPER_SETTLE);
+}
+
+static bool is_called(const struct keeper_name *name, const char *label)
+{
+	return !label || strcmp(name->label, label) == 0 || strcmp(name->entry.host, label) == 0;
+}
+
+bool dns_keeper_update(struct dns_keeper *k, const char *label, bool force)
+{
+	int64_t now = keeper_now_s(k);
+	bool found = false;
+
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++)
+			if (k->names[i].sides[s].on && is_called(&k->names[i], label)) {
+				dns_machine_unblock(&k->names[i].sides[s].machine, force, now);
+				put(&k->names[i].sides[s]);
+				found = true;
+			}
+	run_soon(k);
+	return found;
+}
+
+bool dns_keeper_confirmed(struct dns_keeper *k, const char *label)
+{
+	int64_t now = keeper_now_s(k);
+	bool found = false;
+
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++)
+			if (k->names[i].sides[s].on && is_called(&k->names[i], label)) {
+				dns_machine_reminded(&k->names[i].sides[s].machine, now);
+				put(&k->names[i].sides[s]);
+				found = true;
+			}
+	run_soon(k);
+	return found;
+}
+
+/* ── status ── */
+
+static const char *state_word(const struct dns_machine *m)
+{
+	switch (m->state) {
+	case DNS_STATE_IDLE:
+		return m->wish == DNS_WISH_ADDRESS ? "current" : "waiting for an address";
+	case DNS_STATE_DOUBT:
+	case DNS_STATE_ASKING:
+		return "asking";
+	case DNS_STATE_DUE:
+		return m->fails ? "trouble" : "due";
+	case DNS_STATE_SENT:
+		return "sent";
+	case DNS_STATE_PARKED:
+		return "parked";
+	}
+	return "";
+}
+
+static int add_address(json_t *o, const char *field, const struct ipaddr *a)
+{
+	char text[IPADDR_TEXT_MAX];
+
+	return a->family ? json_object_set_new(o, field, json_string(ipaddr_format(text, a))) : 0;
+}
+
+static json_t *side_status(const struct keeper_side *side, int64_t now)
+{
+	const struct keeper_name *name = side->name;
+	const struct dns_machine *m = &side->machine;
+	const struct keeper_choice *choice = &name->keeper->choices[side->family == 6];
+	json_t *o = json_pack("{s:s s:s s:s s:s s:s}", "name", name->label, "host",
+			      name->entry.host, "provider", name->entry.provider->name, "family",
+			      side->family == 6 ? "ipv6" : "ipv4", "state", state_word(m));
+	int r = o ? 0 : -1;
+
+	r = r || (m->sure && add_address(o, "published", &m->published));
+	r = r || add_address(o, "wanted", &m->wanted);
+	if (choice->wish == DNS_WISH_ADDRESS)
+		r = r ||
+		    json_object_set_new(o, "source", json_string(dns_source_name(choice->source)));
+	if (m->attempted_s) {
+		r = r ||
+		    json_object_set_new(o, "answer", json_string(dns_verdict_word(m->verdict)));
+		r = r ||
+		    json_object_set_new(o, "meaning", json_string(dns_verdict_text(m->verdict)));
+	}
+	if (m->confirmed_s)
+		r = r || json_object_set_new(o, "confirmed", json_integer(m->confirmed_s));
+	if (m->not_before_s > now)
+		r = r || json_object_set_new(o, "retry_s", json_integer(m->not_before_s - now));
+	if (dns_machine_reminds(m, now))
+		r = r || json_object_set_new(o, "confirm", json_true());
+	if (r) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+json_t *dns_keeper_status(struct dns_keeper *k)
+{
+	json_t *list = json_array();
+	int64_t now = keeper_now_s(k);
+
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++)
+			if (k->names[i].sides[s].on &&
+			    json_array_append_new(list, side_status(&k->names[i].sides[s], now)) <
+				    0) {
+				json_decref(list);
+				return NULL;
+			}
+	return list;
+}
+
+/* ── birth and end ── */
+
+static const char *copy(const char *text, bool *ok)
+{
+	char *made = text ? str_dup(str_of(text)) : NULL;
+
+	*ok &= !text || made;
+	return made;
+}
+
+static void drop(const char *text)
+{
+	if (text)
+		secret_wipe((char *)(uintptr_t)text, strlen(text));
+	free((char *)(uintptr_t)text);
+}
+
+static bool copy_entry(struct keeper_name *name, const struct dns_keeper_name *from)
+{
+	const struct dns_entry *e = &from->entry;
+	bool ok = true;
+
+	name->entry = (struct dns_entry){
+		.provider = e->provider,
+		.host = copy(e->host, &ok),
+		.zone = copy(e->zone, &ok),
+		.server = copy(e->server, &ok),
+		.user = copy(e->user, &ok),
+		.pass = copy(e->pass, &ok),
+		.key = copy(e->key, &ok),
+		.ttl_s = e->ttl_s,
+	};
+	name->label = copy(from->label ? from->label : e->host, &ok);
+	return ok;
+}
+
+static void init_sides(struct keeper_name *name, const struct dns_keeper_name *from, int64_t now)
+{
+	const struct dns_entry *e = &name->entry;
+	const char *const config[] = {e->provider->name, e->host, e->zone, e->server,
+				      e->user,		 e->pass, e->key};
+	const char *const account[] = {e->provider->name, e->server, e->user, e->pass,
+				       e->provider->rfc2136 ? e->zone : NULL};
+	unsigned can = dns_provider_can(e->provider);
+	uint8_t hashed[DNS_CONFIG_LEN];
+
+	hash(hashed, config, ARRAY_LEN(config));
+	hash(name->account, account, ARRAY_LEN(account));
+	name->sides[0].on = !from->no4 && (can & DNS_CAN_A);
+	name->sides[1].on = !from->no6 && (can & DNS_CAN_AAAA);
+	for (int s = 0; s < 2; s++) {
+		struct keeper_side *side = &name->sides[s];
+		char key[DNS_LEDGER_KEY_MAX];
+
+		side->name = name;
+		side->family = s ? 6 : 4;
+		dns_machine_init(&side->machine, &name->rules, hashed);
+		dns_ledger_key(key, e->provider->name, e->host, side->family);
+		dns_ledger_get(&name->keeper->ledger, key, &side->machine);
+		dns_machine_resume(&side->machine, hashed, now);
+	}
+}
+
+static int add_names(struct dns_keeper *k, const struct dns_keeper_settings *settings,
+		     struct err *e)
+{
+	if (settings->n_names > DNS_KEEPER_NAMES_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d names at providers",
+			       DNS_KEEPER_NAMES_MAX);
+	k->names = calloc(MAX(settings->n_names, 1), sizeof(*k->names));
+	if (!k->names)
+		return err_set(e, ERR_NOMEM, "names");
+	for (size_t i = 0; i < settings->n_names; i++) {
+		const struct dns_keeper_name *from = &settings->names[i];
+		struct keeper_name *name = &k->names[i];
+
+		k->n_names++;
+		name->keeper = k;
+		name->fixed4 = from->fixed4;
+		name->fixed6 = from->fixed6;
+		name->suffix = from->suffix;
+		name->prefix_bits = from->prefix_bits;
+		if (!copy_entry(name, from))
+			return err_set(e, ERR_NOMEM, "names");
+		dns_rules_of(name->entry.provider, &name->rules);
+		init_sides(name, from, keeper_now_s(k));
+	}
+	return 0;
+}
+
+/* What is not there, or damaged, is told and makes the machines doubt; it is no error. */
+static void read_ledger(struct dns_keeper *k)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct err e = {0};
+	int r;
+
+	if (!k->settings.folder)
+		return;
+	r = state_read(k->settings.folder, DNS_LEDGER_FILE, &text, &e);
+	if (r == -ERR_NOT_FOUND)
+		return;
+	if (r == 0)
+		r = dns_ledger_decode(&k->ledger, buf_str(&text), &e);
+	if (r < 0)
+		tell_state(k, &e);
+}
+
+int dns_keeper_new(struct loop *loop, struct httpc *httpc,
+		   const struct dns_keeper_settings *settings, struct dns_keeper **ret_keeper,
+		   struct err *e)
+{
+	struct dns_keeper *k = calloc(1, sizeof(*k));
+	bool ok = true;
+	int r;
+
+	if (!k)
+		return err_set(e, ERR_NOMEM, "names");
+	k->loop = loop;
+	k->httpc = httpc;
+	k->settings = *settings;
+	k->settings.names = NULL;
+	k->settings.folder = k->folder = copy(settings->folder, &ok);
+	k->chooser.allow_documentation = settings->allow_documentation;
+	list_init(&k->batches);
+	timer_init(&k->timer, loop, run, k);
+	timer_init(&k->settle, loop, run, k);
+	defer_init(&k->defer, loop, run, k);
+	dns_ledger_init(&k->ledger);
+	if (!ok || !k->ledger.names) {
+		dns_keeper_free(k);
+		return err_set(e, ERR_NOMEM, "names");
+	}
+	read_ledger(k);
+	r = add_names(k, settings, e);
+	if (r < 0) {
+		dns_keeper_free(k);
+		return r;
+	}
+	run_soon(k);
+	*ret_keeper = k;
+	return 0;
+}
+
+static void name_done(struct keeper_name *name)
+{
+	const struct dns_asker *asker = &name->keeper->settings.asker;
+
+	httpc_cancel(name->call);
+	for (int s = 0; s < 2; s++)
+		if (name->sides[s].question)
+			asker->cancel(asker->arg, name->sides[s].question);
+	drop(name->label);
+	drop(name->entry.host);
+	drop(name->entry.zone);
+	drop(name->entry.server);
+	drop(name->entry.user);
+	drop(name->entry.pass);
+	drop(name->entry.key);
+	secret_wipe(&name->plan, sizeof(name->plan));
+}
+
+void dns_keeper_free(struct dns_keeper *k)
+{
+	if (!k)
+		return;
+	timer_stop(&k->timer);
+	timer_stop(&k->settle);
+	defer_cancel(&k->defer);
+	keeper_batches_cancel(k);
+	for (size_t i = 0; i < k->n_names; i++)
+		name_done(&k->names[i]);
+	if (k->store)
+		k->store->keeper = NULL; /* it ends by itself */
+	free(k->names);
+	dns_ledger_done(&k->ledger);
+	drop(k->folder);
+	free(k);
+}

@@ -1,0 +1,76 @@
+/* The keeper's inside, for keeper.c and batch.c. */
+#pragma once
+
+#include "dns/keeper.h"
+#include "dns/ledger.h"
+#include "dns/plan.h"
+
+/*
+ *	          due           the ledger is being     is on disk       request is made
+ *	IDLE ────────▶ TO_STORE ──────────▶ STORING ──────────▶ STORED ──────────▶ SENT
+ *	  ▲                       written                                            │ answer
+ *	  └──────────────────────────────────────────────────────────────────────────┘
+ */
+enum keeper_stage { STAGE_IDLE, STAGE_TO_STORE, STAGE_STORING, STAGE_STORED, STAGE_SENT };
+
+struct keeper_side {
+	struct keeper_name *name; /* borrowed */
+	int family;		  /* 4, 6 */
+	bool on;		  /* configured, and the provider can */
+	struct dns_machine machine;
+	void *question;	   /* owned: the asker's */
+	bool sending;	   /* the request under way is about this side */
+	int64_t remind_at; /* not before */
+};
+
+struct keeper_name {
+	struct dns_keeper *keeper; /* borrowed */
+	const char *label;	   /* owned, as the entry's strings */
+	struct dns_entry entry;
+	struct dns_rules rules;
+	struct ipaddr fixed4, fixed6, suffix;
+	unsigned prefix_bits;
+	uint8_t account[DNS_CONFIG_LEN]; /* hash of what an account is */
+	struct keeper_side sides[2];	 /* IPv4, IPv6 */
+	enum keeper_stage stage;
+	enum dns_what what;
+	struct dns_plan plan;
+	struct httpc_call *call; /* owned */
+};
+
+struct keeper_choice {
+	enum dns_wish wish;
+	struct ipaddr address;
+	enum dns_source source;
+};
+
+struct keeper_store {
+	struct job job;
+	struct dns_keeper *keeper; /* borrowed; NULL: gone meanwhile */
+	char *folder;		   /* owned */
+	struct buf text;
+	int r;
+	struct err err;
+};
+
+struct dns_keeper {
+	struct loop *loop;   /* borrowed */
+	struct httpc *httpc; /* borrowed */
+	struct dns_keeper_settings settings;
+	const char *folder;	   /* owned */
+	struct keeper_name *names; /* owned */
+	size_t n_names;
+	struct dns_chooser chooser;
+	struct keeper_choice choices[2];
+	struct dns_ledger ledger;
+	bool dirty;		    /* the ledger on disk is older */
+	struct keeper_store *store; /* owned by its job; being written */
+	struct list batches;	    /* of struct batch */
+	struct timer timer, settle;
+	struct defer defer;
+};
+
+int64_t keeper_now_s(const struct dns_keeper *k);
+
+/* The answer to what is under way of this name. */
+void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s);

@@ -1,0 +1,535 @@
+/* The names kept right, on a virtual clock, at providers that are played here. */
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "dns/keeper.h"
+#include "dns/ledger.h"
+#include "state/folder.h"
+
+#define WALL	      ((int64_t)1800000000)
+#define REQUESTS_MAX  64
+#define EVENTS_MAX    64
+#define QUESTIONS_MAX 64
+
+struct sent {
+	char url[512];
+	usec_t at;
+	bool was_stored; /* the ledger on disk knew of it */
+};
+
+struct world {
+	struct loop *loop;
+	struct httpc *httpc;
+	struct dns_keeper *keeper;
+	struct dns_keeper_settings settings;
+	char folder[64];
+
+	/* provider */
+	unsigned status;
+	const char *head, *body;
+	bool silent, refuses;
+	struct sent sent[REQUESTS_MAX];
+	unsigned n_sent;
+
+	/* its name server */
+	const char *published; /* NULL: nobody can tell; "": nothing */
+	unsigned asked;
+	struct question {
+		struct world *world;
+		struct timer answer;
+		void (*done)(void *arg, const struct ipaddr *published);
+		void *arg;
+	} questions[QUESTIONS_MAX];
+
+	struct dns_event events[EVENTS_MAX];
+	char texts[EVENTS_MAX][DNS_REPLY_TEXT_MAX];
+	unsigned n_events;
+};
+
+static struct ipaddr ip(const char *text)
+{
+	struct ipaddr a = {0};
+
+	if (*text)
+		assert_int_equal(ipaddr_parse(str_of(text), &a), 0);
+	return a;
+}
+
+static bool on_disk(const struct world *w, const char *text)
+{
+	AUTO(buf_donep) struct buf file = {0};
+	int r = state_read(w->folder, DNS_LEDGER_FILE, &file, NULL);
+
+	return r == 0 && memmem(buf_head(&file), buf_len(&file), text, strlen(text));
+}
+
+static void serve(void *arg, struct httpc_call *call, const struct httpc_request *request)
+{
+	struct world *w = arg;
+	struct sent *s = &w->sent[w->n_sent++];
+
+	assert_true(w->n_sent < REQUESTS_MAX);
+	assert_true(request->https_only);
+	snprintf(s->url, sizeof(s->url), "%s", request->url);
+	s->at = loop_now(w->loop);
+	s->was_stored = on_disk(w, "\"SENT\"");
+	if (w->refuses)
+		httpc_sim_fail(call, 1000, ERR_REFUSED, "nobody listens");
+	else if (!w->silent)
+		httpc_sim_answer(call, 200 * USEC_PER_MS, w->status, w->head, str_of(w->body));
+}
+
+static void answer_question(void *arg)
+{
+	struct question *q = arg;
+	struct ipaddr a = q->world->published ? ip(q->world->published) : (struct ipaddr){0};
+
+	q->done(q->arg, q->world->published ? &a : NULL);
+}
+
+static void *start_question(void *arg, const char *host, int family,
+			    void (*done)(void *done_arg, const struct ipaddr *published),
+			    void *done_arg)
+{
+	struct world *w = arg;
+	struct question *q = &w->questions[w->asked++];
+
+	assert_true(w->asked < QUESTIONS_MAX);
+	*q = (struct question){.world = w, .done = done, .arg = done_arg};
+	timer_init(&q->answer, w->loop, answer_question, q);
+	timer_start(&q->answer, 50 * USEC_PER_MS);
+	return q;
+}
+
+static void cancel_question(void *arg, void *question)
+{
+	timer_stop(&((struct question *)question)->answer);
+}
+
+static int64_t wall_s(void *arg)
+{
+	return WALL + (int64_t)(loop_now(((struct world *)arg)->loop) / USEC_PER_S);
+}
+
+static void on_event(void *arg, const struct dns_event *event)
+{
+	struct world *w = arg;
+
+	assert_true(w->n_events < EVENTS_MAX);
+	snprintf(w->texts[w->n_events], sizeof(w->texts[0]), "%s", event->text);
+	w->events[w->n_events++] = *event;
+}
+
+static void start(struct world *w, const struct dns_keeper_name *names, size_t n)
+{
+	struct err e = {0};
+
+	w->settings.names = names;
+	w->settings.n_names = n;
+	if (dns_keeper_new(w->loop, w->httpc, &w->settings, &w->keeper, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_int_equal(loop_new_sim(&w->loop, NULL), 0);
+	assert_int_equal(httpc_new_sim(w->loop, serve, w, &w->httpc, NULL), 0);
+	strcpy(w->folder, "/tmp/homeport-keeper-XXXXXX");
+	assert_non_null(mkdtemp(w->folder));
+	w->status = 200;
+	w->body = "good 8.8.4.4";
+	w->published = "";
+	w->settings = (struct dns_keeper_settings){.folder = w->folder,
+						   .asker = {start_question, cancel_question, w},
+						   .wall_s = wall_s,
+						   .on_event = on_event,
+						   .arg = w};
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	dns_keeper_free(w->keeper);
+	httpc_free(w->httpc);
+	loop_sim_advance(w->loop, USEC_PER_S);
+	loop_free(w->loop);
+	snprintf(path, sizeof(path), "%s/" DNS_LEDGER_FILE, w->folder);
+	unlink(path);
+	rmdir(w->folder);
+	free(w);
+	return 0;
+}
+
+static struct dns_keeper_name name_at(const char *provider, const char *host)
+{
+	return (struct dns_keeper_name){.entry = {.provider = dns_provider_find(str_of(provider)),
+						  .host = host,
+						  .user = "me",
+						  .pass = "secret"}};
+}
+
+static void report(struct world *w, enum dns_source source, const char *text)
+{
+	struct ipaddr a = ip(text);
+
+	dns_keeper_report(w->keeper, source, a.family, DNS_WISH_ADDRESS, &a);
+}
+
+#define DYN "https://members.dyndns.org/v3/update?hostname="
+
+static void test_a_change_arrives_within_two_seconds(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+	usec_t changed;
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_string_equal(w->sent[0].url, DYN "home.example.org&myip=8.8.4.4");
+	assert_int_equal(w->asked, 1); /* nothing was known */
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+
+	changed = loop_now(w->loop);
+	w->body = "good 8.8.4.5";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	print_message("change to request: %llu ms\n",
+		      (unsigned long long)((w->sent[1].at - changed) / USEC_PER_MS));
+	assert_true(w->sent[1].at - changed <= 2 * USEC_PER_S);
+	assert_int_equal(w->asked, 1);
+	assert_true(w->sent[0].was_stored && w->sent[1].was_stored);
+	assert_int_equal(w->n_events, 2);
+	assert_int_equal(w->events[1].kind, DNS_EVENT_CHANGED);
+	assert_true(on_disk(w, "8.8.4.5"));
+	assert_false(on_disk(w, "\"SENT\""));
+}
+
+static void test_a_burst_is_one_request(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->body = "good 8.8.4.9";
+	for (int i = 0; i < 10; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "8.8.4.%d", i);
+		report(w, DNS_SOURCE_GATEWAY, text);
+		loop_sim_advance(w->loop, 50 * USEC_PER_MS);
+	}
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_string_equal(w->sent[0].url, DYN "home.example.org&myip=8.8.4.9");
+}
+
+static void test_both_families_in_one_request(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->body = "good 8.8.4.4,2606:4700::1";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700::1");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	/* each family asks by itself: the first answer may send one alone, never more than two */
+	assert_in_range(w->n_sent, 1, 2);
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	w->n_sent = 0;
+	w->body = "good 8.8.4.5,2606:4700::2";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700::2");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_string_equal(w->sent[0].url, DYN "home.example.org&myip=8.8.4.5,2606:4700::2");
+}
+
+static void test_restarts_send_nothing(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	for (int i = 0; i < 100; i++) {
+		dns_keeper_free(w->keeper);
+		start(w, &name, 1);
+		report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+		loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	}
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(w->asked, 1);
+}
+
+static void test_a_crash_after_sending(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->silent = true; /* it arrives, and then the power fails */
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	dns_keeper_free(w->keeper);
+
+	w->silent = false;
+	w->published = "8.8.4.4";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(w->asked, 2);
+}
+
+static void test_a_wrong_password_is_sent_once(void **state)
+{
+	struct dns_keeper_name names[5];
+	struct world *w = *state;
+	json_t *status;
+
+	for (int i = 0; i < 5; i++) {
+		static const char *const hosts[] = {"a.example.org", "b.example.org",
+						    "c.example.org", "d.example.org",
+						    "e.example.org"};
+
+		names[i] = name_at("dyn", hosts[i]);
+	}
+	start(w, names, 5);
+	w->body = "badauth";
+	w->status = 401;
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 7ull * 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	status = dns_keeper_status(w->keeper);
+	for (size_t i = 0; i < json_array_size(status); i++) {
+		json_t *o = json_array_get(status, i);
+
+		if (strcmp(json_string_value(json_object_get(o, "family")), "ipv4") == 0)
+			assert_string_equal(json_string_value(json_object_get(o, "state")),
+					    "parked");
+	}
+	json_decref(status);
+
+	dns_keeper_free(w->keeper); /* the password is mended */
+	for (int i = 0; i < 5; i++)
+		names[i].entry.pass = "right";
+	w->status = 200;
+	w->body = "good 8.8.4.4";
+	start(w, names, 5);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 6);
+}
+
+static void test_retry_after_is_obeyed(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->status = 429;
+	w->head = "Retry-After: 7200\r\n";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 7190 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(w->events[w->n_events - 1].kind, DNS_EVENT_TROUBLE);
+	w->status = 200;
+	loop_sim_advance(w->loop, 1500 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+}
+
+static void test_the_line_comes_back(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+	usec_t back;
+
+	start(w, &name, 1);
+	w->refuses = true;
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 700 * USEC_PER_S);
+	assert_in_range(w->n_sent, 3, 5);
+	w->refuses = false;
+	back = loop_now(w->loop);
+	dns_keeper_network(w->keeper);
+	w->n_sent = 0;
+	loop_sim_advance(w->loop, 700 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_true(w->sent[0].at - back <= 2 * USEC_PER_S);
+}
+
+static void test_forcing_and_what_cannot_be_found(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	name.label = "home";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_true(dns_keeper_update(w->keeper, "home", false));
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_true(dns_keeper_update(w->keeper, NULL, true));
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	assert_false(dns_keeper_update(w->keeper, "elsewhere", true));
+}
+
+static void test_a_damaged_ledger_is_told(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	assert_int_equal(state_write(w->folder, DNS_LEDGER_FILE, STR("{ damaged"), NULL), 0);
+	w->published = "8.8.4.4";
+	start(w, &name, 1);
+	assert_int_equal(w->n_events, 1);
+	assert_int_equal(w->events[0].kind, DNS_EVENT_STATE);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 0); /* it asked */
+	assert_int_equal(w->asked, 1);
+}
+
+static void test_inwx_waits_for_both(void **state)
+{
+	struct dns_keeper_name name = name_at("inwx", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 0);
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700::1");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_in_range(w->n_sent, 1, 2);
+	assert_string_equal(w->sent[0].url,
+			    "https://dyndns.inwx.com/nic/update?myip=8.8.4.4&myipv6=2606:4700::1");
+}
+
+static void test_a_suffix_and_fixed_addresses(void **state)
+{
+	struct dns_keeper_name names[2] = {name_at("he", "nas.example.org"),
+					   name_at("he", "fixed.example.org")};
+	struct world *w = *state;
+
+	names[0].suffix = ip("::cafe");
+	names[0].no4 = true;
+	names[1].fixed4 = ip("1.1.1.1");
+	names[1].no6 = true;
+	names[1].entry.pass = "other";
+	start(w, names, 2);
+	w->body = "good";
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700::1");
+	loop_sim_advance(w->loop, 400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	assert_string_equal(w->sent[0].url,
+			    "https://dyn.dns.he.net/nic/update?hostname=fixed.example.org"
+			    "&password=other&myip=1.1.1.1");
+	assert_string_equal(w->sent[1].url,
+			    "https://dyn.dns.he.net/nic/update?hostname=nas.example.org"
+			    "&password=secret&myip=2606:4700::cafe");
+}
+
+static void test_a_reminder_and_no_request(void **state)
+{
+	struct dns_keeper_name name = name_at("noip", "home.ddns.net");
+	struct world *w = *state;
+	unsigned reminders = 0;
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 22ull * 86400 * USEC_PER_S);
+	for (unsigned i = 0; i < w->n_events; i++)
+		reminders += w->events[i].kind == DNS_EVENT_REMIND;
+	assert_int_equal(reminders, 0);
+	loop_sim_advance(w->loop, 3ull * 86400 * USEC_PER_S);
+	for (unsigned i = 0; i < w->n_events; i++)
+		reminders += w->events[i].kind == DNS_EVENT_REMIND;
+	assert_in_range(reminders, 1, 3);
+	assert_int_equal(w->n_sent, 1);
+	assert_true(dns_keeper_confirmed(w->keeper, "home.ddns.net"));
+	w->n_events = 0;
+	loop_sim_advance(w->loop, 20ull * 86400 * USEC_PER_S);
+	assert_int_equal(w->n_events, 0);
+}
+
+static void test_it_ends_at_any_time(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	for (int ms = 0; ms < 1500; ms += 50) {
+		start(w, &name, 1);
+		report(w, DNS_SOURCE_GATEWAY, ms % 100 ? "8.8.4.4" : "8.8.4.5");
+		loop_sim_advance(w->loop, (usec_t)ms * USEC_PER_MS);
+		dns_keeper_free(w->keeper);
+		w->keeper = NULL;
+	}
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+}
+
+static void test_no_secret_is_told(void **state)
+{
+	struct dns_keeper_name name = name_at("duckdns", "home.duckdns.org");
+	struct world *w = *state;
+	AUTO(freep) char *text = NULL;
+	json_t *status;
+
+	name.entry.pass = "t0psecret";
+	start(w, &name, 1);
+	w->refuses = true;
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	status = dns_keeper_status(w->keeper);
+	text = json_dumps(status, 0);
+	json_decref(status);
+	assert_null(strstr(text, "t0psecret"));
+	assert_false(on_disk(w, "t0psecret"));
+	for (unsigned i = 0; i < w->n_events; i++)
+		assert_null(strstr(w->texts[i], "t0psecret"));
+	assert_non_null(strstr(w->sent[0].url, "t0psecret")); /* there it must be */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_change_arrives_within_two_seconds),
+		TEST(test_a_burst_is_one_request),
+		TEST(test_both_families_in_one_request),
+		TEST(test_restarts_send_nothing),
+		TEST(test_a_crash_after_sending),
+		TEST(test_a_wrong_password_is_sent_once),
+		TEST(test_retry_after_is_obeyed),
+		TEST(test_the_line_comes_back),
+		TEST(test_forcing_and_what_cannot_be_found),
+		TEST(test_a_damaged_ledger_is_told),
+		TEST(test_inwx_waits_for_both),
+		TEST(test_a_suffix_and_fixed_addresses),
+		TEST(test_a_reminder_and_no_request),
+		TEST(test_it_ends_at_any_time),
+		TEST(test_no_secret_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
