@@ -5,8 +5,8 @@
 struct program program_homeport(void)
 {
 	static const struct command *const commands[] = {
-		&command_share, &command_join, &command_up,	&command_status,
-		&command_ip,	&command_map,  &command_config,
+		&command_share, &command_join, &command_up,	&command_status, &command_ip,
+		&command_map,	&command_dns,  &command_import, &command_config,
 	};
 
 	return (struct program){

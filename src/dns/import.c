@@ -156,8 +156,10 @@ const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s-%u.secret", import->names[i].host, n + 1);
 	else
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s.secret", import->names[i].host);
-	if (text[0] == '*')
-		text[0] = '_';
+	for (char *c = text; *c; c++) /* a file's names may be anything */
+		if (*c == '/' || *c == '*' || (unsigned char)*c < 0x21 || *c == 0x7f ||
+		    (c == text && *c == '.'))
+			*c = '_';
 	return text;
 }
 
@@ -180,21 +182,22 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 	const struct dns_imported *name = &import->names[i];
 	bool usable = name->row && !name->row->closed;
 	const char *indent = usable ? "" : "# ";
-	char path[DNS_IMPORT_PATH_MAX];
+	char path[DNS_IMPORT_PATH_MAX], host[LOG_TEXT_MAX], provider[LOG_TEXT_MAX];
 	unsigned n = namesakes(import, i);
+
+	log_text(host, str_of(name->host)); /* a file's names may be anything */
+	log_text(provider, str_of(name->provider));
 
 	if (i)
 		writer_printf(w, "\n");
 	if (!usable)
-		writer_printf(w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line,
-			      name->provider,
-			      name->row ? name->row->closed
-					: "see the notes, or provider = template");
+		writer_printf(
+			w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line, provider,
+			name->row ? name->row->closed : "see the notes, or provider = template");
 	if (n)
-		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, name->host, n + 1, indent,
-			      name->host);
+		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, host, n + 1, indent, host);
 	else
-		writer_printf(w, "%s[dns %s]\n", indent, name->host);
+		writer_printf(w, "%s[dns %s]\n", indent, host);
 	write_key(w, indent, "provider", name->row ? name->row->name : name->provider);
 	if (needs(name, "user"))
 		write_key(w, indent, "user", name->user);
@@ -219,4 +222,42 @@ int dns_import_write(const struct dns_import *import, const char *folder, struct
 	for (size_t i = 0; i < import->n; i++)
 		write_name(import, i, folder, &w);
 	return w.r;
+}
+
+static int put_published(const struct dns_imported *name, const struct ipaddr *published,
+			 struct dns_ledger *ledger, bool all)
+{
+	static const uint8_t config[DNS_CONFIG_LEN]; /* zeros: not known yet */
+	char key[DNS_LEDGER_KEY_MAX];
+	struct dns_rules rules;
+	struct dns_machine m;
+
+	dns_ledger_key(key, name->row->name, name->host, published->family);
+	if (!all && json_object_get(ledger->names, key))
+		return 0;
+	dns_rules_of(name->row, &rules);
+	dns_machine_init(&m, &rules, config);
+	m.published = *published;
+	m.sure = true;
+	m.confirmed_s = m.attempted_s = m.since_s = name->confirmed_s;
+	if (name->confirmed_s)
+		dns_limit_spend(&m.interval_spent, rules.interval_s, name->confirmed_s);
+	return dns_ledger_put(ledger, key, &m);
+}
+
+int dns_import_ledger(const struct dns_import *import, struct dns_ledger *ledger, bool all)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < import->n; i++) {
+		const struct dns_imported *name = &import->names[i];
+
+		if (!name->row || name->row->closed)
+			continue;
+		if (name->published4.family && !name->no4)
+			r = put_published(name, &name->published4, ledger, all);
+		if (r == 0 && name->published6.family && !name->no6)
+			r = put_published(name, &name->published6, ledger, all);
+	}
+	return r;
 }

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/ipaddr.h"
-#include "dns/provider.h"
+#include "dns/ledger.h"
 
 #define DNS_IMPORT_FILE_MAX  ((size_t)256 * 1024)
 #define DNS_IMPORT_NAMES_MAX 256
@@ -104,3 +104,9 @@ int dns_import_write(const struct dns_import *import, const char *folder,
 #define DNS_IMPORT_PATH_MAX (HOSTNAME_MAX + 32)
 const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 				   const struct dns_import *import, size_t i);
+
+/* What the other client has published, as entries of the ledger, of whatever configuration takes the
+ * name over (dns/machine.h). Entries that are there stay, unless all: then they are replaced.
+ * -ERR_NOMEM, -ERR_LIMIT. */
+int dns_import_ledger(const struct dns_import *import, struct dns_ledger *ledger,
+		      bool all) MUST_CHECK;

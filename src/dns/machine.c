@@ -109,8 +109,12 @@ static void mend_clock(struct dns_machine *m, int64_t now)
 void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_CONFIG_LEN],
 			int64_t now)
 {
-	bool changed = memcmp(m->config, config, DNS_CONFIG_LEN) != 0;
+	static const uint8_t foreign[DNS_CONFIG_LEN];
+	bool changed;
 
+	if (memcmp(m->config, foreign, DNS_CONFIG_LEN) == 0)
+		memcpy(m->config, config, DNS_CONFIG_LEN);
+	changed = memcmp(m->config, config, DNS_CONFIG_LEN) != 0;
 	mend_clock(m, now);
 	if (!m->attempted_s) /* nothing is known: perhaps there were requests lately */
 		m->interval_spent = now + (int64_t)m->rules->interval_s * (m->rules->burst - 1);

@@ -79,7 +79,8 @@ void dns_machine_init(struct dns_machine *m, const struct dns_rules *rules,
 		      const uint8_t config[static DNS_CONFIG_LEN]);
 
 /* After the durable fields were read: another configuration than the stored one makes the record
- * unknown and ends parking; what was sent without an answer is in doubt. The limits stay. */
+ * unknown and ends parking; what was sent without an answer is in doubt. The limits stay. A stored
+ * one of zeros is another client's (dns/import.h): what it published counts for the first of ours. */
 void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_CONFIG_LEN],
 			int64_t now);
 

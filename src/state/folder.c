@@ -142,7 +142,8 @@ void state_give(const char *folder, int fd)
 
 	if (geteuid() != 0 || stat(folder, &of_folder) < 0 || of_folder.st_uid == 0)
 		return;
-	if (fstat(fd, &of_file) < 0 || of_file.st_uid != 0 || of_file.st_nlink != 1)
+	if (fstat(fd, &of_file) < 0 || of_file.st_uid != 0 ||
+	    (!S_ISDIR(of_file.st_mode) && of_file.st_nlink != 1))
 		return;
 	if (fchown(fd, of_folder.st_uid, of_folder.st_gid) < 0)
 		log_debug("cannot give a file in %s to its owner: %s", folder, strerror(errno));

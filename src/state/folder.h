@@ -35,7 +35,7 @@ int state_read(const char *folder, const char *file, struct buf *b, struct err *
  * -ERR_FAILED. */
 int state_write(const char *folder, const char *file, struct str bytes, struct err *e) MUST_CHECK;
 
-/* A file that root has made in a service's folder ("homeport join", as root) becomes its owner's,
+/* A file or folder that root has made in a service's folder ("homeport join", as root) becomes its owner's,
  * so that the service can read it. Nothing happens in other cases. */
 void state_give(const char *folder, int fd);
 

@@ -642,6 +642,133 @@ static void test_noip2_damaged(void **state)
 	dns_import_done(&import);
 }
 
+/* ── what becomes of it ── */
+
+#define NOW ((int64_t)1800000000)
+
+static void resume_with(struct dns_machine *m, const struct dns_ledger *ledger, const char *key,
+			const char *row, uint8_t config)
+{
+	static struct dns_rules rules;
+	uint8_t hash[DNS_CONFIG_LEN] = {config};
+
+	dns_rules_of(dns_provider_find(str_of(row)), &rules);
+	dns_machine_init(m, &rules, hash);
+	if (!dns_ledger_get(ledger, key, m))
+		fail_msg("no entry %s", key);
+	dns_machine_resume(m, hash, NOW);
+}
+
+static enum dns_action wish(struct dns_machine *m, const char *text)
+{
+	struct ipaddr address;
+	int64_t at = 0;
+
+	assert_int_equal(ipaddr_parse(str_of(text), &address), 0);
+	dns_machine_on_wish(m, DNS_WISH_ADDRESS, &address, NOW);
+	return dns_machine_next(m, NOW, &at);
+}
+
+static void test_moving_sends_nothing(void **state)
+{
+	struct dns_import import;
+	struct dns_ledger ledger;
+	struct dns_machine m;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	dns_ledger_init(&ledger);
+	assert_int_equal(
+		dns_import_ddclient(&import,
+				    STR("protocol=dyndns2 login=a password=b "
+					"a.example.org,b.example.org\n"
+					"protocol=strange login=a password=b c.example.org\n"),
+				    &e),
+		0);
+	assert_int_equal(dns_import_ddclient_cache(
+				 &import,
+				 STR("ip=203.0.113.7,mtime=1799999000,status=good a.example.org\n"
+				     "ip=203.0.113.7,mtime=1799999000,status=good c.example.org\n"),
+				 &e),
+			 0);
+	assert_int_equal(dns_import_ledger(&import, &ledger, false), 0);
+	assert_int_equal(json_object_size(ledger.names), 1);
+
+	resume_with(&m, &ledger, "dyn a.example.org A", "dyn", 0xaa);
+	assert_int_equal(wish(&m, "203.0.113.7"), DNS_LATER); /* its refresh, in 28 days */
+	assert_int_equal(m.state, DNS_STATE_IDLE);
+	assert_int_equal(m.confirmed_s, 1799999000);
+	assert_int_equal(m.config[0], 0xaa);
+	assert_int_equal(wish(&m, "203.0.113.8"), DNS_SEND);
+
+	/* what counted for one configuration does not for the next */
+	assert_int_equal(dns_ledger_put(&ledger, "dyn a.example.org A", &m), 0);
+	resume_with(&m, &ledger, "dyn a.example.org A", "dyn", 0xbb);
+	assert_int_equal(wish(&m, "203.0.113.7"), DNS_ASK);
+	dns_ledger_done(&ledger);
+	dns_import_done(&import);
+}
+
+static void test_entries_stay(void **state)
+{
+	struct dns_import import;
+	struct dns_ledger ledger;
+	struct dns_machine m;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	dns_ledger_init(&ledger);
+	assert_int_equal(dns_import_ddclient(
+				 &import, STR("login=a password=b usev6=ifv6 a.example.org\n"), &e),
+			 0);
+	for (int i = 0; i < 2; i++) {
+		struct ipaddr address;
+
+		assert_int_equal(
+			ipaddr_parse(i ? STR("203.0.113.8") : STR("203.0.113.7"), &address), 0);
+		dns_import_published(&import, STR("a.example.org"), &address, NOW - 100);
+		assert_int_equal(ipaddr_parse(STR("2a0e:1::1"), &address), 0);
+		dns_import_published(&import, STR("a.example.org"), &address, NOW - 100);
+		assert_int_equal(dns_import_ledger(&import, &ledger, false), 0);
+	}
+	assert_int_equal(json_object_size(ledger.names), 2);
+	resume_with(&m, &ledger, "dyn a.example.org A", "dyn", 1);
+	assert_int_equal(m.published.bytes[3], 7);
+	assert_int_equal(dns_import_ledger(&import, &ledger, true), 0);
+	resume_with(&m, &ledger, "dyn a.example.org A", "dyn", 1);
+	assert_int_equal(m.published.bytes[3], 8);
+	dns_ledger_done(&ledger);
+	dns_import_done(&import);
+}
+
+/* A file may be anybody's. */
+static void test_names_are_no_paths_and_no_lines(void **state)
+{
+	struct dns_import import;
+	AUTO(buf_donep) struct buf out = {0};
+	char file[DNS_IMPORT_PATH_MAX];
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(
+		dns_import_inadyn(&import,
+				  STR("provider dyndns.org { username = a\npassword = b\n"
+				      "hostname = \"../../etc/x\" }\n"
+				      "provider \"no\\n[gateway]\" { username = a\npassword = c\n"
+				      "hostname = \"y\\n[gateway]\\naddress = z\" }\n"),
+				  &e),
+		0);
+	assert_int_equal(import.n, 2);
+	assert_string_equal(dns_import_secret_file(file, &import, 0), "_._.._etc_x.secret");
+	assert_string_equal(dns_import_secret_file(file, &import, 1),
+			    "y_[gateway]_address_=_z.secret");
+	assert_int_equal(dns_import_write(&import, "/s", &out), 0);
+	assert_int_equal(buf_append(&out, "", 1), 0);
+	assert_null(strstr((char *)out.bytes, "\n[gateway]"));
+	assert_null(strstr((char *)out.bytes, "\naddress"));
+	dns_import_done(&import);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -660,6 +787,9 @@ int main(void)
 		cmocka_unit_test(test_noip2),
 		cmocka_unit_test(test_noip2_last_address_and_program),
 		cmocka_unit_test(test_noip2_damaged),
+		cmocka_unit_test(test_moving_sends_nothing),
+		cmocka_unit_test(test_entries_stay),
+		cmocka_unit_test(test_names_are_no_paths_and_no_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
