@@ -198,42 +198,51 @@ void announce_free(struct announce *announce)
 	free(announce);
 }
 
-static int join4(int fd, const char *group, unsigned ifindex)
+static int member4(int fd, const char *group, unsigned ifindex, bool leave)
 {
 	struct ip_mreqn wanted = {.imr_ifindex = (int)ifindex};
 
 	if (inet_pton(AF_INET, group, &wanted.imr_multiaddr) != 1)
 		return -1;
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &wanted, sizeof(wanted));
+	return setsockopt(fd, IPPROTO_IP, leave ? IP_DROP_MEMBERSHIP : IP_ADD_MEMBERSHIP, &wanted,
+			  sizeof(wanted));
 }
 
-static int join6(int fd, const char *group, unsigned ifindex)
+static int member6(int fd, const char *group, unsigned ifindex, bool leave)
 {
 	struct ipv6_mreq wanted = {.ipv6mr_interface = ifindex};
 
 	if (inet_pton(AF_INET6, group, &wanted.ipv6mr_multiaddr) != 1)
 		return -1;
-	return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &wanted, sizeof(wanted));
+	return setsockopt(fd, IPPROTO_IPV6, leave ? IPV6_LEAVE_GROUP : IPV6_JOIN_GROUP, &wanted,
+			  sizeof(wanted));
 }
 
-static void join(struct ear *ear, int (*how)(int fd, const char *group, unsigned ifindex),
+static void join(struct ear *ear,
+		 int (*how)(int fd, const char *group, unsigned ifindex, bool leave),
 		 const char *group, unsigned ifindex)
 {
 	for (size_t i = 0; i < ear->n_joined; i++)
 		if (ear->joined[i] == ifindex)
 			return;
-	if (ear->fd < 0 || ear->n_joined >= ANNOUNCE_LINKS_MAX)
+	if (ear->fd < 0)
 		return;
-	if (how(ear->fd, group, ifindex) == 0)
+	/* A link that comes back is another one each time: the oldest is gone most likely. */
+	if (ear->n_joined == ANNOUNCE_LINKS_MAX) {
+		how(ear->fd, group, ear->joined[0], true);
+		ear->n_joined--;
+		memmove(ear->joined, ear->joined + 1, ear->n_joined * sizeof(*ear->joined));
+	}
+	if (how(ear->fd, group, ifindex, false) == 0)
 		ear->joined[ear->n_joined++] = ifindex;
 }
 
 void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
 {
 	if (family == 6) {
-		join(&announce->v6, join6, "ff02::1", ifindex);
+		join(&announce->v6, member6, "ff02::1", ifindex);
 		return;
 	}
-	join(&announce->v4, join4, "224.0.0.1", ifindex);
-	join(&announce->upnp, join4, "239.255.255.250", ifindex);
+	join(&announce->v4, member4, "224.0.0.1", ifindex);
+	join(&announce->upnp, member4, "239.255.255.250", ifindex);
 }

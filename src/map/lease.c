@@ -29,6 +29,7 @@ struct lease {
 	bool tried[MAP_METHOD_COUNT];		  /* since PROBING began */
 	char whys[MAP_METHOD_COUNT][ASK_WHY_MAX]; /* of those; "" */
 	char why[LEASE_WHY_MAX];
+	bool denied;	   /* one of them did answer */
 	uint32_t wait_s;   /* the longest that a router wanted to be left alone */
 	unsigned refusals; /* in a row */
 	usec_t retry_at;
@@ -124,11 +125,17 @@ static void arm(struct lease *lease)
 
 static void consider(struct lease *lease);
 
-static void probing(struct lease *lease, const char *why)
+static void forget_refusals(struct lease *lease)
 {
 	memset(lease->tried, 0, sizeof(lease->tried));
 	memset(lease->whys, 0, sizeof(lease->whys));
+	lease->denied = false;
 	lease->wait_s = 0;
+}
+
+static void probing(struct lease *lease, const char *why)
+{
+	forget_refusals(lease);
 	set_state(lease, LEASE_PROBING, why);
 	router_probe(lease->ground.router);
 	consider(lease);
@@ -159,9 +166,10 @@ static void collect_whys(struct lease *lease, bool absent_too)
 
 static void refused(struct lease *lease)
 {
-	usec_t span =
-		MAX(schedule_retry(++lease->refusals, random32()), schedule_refused(lease->wait_s));
+	usec_t span = schedule_retry(++lease->refusals, random32());
 
+	if (lease->denied)
+		span = MAX(span, schedule_refused(lease->wait_s));
 	collect_whys(lease, true);
 	lease->retry_at = now(lease) + span;
 	timer_start_at(&lease->timer, lease->retry_at);
@@ -178,6 +186,13 @@ static void ask_by(struct lease *lease, enum map_method method)
 	ask_open(&lease->ask, method, &lease->grant);
 }
 
+/* What does not expire is undone by who made it alone: another method would only add to it, and
+ * take its place in the ledger. */
+static bool is_there_for_ever(const struct lease *lease)
+{
+	return lease->grant.method == MAP_IGD && lease->grant.permanent && !lease->tried[MAP_IGD];
+}
+
 /*
  * The first method in order that is there and was not tried. One that has not answered yet is waited
  * for as long as a first answer takes, and longer only when there is no other.
@@ -189,6 +204,16 @@ static void consider(struct lease *lease)
 
 	if (lease->state != LEASE_PROBING || !lease->noted)
 		return;
+	if (is_there_for_ever(lease)) {
+		enum router_offer_state state = router_offer(lease->ground.router, MAP_IGD)->state;
+
+		if (state == ROUTER_THERE)
+			ask_by(lease, MAP_IGD);
+		else if (state == ROUTER_UNKNOWN)
+			timer_stop(&lease->timer);
+		if (state == ROUTER_THERE || state == ROUTER_UNKNOWN)
+			return;
+	}
 	for (int i = 0; i < MAP_METHOD_COUNT; i++) {
 		enum map_method method = (enum map_method)i;
 		enum router_offer_state state = router_offer(lease->ground.router, method)->state;
@@ -279,8 +304,10 @@ static void renew(struct lease *lease)
 
 static void verify(struct lease *lease)
 {
-	lease->verify_at = lease->verified + 1 < VERIFY_EARLY
-				   ? lease->granted_at + LEASE_VERIFY_SECOND
+	usec_t second = lease->granted_at + LEASE_VERIFY_SECOND;
+
+	lease->verify_at = lease->verified + 1 < VERIFY_EARLY && second > now(lease)
+				   ? second
 				   : now(lease) + LEASE_VERIFY;
 	lease->verifying = true;
 	ask_verify(&lease->ask, &lease->grant);
@@ -316,7 +343,6 @@ static void on_timer(void *arg)
 		on_open_timer(lease);
 		break;
 	case LEASE_REFUSED:
-		router_probe(lease->ground.router);
 		probing(lease, "time to try again");
 		break;
 	case LEASE_ASKING: /* after a restart's pause */
@@ -341,6 +367,9 @@ static void on_noted(void *arg, int r, const struct err *e);
 static void make_permanent(struct lease *lease)
 {
 	lease->entry->permanent = true;
+	lease->entry->method = MAP_IGD; /* who is to give it back, should this process end now */
+	if (!lease->entry->external_port)
+		lease->entry->external_port = lease->wish.external_port;
 	lease->noted = false;
 	lease->tried[lease->method] = false;
 	ledger_touch(lease->ground.ledger);
@@ -362,11 +391,13 @@ static void on_asked(struct lease *lease, const struct ask_answer *answer)
 	/* No answer is none that says no: what may be open is given back at the end. A pinhole
 	 * without its number cannot be. */
 	if ((answer->r == -ERR_TIMEOUT || answer->r == -ERR_FAILED) &&
-	    (lease->wish.family == 4 || lease->method != MAP_IGD))
+	    (lease->wish.family == 4 || lease->method != MAP_IGD) && !lease->grant.permanent)
 		lease->grant.method = lease->method;
 	snprintf(lease->whys[lease->method], ASK_WHY_MAX, "%s", answer->why);
 	lease->wait_s = MAX(lease->wait_s, answer->wait_s);
-	lease->entry->permanent = false;
+	lease->denied |= answer->r == -ERR_REFUSED;
+	if (lease->method == MAP_IGD && answer->r == -ERR_REFUSED)
+		lease->entry->permanent = lease->grant.permanent = false;
 	set_state(lease, LEASE_PROBING, answer->why);
 	consider(lease);
 }
@@ -609,8 +640,20 @@ static void follow(struct lease *lease)
 	arm(lease);
 }
 
+/* A method that was not there when all was refused. */
+static bool is_news(const struct lease *lease)
+{
+	for (int i = 0; i < MAP_METHOD_COUNT; i++)
+		if (!lease->tried[i] &&
+		    router_offer(lease->ground.router, (enum map_method)i)->state == ROUTER_THERE)
+			return true;
+	return false;
+}
+
 void lease_on_offer(struct lease *lease)
 {
+	if (lease->state == LEASE_REFUSED && is_news(lease))
+		set_state(lease, LEASE_PROBING, "the router offers more than it did");
 	if (lease->state == LEASE_OPEN && lease->moved && !ask_busy(&lease->ask))
 		follow(lease);
 	consider(lease);
@@ -624,8 +667,7 @@ void lease_on_restart(struct lease *lease)
 		/* By the same method; all doors of all clients come at once otherwise. */
 		ask_cancel(&lease->ask);
 		lease->verifying = false;
-		memset(lease->tried, 0, sizeof(lease->tried));
-		memset(lease->whys, 0, sizeof(lease->whys));
+		forget_refusals(lease);
 		lease->grant.lifetime_s = 0;
 		lease->expires_at = lease->renew_at = lease->verify_at = USEC_MAX;
 		set_state(lease, LEASE_ASKING, "the router has restarted");

@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "map/announce.h"
 
-#define HINT_GAP (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
+#define HINT_GAP  (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
+#define SWEEP_GAP (60 * USEC_PER_S)
 
 /* A router, and how many leases stand on it: a former place's stays as long as it has some. */
 struct station {
@@ -16,7 +17,7 @@ struct station {
 	struct router *router;
 	uint8_t family;
 	bool current;
-	bool swept; /* orphans of this place were given back */
+	usec_t swept_at; /* orphans of this place were given back, or could not be; 0: never */
 };
 
 /* One lease of a door, or an orphan. */
@@ -37,6 +38,7 @@ struct map_door {
 	struct list holdings; /* the current one first, if there is one; then retired ones */
 	bool closing;
 	usec_t asked_at, took;
+	struct defer tell;	 /* of what is not a lease's */
 	char why[LEASE_WHY_MAX]; /* without a lease */
 };
 
@@ -54,7 +56,9 @@ struct map {
 	struct timer hint; /* somebody announced that a router of ours has restarted */
 	usec_t hinted_at;  /* when that was last looked into; 0: never */
 	char lack[sizeof(((struct err *)0)->text)]; /* why a place could not be used; "" */
+	uint8_t lack_family;
 	struct defer reap; /* closed leases, doors without any, stations without any */
+	bool stopping;
 	void (*on_stopped)(void *arg);
 	void *stopped_arg;
 };
@@ -140,6 +144,42 @@ static struct holding *current_of(const struct map_door *door)
 	return NULL;
 }
 
+static void drop_if(struct list *list, const struct ledger_entry *entry)
+{
+	struct holding *h, *tmp;
+
+	list_for_each_safe (h, tmp, list, node)
+		if (h->lease && lease_entry(h->lease) == entry)
+			holding_free(h);
+}
+
+/*
+ * Of a door at a place there is one lease: one from when this was the place before, or of an orphan
+ * that is being closed, makes way for the new one, which goes on with its port and nonce.
+ */
+static void take_over(const struct station *station, const struct map_wish *wish)
+{
+	const struct map_place *place = router_place(station->router);
+	struct ipaddr internal = place->address;
+	const struct ledger_entry *entry;
+	struct map_door *door;
+
+	internal.port = wish->internal_port;
+	entry = ledger_find(station->map->ledger, wish->protocol, &internal, &place->router);
+	if (!entry)
+		return;
+	list_for_each (door, &station->map->doors, node)
+		drop_if(&door->holdings, entry);
+	drop_if(&station->map->orphans, entry);
+	defer_call(&station->map->reap);
+}
+
+static void refuse_door(struct map_door *door, const char *why)
+{
+	snprintf(door->why, sizeof(door->why), "%.400s", why);
+	defer_call(&door->tell);
+}
+
 static void settle(struct map_door *door, struct station *station)
 {
 	struct lease_ground ground = ground_of(station);
@@ -148,12 +188,13 @@ static void settle(struct map_door *door, struct station *station)
 	struct err e = {0};
 
 	if (!h) {
-		snprintf(door->why, sizeof(door->why), "no memory");
+		refuse_door(door, "no memory");
 		return;
 	}
+	take_over(station, &door->wish);
 	handler.arg = h;
 	if (lease_new(&ground, &door->wish, &handler, &h->lease, &e) < 0) {
-		snprintf(door->why, sizeof(door->why), "%.400s", e.text);
+		refuse_door(door, e.text);
 		free(h);
 		return;
 	}
@@ -203,17 +244,29 @@ static void give_back(struct station *station, struct ledger_entry *entry)
 		list_push(&station->map->orphans, &h->node);
 }
 
+/* Without an answer it is kept for when there is one. */
+static bool can_give_back(const struct station *station, const struct ledger_entry *entry)
+{
+	for (int i = 0; i < MAP_METHOD_COUNT; i++)
+		if ((entry->method == MAP_NONE || entry->method == (enum map_method)i) &&
+		    router_offer(station->router, (enum map_method)i)->state == ROUTER_THERE)
+			return true;
+	return false;
+}
+
 /* Doors that a process before this one left at this place, and nobody wants. */
 static void sweep(struct station *station)
 {
 	struct map *map = station->map;
 	struct ledger_entry *entry, *next;
 
-	station->swept = true;
+	station->swept_at = loop_now(map->loop);
 	for (entry = ledger_next(map->ledger, NULL); entry; entry = next) {
 		next = ledger_next(map->ledger, entry);
-		if (belongs(station, entry) && !is_held(map, entry)) {
-			log_info("%s port %u was left open by an earlier homeport: closing it",
+		if (belongs(station, entry) && !is_held(map, entry) &&
+		    can_give_back(station, entry)) {
+			log_info("%s port %u is open at the router, and nobody wants it any more: "
+				 "closing it",
 				 map_protocol_name(entry->protocol), entry->internal.port);
 			give_back(station, entry);
 		}
@@ -238,7 +291,8 @@ static void on_offer(void *arg)
 	struct map *map = station->map;
 
 	each_lease(map, station, lease_on_offer);
-	if (!station->swept && !map->leave_leftovers && router_decided(station->router))
+	if (!map->stopping && !map->leave_leftovers && router_decided(station->router) &&
+	    (!station->swept_at || loop_now(map->loop) - station->swept_at >= SWEEP_GAP))
 		sweep(station);
 	if (station->current)
 		map->handler.on_router(map->arg, station->family);
@@ -288,21 +342,21 @@ static void on_hint(void *arg, const struct ipaddr *who)
 	timer_start_at(&map->hint, map->hinted_at ? map->hinted_at + HINT_GAP : 0);
 }
 
-static struct station *station_new(struct map *map, uint8_t family, const struct map_place *place)
+static struct station *station_new(struct map *map, uint8_t family, const struct map_place *place,
+				   struct err *e)
 {
 	usec_t stagger = family == 6 && station_of(map, 4) ? IGD_STAGGER : 0;
 	struct station *station = calloc(1, sizeof(*station));
-	struct err e = {0};
 
-	*map->lack = '\0';
-	if (!station)
+	if (!station) {
+		err_set(e, ERR_NOMEM, "no memory");
 		return NULL;
+	}
 	station->map = map;
 	station->family = family;
 	station->current = true;
 	if (router_new(map->loop, map->httpc, place, stagger, &router_handler, station,
-		       &station->router, &e) < 0) {
-		snprintf(map->lack, sizeof(map->lack), "%.400s", e.text);
+		       &station->router, e) < 0) {
 		free(station);
 		return NULL;
 	}
@@ -351,10 +405,19 @@ static void reap_list(struct list *list)
 			holding_free(h);
 }
 
+static void on_tell(void *arg)
+{
+	struct map_door *door = arg;
+
+	if (!door->closing)
+		door->map->handler.on_door(door->map->arg, door);
+}
+
 static void door_free(struct map_door *door)
 {
 	struct holding *h, *tmp;
 
+	defer_cancel(&door->tell);
 	list_for_each_safe (h, tmp, &door->holdings, node)
 		holding_free(h);
 	list_remove(&door->node);
@@ -423,8 +486,8 @@ static void forget_place(struct station *station)
 		list_for_each_safe (h, tmp, &door->holdings, node)
 			if (h->station == station)
 				holding_free(h);
-		if (!door->closing)
-			map->handler.on_door(map->arg, door);
+		if (door->wish.family == station->family)
+			defer_call(&door->tell);
 	}
 	defer_call(&map->reap);
 }
@@ -433,20 +496,31 @@ void map_set_place(struct map *map, uint8_t family, const struct map_place *plac
 {
 	struct station *station = station_of(map, family);
 	struct map_door *door;
+	struct err e = {0};
 
 	if (station && place && same_place(router_place(station->router), place))
 		return;
+	if (map->lack_family == family)
+		*map->lack = '\0';
 	if (station && place)
 		leave_place(station);
 	else if (station)
 		forget_place(station);
-	if (place && !map->on_stopped)
-		station = station_new(map, family, place);
-	if (!place || !station || !station->current)
+	if (!place || map->stopping)
 		return;
-	list_for_each (door, &map->doors, node)
-		if (door->wish.family == family && !door->closing && !current_of(door))
+	station = station_new(map, family, place, &e);
+	if (!station) {
+		snprintf(map->lack, sizeof(map->lack), "%.400s", e.text);
+		map->lack_family = family;
+	}
+	list_for_each (door, &map->doors, node) {
+		if (door->wish.family != family || door->closing || current_of(door))
+			continue;
+		if (station)
 			settle(door, station);
+		else
+			defer_call(&door->tell);
+	}
 }
 
 /* ── doors ── */
@@ -469,6 +543,8 @@ int map_open(struct map *map, const struct map_wish *wish, void *arg, struct map
 	struct map_door *door;
 
 	assert(wish->internal_port && wish->external_port);
+	if (map->stopping)
+		return err_set(e, ERR_FAILED, "all doors are being closed");
 	if (find_door(map, wish))
 		return err_set(e, ERR_EXISTS, "there is a door to %s port %u already",
 			       map_protocol_name(wish->protocol), wish->internal_port);
@@ -484,6 +560,7 @@ int map_open(struct map *map, const struct map_wish *wish, void *arg, struct map
 	door->arg = arg;
 	door->asked_at = loop_now(map->loop);
 	list_init(&door->holdings);
+	defer_init(&door->tell, map->loop, on_tell, door);
 	list_push(&map->doors, &door->node);
 	map->n_doors++;
 	if (station)
@@ -522,6 +599,7 @@ void map_stop(struct map *map, void (*on_stopped)(void *arg), void *arg)
 {
 	struct map_door *door;
 
+	map->stopping = true;
 	map->on_stopped = on_stopped;
 	map->stopped_arg = arg;
 	list_for_each (door, &map->doors, node)
@@ -549,7 +627,7 @@ void map_door_info(const struct map_door *door, struct map_door_info *ret)
 	const struct router_offer *offer;
 
 	*ret = (struct map_door_info){.wish = &door->wish, .why = door->why, .took = door->took};
-	if (!h && !*ret->why)
+	if (!h && !*ret->why && door->map->lack_family == door->wish.family)
 		ret->why = door->map->lack;
 	if (!h)
 		return;

@@ -18,6 +18,7 @@ struct router {
 	struct igd *igd; /* owned */
 	struct router_offer offers[MAP_METHOD_COUNT];
 	usec_t probed_at; /* 0: never */
+	unsigned nothing; /* probes in a row that found no way at all */
 	bool searching;	  /* for the UPnP device */
 	struct pmp_request announce, address;
 	struct igd_call *external_call; /* owned by the igd */
@@ -189,7 +190,9 @@ static void on_found(void *arg, int r, const struct igd_device *device, const st
 			set_offer(router, MAP_IGD, ROUTER_THERE, text);
 		else
 			set_offer(router, MAP_IGD, ROUTER_ABSENT,
-				  "the device does not offer pinholes");
+				  router->place.address.family == 6
+					  ? "the device does not offer pinholes"
+					  : "the device does not forward ports");
 		ask_external(router);
 	}
 }
@@ -227,11 +230,28 @@ static void on_decision(void *arg)
 			set_offer(router, (enum map_method)i, ROUTER_SILENT, "");
 }
 
+static bool offers_something(const struct router *router)
+{
+	for (int i = 0; i < MAP_METHOD_COUNT; i++)
+		if (router->offers[i].state == ROUTER_THERE)
+			return true;
+	return false;
+}
+
 void router_probe_again(struct router *router)
 {
 	router->probed_at = loop_now(router->loop);
-	for (int i = 0; i < MAP_METHOD_COUNT; i++)
-		router->offers[i] = (struct router_offer){0};
+	router->nothing = offers_something(router) ? 0 : router->nothing + 1;
+	for (int i = 0; i < MAP_METHOD_COUNT; i++) {
+		struct router_offer *offer = &router->offers[i];
+
+		/* What PCP has told of the outside came with a door, and is not asked for here. */
+		if (i == MAP_PCP)
+			*offer = (struct router_offer){.told = offer->told,
+						       .external = offer->external};
+		else
+			*offer = (struct router_offer){0};
+	}
 	timer_start(&router->decision, ROUTER_DECISION);
 	ask(router, &router->announce, PMP_PCP_ANNOUNCE, on_announce);
 	if (router->place.address.family == 4)
@@ -242,14 +262,26 @@ void router_probe_again(struct router *router)
 		timer_start(&router->search, router->stagger);
 }
 
+/* That there is nothing is trusted less: a router that is starting is silent, too. */
+static usec_t trust(const struct router *router)
+{
+	if (!router_decided(router) || offers_something(router))
+		return ROUTER_TRUST;
+	return MIN(ROUTER_DECISION << MIN(router->nothing, 16u), ROUTER_TRUST);
+}
+
 void router_probe(struct router *router)
 {
-	if (router_probe_age(router) >= ROUTER_TRUST)
+	if (router_probe_age(router) >= trust(router))
 		router_probe_again(router);
 }
 
 void router_check(struct router *router)
 {
+	if (router->probed_at && router_decided(router) && !offers_something(router)) {
+		router_probe_again(router);
+		return;
+	}
 	if (router->offers[MAP_PCP].state == ROUTER_THERE && !router->announce.pmp)
 		ask(router, &router->announce, PMP_PCP_ANNOUNCE, on_announce);
 	if (router->offers[MAP_NATPMP].state == ROUTER_THERE && !router->address.pmp)
