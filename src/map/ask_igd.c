@@ -69,6 +69,11 @@ static bool leads_to_us(const struct ask *ask, const struct igd_mapping *mapping
 	return same_address(&mapping->client, our_address(ask));
 }
 
+static bool is_this_door(const struct ask *ask, const struct igd_mapping *mapping)
+{
+	return leads_to_us(ask, mapping) && mapping->client.port == ask->wish.internal_port;
+}
+
 /* Of this homeport, now or in former days. */
 static bool is_ours(const struct ask *ask, const struct igd_mapping *mapping)
 {
@@ -81,8 +86,7 @@ static void on_read_back(void *arg, const struct igd_answer *answer)
 	struct ask *ask = arg;
 
 	ask->call = NULL;
-	if (answer->r == 0 && !(leads_to_us(ask, &answer->mapping) &&
-				answer->mapping.client.port == ask->wish.internal_port)) {
+	if (answer->r == 0 && !is_this_door(ask, &answer->mapping)) {
 		ask_finish(ask, -ERR_REFUSED,
 			   "UPnP: the router says that port %u is open, and "
 			   "leads it elsewhere",
@@ -146,16 +150,17 @@ static void refuse_taken(struct ask *ask, const struct igd_mapping *mapping)
 	struct ipaddr client = mapping->client;
 
 	client.port = 0;
-	if (is_ours(ask, mapping))
+	if (is_ours(ask, mapping) && !leads_to_us(ask, mapping))
 		ask_finish(ask, -ERR_REFUSED,
 			   "UPnP: port %u still leads to this machine's former address %s, and the "
 			   "router lets only that one give it back (718)",
 			   ask->port, ipaddr_format(text, &client));
 	else
 		ask_finish(ask, -ERR_REFUSED, "UPnP: port %u is used by %s%s%s%s (718)", ask->port,
-			   leads_to_us(ask, mapping) ? "another program of this machine"
-			   : client.family	     ? ipaddr_format(text, &client)
-						     : "another device",
+			   is_ours(ask, mapping)       ? "another door of this machine"
+			   : leads_to_us(ask, mapping) ? "another program of this machine"
+			   : client.family	       ? ipaddr_format(text, &client)
+						       : "another device",
 			   *mapping->description ? " (" : "", mapping->description,
 			   *mapping->description ? ")" : "");
 }
@@ -167,7 +172,9 @@ static void on_whose(void *arg, const struct igd_answer *answer)
 	struct err e;
 
 	ask->call = NULL;
-	if (answer->r == 0 && is_ours(ask, &answer->mapping) && !ask->again) {
+	/* Not another door of ours: one that leads to another port of this machine. */
+	if (answer->r == 0 && is_ours(ask, &answer->mapping) && !ask->again &&
+	    (!leads_to_us(ask, &answer->mapping) || is_this_door(ask, &answer->mapping))) {
 		ask->again = true;
 		check(ask,
 		      igd_delete_mapping(router_igd(ask->router), ask->wish.protocol, ask->port,
@@ -285,8 +292,8 @@ static void on_to_delete(void *arg, const struct igd_answer *answer)
 		ask_finish(ask, 0, "%s", "");
 		return;
 	}
-	if (answer->r == 0 && !leads_to_us(ask, &answer->mapping) &&
-	    !is_ours(ask, &answer->mapping)) {
+	if (answer->r == 0 && !is_this_door(ask, &answer->mapping) &&
+	    (leads_to_us(ask, &answer->mapping) || !is_ours(ask, &answer->mapping))) {
 		ask_finish(ask, 0, "%s", "");
 		return;
 	}
@@ -401,6 +408,11 @@ void ask_igd_close(struct ask *ask)
 	struct err e;
 	int r;
 
+	/* A pinhole whose number is not known: any other's must not be deleted for it. */
+	if (ask->wish.family == 6 && !ask->grant.pinhole && !ask->grant.lifetime_s) {
+		ask_finish(ask, 0, "%s", "");
+		return;
+	}
 	if (ask->wish.family == 6)
 		r = igd_delete_pinhole(igd, ask->grant.pinhole, deleted, &ask->call, &e);
 	else
@@ -414,7 +426,7 @@ static void on_looked(void *arg, const struct igd_answer *answer)
 	bool gone = is_gone(ask, answer);
 
 	ask->call = NULL;
-	if (answer->r == 0 && ask->wish.family == 4 && !leads_to_us(ask, &answer->mapping))
+	if (answer->r == 0 && ask->wish.family == 4 && !is_this_door(ask, &answer->mapping))
 		gone = true;
 	if (gone)
 		ask_finish(ask, -ERR_REFUSED, "UPnP: the router has lost port %u", ask->port);
