@@ -265,8 +265,7 @@ static void sweep(struct station *station)
 		next = ledger_next(map->ledger, entry);
 		if (belongs(station, entry) && !is_held(map, entry) &&
 		    can_give_back(station, entry)) {
-			log_info("%s port %u is open at the router, and nobody wants it any more: "
-				 "closing it",
+			log_info("%s port %u was left open by an earlier homeport: closing it",
 				 map_protocol_name(entry->protocol), entry->internal.port);
 			give_back(station, entry);
 		}
