@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "dns/exchange.h"
 #include "dns/keeper.h"
+#include "dns/lookup.h"
 #include "dns/rfc2136.h"
 
 #define KNOTD	"/usr/sbin/knotd"
@@ -98,7 +99,12 @@ static void start_knotd(struct bench *b)
 	write_file(b, "zone",
 		   "home.example.org. 60 SOA ns.home.example.org. admin.home.example.org. 1 3600 "
 		   "600 86400 60\n"
-		   "home.example.org. 60 NS ns.home.example.org.\n"
+		   "home.example.org. 60 NS nowhere.invalid.\n"
+		   "home.example.org. 60 NS localhost.\n"
+		   "two.home.example.org. 60 A 192.0.2.1\n"
+		   "two.home.example.org. 60 A 192.0.2.2\n"
+		   "alias.home.example.org. 60 CNAME ns.home.example.org.\n"
+		   "*.wild.home.example.org. 60 A 192.0.2.3\n"
 		   "ns.home.example.org. 60 A 127.0.0.1\n");
 	snprintf(path, sizeof(path), "%s/knot.conf", b->folder);
 	b->knotd = fork();
@@ -446,6 +452,96 @@ static void test_one_wrong_name_parks_only_itself(void **state)
 	check_record(b, "z.home.example.org", "A", "192.0.2.61\n");
 }
 
+/* ── what is published ── */
+
+struct asked {
+	struct loop *loop;
+	char text[IPADDR_TEXT_MAX];
+};
+
+static void on_published(void *arg, const struct ipaddr *published)
+{
+	struct asked *asked = arg;
+
+	strcpy(asked->text, "unknown");
+	if (published && !published->family)
+		strcpy(asked->text, "none");
+	else if (published)
+		ipaddr_format(asked->text, published);
+	loop_stop(asked->loop);
+}
+
+static void published(struct bench *b, const char *host, int family, const char *expected)
+{
+	struct dns_lookup_settings settings = {
+		.loop = b->loop, .resolver = b->server, .port = b->server.ip.port};
+	struct dns_asker asker = dns_lookup_asker(&settings);
+	struct asked asked = {.loop = b->loop};
+
+	assert_non_null(asker.start(asker.arg, host, family, on_published, &asked));
+	loop_run(b->loop);
+	if (strcmp(asked.text, expected) != 0)
+		fail_msg("%s: %s, not %s", host, asked.text, expected);
+}
+
+static void test_what_is_published(void **state)
+{
+	struct dns_change changes[2] = {change("pub.home.example.org", "192.0.2.70"),
+					change("pub.home.example.org", "2001:db8::70")};
+	struct bench *b = *state;
+
+	expect(b, update(b, "home.example.org", changes, 2, &key), DNS_GOOD);
+	published(b, "pub.home.example.org", 4, "192.0.2.70");
+	published(b, "PUB.home.example.org", 6, "2001:db8::70");
+	published(b, "ns.home.example.org", 6, "none");
+	published(b, "nothing.home.example.org", 4, "none");
+	published(b, "home.example.org", 4, "none");
+	published(b, "two.home.example.org", 4, "unknown"); /* which one is ours? */
+	published(b, "alias.home.example.org", 4, "unknown");
+	published(b, "a.wild.home.example.org", 4, "192.0.2.3");
+	published(b, "home.example.net", 4, "unknown"); /* not a zone of this server */
+	published(b, "not a name", 4, "unknown");
+}
+
+static void test_a_lookup_can_be_cancelled(void **state)
+{
+	struct bench *b = *state;
+	struct dns_lookup_settings settings = {
+		.loop = b->loop, .resolver = b->server, .port = b->server.ip.port};
+	struct dns_asker asker = dns_lookup_asker(&settings);
+	struct asked asked = {.loop = b->loop};
+	void *question = asker.start(asker.arg, "pub.home.example.org", 4, on_published, &asked);
+
+	asker.cancel(asker.arg, question);
+	question = asker.start(asker.arg, "not a name", 4, on_published, &asked);
+	asker.cancel(asker.arg, question);
+	published(b, "pub.home.example.org", 4, "192.0.2.70");
+}
+
+static void test_resolv_conf(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{"# x\nsearch lan\nnameserver 192.0.2.53\nnameserver 192.0.2.54\n", "192.0.2.53"},
+		{"nameserver\t2001:db8::53", "2001:db8::53"},
+		{"nameserver   127.0.0.53 \n", "127.0.0.53"},
+		{"nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", "192.0.2.1"},
+		{"nameservers 192.0.2.1\n", NULL},
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[IPADDR_TEXT_MAX];
+		struct ipaddr a;
+		bool found = dns_lookup_parse_resolv_conf(str_of(cases[i].text), &a);
+
+		assert_int_equal(found, cases[i].expected != NULL);
+		if (found)
+			assert_string_equal(ipaddr_format(text, &a), cases[i].expected);
+	}
+}
+
 static void test_nobody_there(void **state)
 {
 	struct dns_change c = change("e.home.example.org", "192.0.2.7");
@@ -469,6 +565,9 @@ int main(void)
 		cmocka_unit_test(test_five_hundred_names_within_a_second),
 		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
+		cmocka_unit_test(test_what_is_published),
+		cmocka_unit_test(test_a_lookup_can_be_cancelled),
+		cmocka_unit_test(test_resolv_conf),
 		cmocka_unit_test(test_nobody_there),
 	};
 
