@@ -326,14 +326,21 @@ void ledger_sync_cancel(struct ledger_wait *wait)
 
 /* ── folders ── */
 
+struct adoption {
+	struct ledger *ledger; /* borrowed */
+	bool incomplete;       /* there was no place for all */
+};
+
 static void adopt_entry(void *arg, const struct ledger_entry *entry)
 {
-	struct ledger *ledger = arg;
+	struct adoption *adoption = arg;
+	struct ledger *ledger = adoption->ledger;
 	bool over = !entry->permanent && entry->expires_s &&
 		    entry->expires_s < ustime_wall() / USEC_PER_S;
 
-	if (!over && !ledger_find(ledger, entry->protocol, &entry->internal, &entry->router))
-		append(ledger, entry);
+	if (!over && !ledger_find(ledger, entry->protocol, &entry->internal, &entry->router) &&
+	    !append(ledger, entry))
+		adoption->incomplete = true;
 }
 
 /* What its process was just writing when it was killed. */
@@ -365,12 +372,13 @@ static void adopt(struct ledger *ledger, const char *folder)
 {
 	AUTO(freep) char *text = NULL;
 	AUTO(closep) int lock = -1;
+	struct adoption adoption = {.ledger = ledger};
 	struct err e = {0};
 	size_t before = ledger->n;
 
 	if (state_lock(folder, &lock, &e) < 0)
 		return;
-	if (each_entry(folder, adopt_entry, ledger, &e) < 0) {
+	if (each_entry(folder, adopt_entry, &adoption, &e) < 0) {
 		log_warning("doors of an earlier process: %s", e.text);
 		return;
 	}
@@ -381,7 +389,7 @@ static void adopt(struct ledger *ledger, const char *folder)
 			return;
 		}
 	}
-	if (ledger->n < LEDGER_MAX) /* else there may be more, for the next process */
+	if (!adoption.incomplete) /* else the rest is for the next process */
 		remove_folder(folder);
 }
 
