@@ -1,5 +1,6 @@
 #include "agent/doors.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +14,15 @@
 #include "uplink/watch.h"
 
 struct doors {
-	struct loop *loop;	     /* borrowed */
-	struct httpc *httpc;	     /* owned */
-	struct uplink_watch *uplink; /* owned; NULL: the router was named */
-	struct map *map;	     /* owned */
-	struct list keepers;	     /* owned: one for each door */
-	struct list watchers;	     /* borrowed */
+	struct loop *loop;		       /* borrowed */
+	struct httpc *httpc;		       /* owned */
+	struct uplink_watch *uplink;	       /* owned; NULL: the router was named */
+	struct map *map;		       /* owned */
+	struct list keepers;		       /* owned: one for each door */
+	struct list watchers;		       /* borrowed */
+	struct map_wish wishes[MAP_DOORS_MAX]; /* the configuration's */
+	size_t n_wishes;
+	struct defer again; /* a door is gone that may have been in a wish's way */
 	bool stopping;
 };
 
@@ -88,6 +92,8 @@ static void on_closed(void *arg, struct map_door *door)
 	struct keeper *keeper = map_door_arg(door);
 
 	list_remove(&keeper->node);
+	if (!keeper->doors->stopping)
+		defer_call(&keeper->doors->again);
 	tell(keeper, true);
 	free(keeper);
 }
@@ -156,21 +162,56 @@ static bool is_kept(const struct doors *doors, const struct map_wish *wish)
 	return false;
 }
 
+/* A watcher has a door to the same port; one without a watcher is on its way out. */
+static bool is_watched(const struct doors *doors, const struct map_wish *wish)
+{
+	const struct keeper *keeper;
+
+	list_for_each (keeper, &doors->keepers, node)
+		if (keeper->watcher && wish_of(keeper)->family == wish->family &&
+		    wish_of(keeper)->protocol == wish->protocol &&
+		    wish_of(keeper)->internal_port == wish->internal_port)
+			return true;
+	return false;
+}
+
+/* first: the wish is new, and who made it wants to know what is in its way. */
+static void open_wish(struct doors *doors, const struct map_wish *wish, bool first)
+{
+	struct err e = {0};
+	int r = is_kept(doors, wish) ? 0 : keep(doors, NULL, wish, &e);
+
+	if (r < 0 && r != -ERR_EXISTS)
+		log_warning("door to %s port %u: %s", map_protocol_name(wish->protocol),
+			    wish->internal_port, e.text);
+	else if (r == -ERR_EXISTS && first && is_watched(doors, wish))
+		log_info("door to %s port %u waits: a homeport map has it",
+			 map_protocol_name(wish->protocol), wish->internal_port);
+}
+
+static void on_again(void *arg)
+{
+	struct doors *doors = arg;
+
+	for (size_t i = 0; i < doors->n_wishes && !doors->stopping; i++)
+		open_wish(doors, &doors->wishes[i], false);
+}
+
 void doors_set_wishes(struct doors *doors, const struct map_wish *wishes, size_t n)
 {
 	struct keeper *keeper;
-	struct err e = {0};
 
+	assert(n <= MAP_DOORS_MAX);
 	list_for_each (keeper, &doors->keepers, node) {
 		if (keeper->configured && !is_wished(keeper, wishes, n)) {
 			keeper->configured = false;
 			map_close(keeper->door);
 		}
 	}
+	memcpy(doors->wishes, wishes, n * sizeof(*wishes));
+	doors->n_wishes = n;
 	for (size_t i = 0; i < n; i++)
-		if (!is_kept(doors, &wishes[i]) && keep(doors, NULL, &wishes[i], &e) < 0)
-			log_warning("door to %s port %u: %s", map_protocol_name(wishes[i].protocol),
-				    wishes[i].internal_port, e.text);
+		open_wish(doors, &wishes[i], true);
 }
 
 bool doors_configured(const struct map_door *door)
@@ -363,6 +404,7 @@ int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors *
 		return err_set(e, ERR_NOMEM, "doors");
 	make_id(id);
 	doors->loop = loop;
+	defer_init(&doors->again, loop, on_again, doors);
 	list_init(&doors->keepers);
 	list_init(&doors->watchers);
 	r = httpc_new(loop, &doors->httpc, e);
@@ -385,6 +427,7 @@ void doors_free(struct doors *doors)
 
 	if (!doors)
 		return;
+	defer_cancel(&doors->again);
 	uplink_watch_free(doors->uplink);
 	map_free(doors->map);
 	httpc_free(doors->httpc);

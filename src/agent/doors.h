@@ -28,8 +28,9 @@ int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors *
 	      struct err *e) MUST_CHECK;
 void doors_free(struct doors *doors); /* NULL is fine; watchers must be gone */
 
-/* The configuration's, from now on: what is there already stays, what is not wished any more is
- * given back. What cannot be had is logged. */
+/* The configuration's, from now on (n: MAP_DOORS_MAX at most): what is there already stays, what is
+ * not wished any more is given back. What cannot be had is logged; where a watcher has a door to the
+ * same port, or a former wish's is still being closed, it is opened when that one is gone. */
 void doors_set_wishes(struct doors *doors, const struct map_wish *wishes, size_t n);
 
 /* Give everything back, 1.5 s at most. Nothing is opened any more. */

@@ -98,6 +98,28 @@ def test_reloaded(lab, doors):
     wait_open(lab, (4, "udp", 27015))
 
 
+def test_another_port_for_the_same_door(lab, doors):
+    up = doors.up(SSH)
+    wait_open(lab, (4, "tcp", 2222))
+    doors.config.write_text(SSH.replace("2222", "2223"))
+    up.send_signal(signal.SIGHUP)
+    wait_open(lab, (4, "tcp", 2223))
+    up.stop()
+    assert lab.doors() == []
+
+
+def test_a_door_of_the_command_becomes_the_configurations(lab, doors):
+    up = doors.up(SSH)
+    wait_open(lab, (4, "tcp", 2222))
+    command = doors.start("map", "8000", "--external", "8080")
+    command.wait_line("Ctrl-C closes it")
+    doors.config.write_text(SSH + "[door web]\nport = 8000\nexternal = 8081\n")
+    up.send_signal(signal.SIGHUP)
+    up.wait_line("door to tcp port 8000 waits: a homeport map has it")
+    command.stop(signal.SIGINT)
+    wait_open(lab, (4, "tcp", 2222), (4, "tcp", 8081))
+
+
 def test_what_a_crash_left_is_closed(lab, doors):
     up = doors.up(SSH + GAME)
     wait_open(lab, (4, "tcp", 2222), (4, "udp", 27015), (6, "udp", 27015))
