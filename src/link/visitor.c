@@ -31,6 +31,7 @@ static bool budget_has(const struct carrier_budget *b, size_t n)
 
 static void visitor_free(struct link_visitor *v)
 {
+	list_remove(&v->opened_node);
 	buf_done(&v->rx);
 	buf_done(&v->replay);
 	free(v->reason);
@@ -44,7 +45,6 @@ static void visitor_leave(struct link_visitor *v, struct list *to)
 	struct carrier *c = v->carrier;
 
 	list_remove(&v->node);
-	list_remove(&v->opened_node);
 	c->n_visitors--;
 	budget_give(&c->budget, v->window - CARRIER_WINDOW_START);
 	v->window = CARRIER_WINDOW_START;

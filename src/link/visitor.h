@@ -23,7 +23,8 @@ struct link_visitor_totals {
 };
 
 struct link_visitor_handler {
-	/* Gateway: the agent answered 2xx. NULL is fine. */
+	/* Gateway: the agent answered 2xx; before on_closed of a visitor who ended in good order. NULL is
+	 * fine. */
 	void (*on_opened)(void *arg);
 	/*
 	 * Gateway: not opened; local is the callee's again with everything the visitor sent unread.
