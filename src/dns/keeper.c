@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "dns/batch.h"
 #include "dns/keeper_private.h"
+#include "dns/sigv4.h"
 #include "http/date.h"
 #include "state/folder.h"
 
@@ -217,12 +218,26 @@ static int send_request(struct keeper_name *name, struct dns_request *q, struct 
 	return httpc_start(k->httpc, &request, on_http, name, &name->call, e);
 }
 
+/* Route 53 has one region. */
+static int sign(const struct keeper_name *name, struct dns_request *q, struct err *e)
+{
+	struct dns_sigv4 with = {.user = name->entry.user,
+				 .secret = name->entry.pass,
+				 .region = "us-east-1",
+				 .service = "route53",
+				 .now_s = keeper_now_s(name->keeper)};
+
+	return q->aws ? dns_sigv4_sign(q, &with, e) : 0;
+}
+
 static void next_request(struct keeper_name *name)
 {
 	struct dns_request q = {0};
 	struct err e = {0};
 	int r = dns_plan_request(&name->plan, &q, &e);
 
+	if (r == 0)
+		r = sign(name, &q, &e);
 	if (r == 0)
 		r = send_request(name, &q, &e);
 	dns_request_done(&q);

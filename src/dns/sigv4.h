@@ -1,0 +1,15 @@
+/* Signatures of Amazon's interfaces: AWS Signature Version 4, of a request without a query. */
+#pragma once
+
+#include "dns/request.h"
+
+struct dns_sigv4 {
+	const char *user, *secret;    /* access key and its secret */
+	const char *region, *service; /* "us-east-1", "route53" */
+	int64_t now_s;		      /* the wall clock: minutes off are refused */
+};
+
+/* Appends X-Amz-Date and Authorization to the request's headers. -ERR_INVALID: its URL has a query;
+ * -ERR_NOMEM, -ERR_LIMIT. */
+int dns_sigv4_sign(struct dns_request *request, const struct dns_sigv4 *with,
+		   struct err *e) MUST_CHECK;
