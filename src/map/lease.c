@@ -8,7 +8,8 @@
 #include "base/rand.h"
 #include "map/schedule.h"
 
-#define VERIFY_EARLY 2 /* verifications that tell whether the router does leases at all */
+#define FOLLOW_AT_ONCE 3 /* times in a row that a device is found and cannot be asked */
+#define VERIFY_EARLY   2 /* verifications that tell whether the router does leases at all */
 
 struct lease {
 	/* ── configuration ── */
@@ -42,6 +43,7 @@ struct lease {
 	bool verifying;
 	bool moved;	 /* the UPnP device is elsewhere: to be looked up there */
 	unsigned missed; /* times in a row that it was not found */
+	unsigned found;	 /* times in a row that it was, and could not be asked */
 	bool closing;	 /* the question under way is the last */
 };
 
@@ -419,7 +421,7 @@ static void on_verified(struct lease *lease, const struct ask_answer *answer)
 	lease->verifying = false;
 	if (answer->r == 0) {
 		lease->verified++;
-		lease->dropped = lease->missed = 0;
+		lease->dropped = lease->missed = lease->found = 0;
 		arm(lease);
 	} else if (answer->r == -ERR_REFUSED) {
 		lease->dropped++; /* once: it may have restarted */
@@ -631,7 +633,8 @@ static void follow(struct lease *lease)
 	if (state == ROUTER_UNKNOWN)
 		return;
 	lease->moved = false;
-	if (state == ROUTER_THERE) {
+	/* One that is found and cannot be asked is not looked for again and again. */
+	if (state == ROUTER_THERE && lease->found++ < FOLLOW_AT_ONCE) {
 		verify(lease);
 		return;
 	}

@@ -58,6 +58,7 @@ struct way {
 	uint32_t lifetime_s;
 	uint16_t other_port; /* granted instead; 0: as asked */
 	bool mute;	     /* no answer to anything */
+	int look_r;	     /* what it answers to "is it there?"; 0: as it is */
 	bool only_permanent, drops_leases, drops_all;
 };
 
@@ -266,6 +267,8 @@ void router_check(struct router *router)
 
 void router_find_igd(struct router *router)
 {
+	router->offers[MAP_IGD].state = ROUTER_UNKNOWN;
+	timer_start(&router->known[MAP_IGD], 200 * MS);
 }
 
 const struct map_place *router_place(const struct router *router)
@@ -419,6 +422,10 @@ static void on_model(void *arg)
 		model_open(w, ask, way);
 	} else if (ask->answer.r == 0 && log->verb == CLOSE) {
 		model_close(w, ask);
+	} else if (way->look_r) {
+		ask->answer.r = way->look_r;
+		if (way->look_r == -ERR_NOT_FOUND)
+			router_find_igd(ask->router);
 	} else if (ask->answer.r == 0 && !find_opened(w, ask)) {
 		ask->answer.r = -ERR_REFUSED;
 		snprintf(ask->answer.why, sizeof(ask->answer.why), "UPnP: lost");
@@ -1411,6 +1418,48 @@ static void a_device_that_falls_silent_is_not_hammered(void **state)
 	assert_true(w->n_asked <= 10);
 }
 
+/* Found each time, and each time it is not where it was found. */
+static void a_device_that_cannot_be_asked_is_not_hammered(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_IGD, 5 * MS);
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, 100 * S);
+	w->ways[MAP_IGD].look_r = -ERR_NOT_FOUND;
+	w->n_asked = 0;
+	advance(w, 3400 * S);
+	assert_int_equal(state_of(door), LEASE_OPEN);
+	assert_in_range(w->n_asked, 5, 20);
+	w->ways[MAP_IGD].look_r = 0;
+	advance(w, 2000 * S);
+	assert_int_equal(count_open(w), 1);
+}
+
+/* It has moved to another port, as it does when it restarts: its entries are made anew, at once. */
+static void a_device_that_moves(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_IGD, 5 * MS);
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, 100 * S);
+	memset(w->opened, 0, sizeof(w->opened));
+	w->ways[MAP_IGD].look_r = -ERR_NOT_FOUND;
+	w->n_asked = 0;
+	while (!w->n_asked || last_asked(w)->r == 1)
+		advance(w, MS);
+	assert_int_equal(last_asked(w)->verb, VERIFY);
+	w->ways[MAP_IGD].look_r = 0;
+	advance(w, S);
+	assert_int_equal(count_open(w), 1);
+	assert_int_equal(state_of(door), LEASE_OPEN);
+}
+
 static void an_entry_that_gets_lost(void **state)
 {
 	struct world *w = *state;
@@ -2036,6 +2085,8 @@ int main(void)
 		T(leases_that_are_dropped_at_once),
 		T(a_router_that_holds_nothing_is_not_hammered),
 		T(a_device_that_falls_silent_is_not_hammered),
+		T(a_device_that_cannot_be_asked_is_not_hammered),
+		T(a_device_that_moves),
 		T(an_entry_that_gets_lost),
 		T(the_address_changes),
 		T(the_former_address_is_gone),
