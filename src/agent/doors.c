@@ -267,6 +267,19 @@ void doors_close(struct doors *doors, const struct doors_watcher *watcher)
 
 /* ── places ── */
 
+/* The former router is still there until the end of the turn. */
+static void set_place(struct doors *doors, uint8_t family, const struct map_place *place)
+{
+	const struct router *before = map_router(doors->map, family);
+	struct doors_watcher *watcher, *tmp;
+
+	map_set_place(doors->map, family, place);
+	if (!before || map_router(doors->map, family) == before)
+		return;
+	list_for_each_safe (watcher, tmp, &doors->watchers, node)
+		watcher->on_moved(watcher->arg, family);
+}
+
 static void on_uplink(void *arg)
 {
 	struct doors *doors = arg;
@@ -281,7 +294,7 @@ static void on_uplink(void *arg)
 		bool usable = at->address.family && at->router.family == family;
 
 		memcpy(place.ifname, at->ifname, sizeof(place.ifname));
-		map_set_place(doors->map, family, usable ? &place : NULL);
+		set_place(doors, family, usable ? &place : NULL);
 	}
 }
 

@@ -17,7 +17,7 @@ struct doors_session {
 	struct defer closed;	 /* when all doors are */
 	bool probing;		 /* wants the routers' answers */
 	struct timer patience;	 /* for these */
-	struct igd_call *lookup; /* the igd's */
+	struct igd_call *lookup; /* the igd's, of the IPv4 router */
 	json_t *answer;		 /* waits for it; owned */
 };
 
@@ -221,6 +221,18 @@ static void on_looked_up(void *arg, const struct igd_answer *answer)
 	session->emit(session->arg, TAKE(session->answer));
 }
 
+/* The router that is being asked is not the one that matters any more, and about to be freed. */
+static void on_moved(void *arg, uint8_t family)
+{
+	struct doors_session *session = arg;
+
+	if (family != 4 || !session->lookup)
+		return;
+	igd_cancel(TAKE(session->lookup));
+	json_decref(TAKE(session->answer));
+	emit_error(session, "the network has changed while the router was asked; ask again");
+}
+
 /* The router's UPnP entry for a port, which may be anybody's. */
 static void look_up(struct doors_session *session, const json_t *wanted)
 {
@@ -235,6 +247,8 @@ static void look_up(struct doors_session *session, const json_t *wanted)
 		r = err_set(&e, ERR_INVALID, "not a port");
 	else if (!router)
 		r = err_set(&e, ERR_FAILED, "there is no router here");
+	else if (session->lookup)
+		r = err_set(&e, ERR_FAILED, "one question at a time");
 	else
 		r = igd_lookup(router_igd(router), protocol, (uint16_t)port, then, &session->lookup,
 			       &e);
@@ -384,8 +398,8 @@ int doors_session_new(struct doors *doors, void (*emit)(void *arg, json_t *objec
 	session->doors = doors;
 	session->emit = emit;
 	session->arg = arg;
-	session->watcher =
-		(struct doors_watcher){.on_door = on_door, .on_router = on_router, .arg = session};
+	session->watcher = (struct doors_watcher){
+		.on_door = on_door, .on_router = on_router, .on_moved = on_moved, .arg = session};
 	timer_init(&session->patience, doors_loop(doors), on_patience, session);
 	defer_init(&session->closed, doors_loop(doors), on_closed_last, session);
 	doors_watch(doors, &session->watcher);

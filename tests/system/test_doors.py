@@ -1,6 +1,7 @@
 """Doors that a running homeport keeps: its configuration's, and those that homeport map asks it for."""
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -162,6 +163,68 @@ def test_the_agent_keeps_those_of_the_command(lab, doors):
     assert command.wait() == 1
     assert "the homeport that kept the door has ended" in command.text("err")
     assert lab.doors() == []
+
+
+class Asker:
+    """Speaks with the agent as homeport map does, in whatever order."""
+
+    def __init__(self, doors):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(str(doors.state / "agent.sock"))
+        self.lines = self.socket.makefile("rb")
+
+    def say(self, command, **more):
+        self.socket.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
+
+    def answer(self):
+        return json.loads(self.lines.readline())
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def halted(lab):
+    """The router's daemon takes what is sent, and does not answer for now."""
+    pid = lab.router.daemon.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+ENTRY = {"protocol": "tcp", "external_port": 6310}
+
+
+def test_the_network_changes_while_the_router_is_asked(lab, doors):
+    up = doors.up(SSH)
+    wait_open(lab, (4, "tcp", 2222))
+    with contextlib.closing(Asker(doors)) as asker:
+        asker.say("map-probe")
+        assert asker.answer()["ok"]
+        with halted(lab):
+            asker.say("map-list", entry=ENTRY)
+            lab.change_home_address()
+            assert "the network has changed" in asker.answer()["error"]
+    assert doors.json("status")["doors"][0]["internal"].startswith("192.168.1.12")
+    up.stop()
+
+
+def test_two_questions_at_once(lab, doors):
+    up = doors.up(SSH)
+    wait_open(lab, (4, "tcp", 2222))
+    with contextlib.closing(Asker(doors)) as asker:
+        asker.say("map-probe")
+        assert asker.answer()["ok"]
+        with halted(lab):
+            asker.say("map-delete", family=4, protocol="tcp", port=99)
+            asker.say("map-list", entry=ENTRY)
+            assert "one question at a time" in asker.answer()["error"]
+    assert doors.json("status")["doors"][0]["state"] == "open"
+    up.stop()
 
 
 def test_json_of_a_door_that_is_held(lab, doors):
