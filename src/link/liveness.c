@@ -152,7 +152,12 @@ bool liveness_is_doubtful(const struct liveness *l)
 
 void liveness_ask(struct liveness *l)
 {
-	if (l->state == LIVENESS_STATE_STOPPED || l->state == LIVENESS_STATE_URGENT)
+	uint64_t acked = l->acked;
+
+	if (l->state == LIVENESS_STATE_STOPPED)
+		return;
+	/* One question is under way. If it was answered, that was before whatever happened now. */
+	if (l->state == LIVENESS_STATE_URGENT && !answered(l) && l->acked == acked)
 		return;
 	l->missed = false;
 	l->again = l->state == LIVENESS_STATE_ASKED && !answered(l);

@@ -219,6 +219,29 @@ static void test_urgent_and_answered(void **state)
 	world_done(&w);
 }
 
+/* A network that changes in two steps: the answer to the first question says nothing of the second. */
+static void test_urgent_again_behind_an_answer(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	liveness_ask(&w.live);
+	loop_sim_advance(w.loop, MS(10));
+	liveness_heard(&w.live);
+	loop_sim_advance(w.loop, MS(300));
+	liveness_ask(&w.live);
+	assert_int_equal(w.pings, 2);
+	for (int i = 0; i < 5; i++) { /* without an answer it is one question, however often */
+		loop_sim_advance(w.loop, MS(300));
+		liveness_ask(&w.live);
+	}
+	assert_int_equal(w.pings, 2);
+	loop_sim_advance(w.loop, S(2));
+	assert_int_equal(w.missed, 1);
+	assert_int_equal(w.missed_at, MS(2310));
+	world_done(&w);
+}
+
 /* A sign that came before the urgent question is no answer to it. */
 static void test_urgent_and_missed(void **state)
 {
@@ -328,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_behind_a_long_queue),
 		cmocka_unit_test(test_acknowledged_before_the_question),
 		cmocka_unit_test(test_urgent_and_answered),
+		cmocka_unit_test(test_urgent_again_behind_an_answer),
 		cmocka_unit_test(test_urgent_and_missed),
 		cmocka_unit_test(test_missed_and_answered_after_all),
 		cmocka_unit_test(test_acknowledged_bytes_answer_an_urgent_question),
