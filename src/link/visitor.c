@@ -5,7 +5,8 @@
 
 #define RESET_BURST_S	30
 #define SOFT_END_ROUND	USEC_PER_S
-#define WINDOW_GROW_UDP (50 * USEC_PER_MS) /* 1.3 MB/s in the first window */
+#define WINDOW_GROW	(20 * USEC_PER_MS) /* 3.3 MB/s in the first window */
+#define WINDOW_GROW_UDP (50 * USEC_PER_MS) /* 1.3 MB/s */
 
 /* ── ending ── */
 
@@ -314,14 +315,14 @@ static unsigned fresh_rtt_us(struct carrier *c)
 }
 
 /* A stream whose window is used up in less than this is held back by it: in two round trips while
- * all goes well, and a lost packet holds up the whole carrier for one or two more. A flow's bytes
- * cannot wait: what its window has no room for is lost, also while this process waits for its
- * turn. */
+ * all goes well, and a lost packet holds up the whole carrier for one or two more. On a short line
+ * it is the processes at both ends that wait for their turns. A flow's bytes cannot wait: what its
+ * window has no room for is lost. */
 static usec_t window_grow_within(struct link_visitor *v)
 {
-	usec_t trips = 4 * (usec_t)MAX(fresh_rtt_us(v->carrier), 1000u);
+	usec_t trips = 4 * (usec_t)fresh_rtt_us(v->carrier);
 
-	return v->udp ? MAX(trips, WINDOW_GROW_UDP) : trips;
+	return MAX(trips, v->udp ? WINDOW_GROW_UDP : WINDOW_GROW);
 }
 
 /*

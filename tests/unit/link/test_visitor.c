@@ -164,6 +164,27 @@ static void test_no_growth_for_those_who_do_not_read(void **state)
 	world_done(&w);
 }
 
+/* On a busy machine the line is short and everything takes long: no reason to stay at 64 KiB. */
+static void test_growth_while_processes_wait_for_their_turns(void **state)
+{
+	struct world w;
+	struct visit *visit;
+	size_t least = BUDGET;
+
+	world_init(&w);
+	mem_pair_set_delay(w.line, MS(8)); /* of which the kernel knows nothing */
+	w.visitor_buffer = (size_t)4 << 20;
+	visit = visit_new(&w, 0, 5000000);
+	for (int i = 0; i < 3000 && !visit->closed; i++) {
+		step(&w, MS(1));
+		least = MIN(least, w.budget.left);
+	}
+	steps(&w, 20);
+	assert_int_equal(visit->visitor.got, 5000000);
+	assert_true(least < BUDGET);
+	world_done(&w);
+}
+
 /* A fast one leaves half of what there is to those who come later. */
 static void test_one_does_not_take_the_whole_budget(void **state)
 {
@@ -468,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_a_visitor_who_does_not_read_holds_up_nobody),
 		cmocka_unit_test(test_windows_grow_within_the_budget),
 		cmocka_unit_test(test_no_growth_for_those_who_do_not_read),
+		cmocka_unit_test(test_growth_while_processes_wait_for_their_turns),
 		cmocka_unit_test(test_one_does_not_take_the_whole_budget),
 		cmocka_unit_test(test_no_growth_when_the_budget_is_spent),
 		cmocka_unit_test(test_before_the_answer_16_kib),
