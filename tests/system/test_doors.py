@@ -139,6 +139,7 @@ def test_what_a_crash_left_is_closed(lab, doors):
 
 def test_the_agent_keeps_those_of_the_command(lab, doors):
     up = doors.up(SSH)
+    wait_open(lab, (4, "tcp", 2222))
     lab.serve(8000)
     command = doors.start("map", "8000", "--udp", "--ipv4", "--ipv6")
     wait_open(lab, (4, "tcp", 2222), (4, "udp", 8000), (6, "udp", 8000))
