@@ -107,6 +107,14 @@ static bool tells_upnp(struct announce *announce, const struct udp_datagram *dat
 
 /* ── hearing ── */
 
+static bool is_joined(const struct ear *ear, unsigned ifindex)
+{
+	for (size_t i = 0; i < ear->n_joined; i++)
+		if (ear->joined[i] == ifindex)
+			return true;
+	return false;
+}
+
 static void on_ready(void *arg, unsigned events)
 {
 	struct udp_datagram list[UDP_BATCH_MAX];
@@ -118,6 +126,9 @@ static void on_ready(void *arg, unsigned events)
 		struct ipaddr who = list[i].peer;
 
 		who.port = 0;
+		/* For IPv6 the kernel looks at the group alone, not at the link. */
+		if (who.scope && !is_joined(ear, who.scope))
+			continue;
 		if (ear->tells(announce, &list[i]))
 			announce->on_hint(announce->arg, &who);
 	}
@@ -222,10 +233,7 @@ static void join(struct ear *ear,
 		 int (*how)(int fd, const char *group, unsigned ifindex, bool leave),
 		 const char *group, unsigned ifindex)
 {
-	for (size_t i = 0; i < ear->n_joined; i++)
-		if (ear->joined[i] == ifindex)
-			return;
-	if (ear->fd < 0)
+	if (ear->fd < 0 || is_joined(ear, ifindex))
 		return;
 	/* A link that comes back is another one each time: the oldest is gone most likely. */
 	if (ear->n_joined == ANNOUNCE_LINKS_MAX) {
