@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/baseenc.h"
@@ -20,7 +19,6 @@
 #define DOORS_FOLDER "doors"
 #define DOORS_FILE   "doors.json"
 #define ID_LEN	     8
-#define MAKE_TRIES   3
 #define ADOPTED_MAX  64 /* folders of processes that are gone, looked at in one start */
 
 struct ledger {
@@ -419,43 +417,27 @@ static void adopt_each(void *arg, const char *folder)
 	adopt(arg, folder);
 }
 
-static int make_folder(struct ledger *ledger, const char *doors, struct err *e)
+/* Processes begin one at a time: a folder that is made and not locked yet is none that was left. */
+static int open_folder(struct ledger *ledger, const char *state, struct err *e)
 {
+	AUTO(freep) char *doors = NULL;
+	AUTO(closep) int alone = -1;
 	uint8_t id[ID_LEN / 2];
 	char text[HEX_TEXT_LEN(ID_LEN / 2)];
-	struct stat st;
 	int r;
 
 	rand_bytes(id, sizeof(id));
 	hex_encode(text, id, sizeof(id));
-	free(TAKE(ledger->folder));
-	if (asprintf(&ledger->folder, "%s/%s", doors, text) < 0)
-		return err_set(e, ERR_NOMEM, "%s", doors);
-	r = state_folder_prepare(ledger->folder, e);
-	if (r == 0)
-		r = state_lock(ledger->folder, &ledger->lock, e);
-	if (r == 0 && (fstat(ledger->lock, &st) < 0 || st.st_nlink == 0)) {
-		close(ledger->lock);
-		ledger->lock = -1;
-		return err_set(e, ERR_EXISTS, "%s was removed", ledger->folder);
-	}
-	return r;
-}
-
-static int open_folder(struct ledger *ledger, const char *state, struct err *e)
-{
-	AUTO(freep) char *doors = NULL;
-	int r;
-
-	if (asprintf(&doors, "%s/" DOORS_FOLDER, state) < 0)
+	if (asprintf(&doors, "%s/" DOORS_FOLDER, state) < 0 ||
+	    asprintf(&ledger->folder, "%s/%s", doors, text) < 0)
 		return err_set(e, ERR_NOMEM, "%s", state);
 	r = state_folder_prepare(doors, e);
-	/* Another process that starts may take a folder without a lock yet for one that is left. */
-	for (int i = 0; r == 0 && ledger->lock < 0; i++) {
-		r = make_folder(ledger, doors, e);
-		if (r < 0 && r != -ERR_DENIED && i < MAKE_TRIES)
-			r = 0;
-	}
+	if (r == 0)
+		r = state_lock_wait(doors, &alone, e);
+	if (r == 0)
+		r = state_folder_prepare(ledger->folder, e);
+	if (r == 0)
+		r = state_lock(ledger->folder, &ledger->lock, e);
 	if (r == 0)
 		each_folder(doors, ledger->folder, ADOPTED_MAX, adopt_each, ledger);
 	return r;

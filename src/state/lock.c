@@ -55,6 +55,17 @@ int state_lock(const char *folder, int *ret_fd, struct err *e)
 	return 0;
 }
 
+int state_lock_wait(const char *folder, int *ret_fd, struct err *e)
+{
+	AUTO(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_set_errno(e, errno == EACCES ? ERR_DENIED : ERR_FAILED, "%s", folder);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
 pid_t state_lock_holder(const char *folder)
 {
 	AUTO(freep) char *path = NULL;

@@ -14,5 +14,11 @@
  */
 int state_lock(const char *folder, int *ret_fd, struct err *e) MUST_CHECK;
 
+/*
+ * Take the folder itself, after whoever has it now: for what takes milliseconds and must not happen
+ * twice at once. Leaves no file, and has nothing to do with state_lock. Blocking: at start-up.
+ */
+int state_lock_wait(const char *folder, int *ret_fd, struct err *e) MUST_CHECK;
+
 /* The process that has it; 0: none, or nobody knows. */
 pid_t state_lock_holder(const char *folder);
