@@ -10,12 +10,14 @@ TEST_LIMIT_S = 120  # a test that hangs ends here, with a traceback
 SOAK_LIMIT_S = 3600  # one with many rounds
 SOAK_ROUNDS = int(os.environ.get("SOAK_ROUNDS", 20))
 FIGURES = pytest.StashKey()  # what tests have measured, one line each
+SHOWN = pytest.StashKey()  # likewise, and to be seen always
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out by ./check --quick")
     config.addinivalue_line("markers", "soak: many rounds; only with -m soak")
     config.stash[FIGURES] = []
+    config.stash[SHOWN] = []
 
 
 def pytest_collection_modifyitems(config, items):
@@ -26,9 +28,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if "soak" in config.option.markexpr and config.stash[FIGURES]:
+    figures = config.stash[SHOWN] + (config.stash[FIGURES] if "soak" in config.option.markexpr else [])
+    if figures:
         terminalreporter.section("figures")
-        for line in config.stash[FIGURES]:
+        for line in figures:
             terminalreporter.write_line(line)
 
 
@@ -73,6 +76,16 @@ def rounds(request):
     rounds = Rounds(request.param, soak, request.config.stash[FIGURES])
     yield rounds
     rounds.finish()
+
+
+@pytest.fixture
+def figure(request):
+    """figure(what, value, most): one that the end of the run shows; it must not be more."""
+    def tell(what, value, most, unit=" s"):
+        shown = f"{value:.2f}" if isinstance(value, float) else value
+        request.config.stash[SHOWN].append(f"{what}: {shown}{unit} (at most {most}{unit})")
+        assert value <= most, what
+    return tell
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ no namespace has a way to the machine's own network.
 import contextlib
 import dataclasses
 import errno
+import functools
 import ipaddress
 import json
 import pathlib
@@ -240,6 +241,10 @@ class Router:
         self.kill()
         self.forget()
         self.namespace.forget_connections()
+        self.restart()
+
+    def restart(self):
+        """After kill()."""
         self._restarted = True
         self.start()
 
@@ -434,7 +439,7 @@ class RouterLab:
                     f" AdvPreferredLifetime {preferred}; }};")
 
         conf = self.folder / "radvd.conf"
-        conf.write_text("interface lan { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;"
+        conf.write_text("interface lan { AdvSendAdvert on; MaxRtrAdvInterval 600;"
                         f"{prefix(self.prefix, 3600)} {prefix(old, 0) if old else ''} }};\n")
         if self._radvd:
             self._radvd.send_signal(signal.SIGHUP)
@@ -619,12 +624,13 @@ needs_routers = pytest.mark.skipif(_reason is not None, reason=str(_reason))
 
 
 def main(profile, *command):
-    with RouterLab(profile) as street, contextlib.redirect_stdout(sys.stderr):
-        print(f"{profile}: WAN {street.wan}, stable {street.stable()}, temporary {street.temporary()}", flush=True)
+    with contextlib.redirect_stdout(None), RouterLab(profile) as street:
+        say = functools.partial(print, file=sys.stderr, flush=True)
+        say(f"{profile}: WAN {street.wan}, stable {street.stable()}, temporary {street.temporary()}")
         with street.home.inside():
             code = subprocess.run(command).returncode
         for door in street.doors():
-            print(*door)
+            say(*door)
     return code
 
 
