@@ -54,15 +54,17 @@ struct map_run {
 	struct loop *loop;
 	struct doors_client *client;
 	struct timer network; /* patience for it */
-	struct err why;
+	unsigned lacking;     /* families without one: bit 0 IPv4, bit 1 IPv6 */
+	struct err why[2];    /* of these */
 	int exit_code;
 	bool acked;  /* the first answer has come */
 	bool probed; /* the routers' answers are there: now the list */
 	bool leaving;
-	unsigned wanted;  /* doors */
-	unsigned open;	  /* of them, at least once: bit 0 IPv4, bit 1 IPv6 */
+	unsigned wanted;  /* doors, likewise */
+	unsigned open;	  /* of them, at least once */
 	unsigned warned;  /* likewise: nothing listens there */
 	unsigned refused; /* likewise: and never open */
+	bool hinted;	  /* that Ctrl-C closes them */
 	char *told[2];	  /* owned: the last line of each family's door */
 };
 
@@ -148,6 +150,27 @@ static void warn_outside(const char *outside)
 	line("warning", text);
 }
 
+/* All that can be had now is. */
+static void hint(struct map_run *run)
+{
+	if (!run->open || run->hinted || (run->open | run->refused) != run->wanted)
+		return;
+	run->hinted = true;
+	line("", "Ctrl-C closes it");
+}
+
+static void leave(struct map_run *run);
+
+/* This family's will not come, and never did. */
+static void give_up(struct map_run *run, unsigned family)
+{
+	run->refused |= family;
+	if (run->refused != run->wanted)
+		return;
+	run->exit_code = 1;
+	leave(run);
+}
+
 static void tell_open(struct map_run *run, const json_t *door)
 {
 	const char *external = json_text(door, "external");
@@ -169,11 +192,8 @@ static void tell_open(struct map_run *run, const json_t *door)
 		return;
 	warn_outside(json_text(door, "external"));
 	warn_listener(run, door);
-	if (run->open == run->wanted)
-		line("", "Ctrl-C closes it");
+	hint(run);
 }
-
-static void leave(struct map_run *run);
 
 static void tell_refused(struct map_run *run, const json_t *door)
 {
@@ -191,14 +211,23 @@ static void tell_refused(struct map_run *run, const json_t *door)
 		snprintf(whole, sizeof(whole), "%s; asking again in %s", text,
 			 ustime_format_span(span, again));
 	tell_door(run, door, "refused", whole);
-	if (never) {
-		run->refused |= family_bit(door);
-		warn_outside(json_text(door, "outside"));
-	}
-	if (run->refused == run->wanted) {
-		run->exit_code = 1;
-		leave(run);
-	}
+	if (!never)
+		return;
+	warn_outside(json_text(door, "outside"));
+	give_up(run, family_bit(door));
+	hint(run);
+}
+
+static void note_network(struct map_run *run, const json_t *door)
+{
+	unsigned family = family_bit(door);
+
+	if (strcmp(json_text(door, "state"), "no network") == 0)
+		err_set(&run->why[family - 1], ERR_FAILED, "%s", json_text(door, "why"));
+	else
+		run->lacking &= ~family;
+	if (!run->lacking)
+		timer_stop(&run->network);
 }
 
 static void tell_door_state(struct map_run *run, const json_t *door)
@@ -208,10 +237,6 @@ static void tell_door_state(struct map_run *run, const json_t *door)
 
 	snprintf(text, sizeof(text), "%s port %lld", json_text(door, "protocol"),
 		 json_number(door, "internal_port"));
-	if (strcmp(state, "no network") != 0)
-		timer_stop(&run->network);
-	else if (*json_text(door, "why"))
-		err_set(&run->why, ERR_FAILED, "%s", json_text(door, "why"));
 	if (strcmp(state, "open") == 0)
 		tell_open(run, door);
 	else if (strcmp(state, "refused") == 0)
@@ -222,15 +247,38 @@ static void tell_door_state(struct map_run *run, const json_t *door)
 		tell_door(run, door, "waiting", "for the network to come back");
 }
 
+static void fail_without_network(struct map_run *run, const char *why)
+{
+	run->exit_code = complain("map", "%s",
+				  *why ? why
+				       : "there is no network with a router here; "
+					 "homeport ip shows what there is");
+	leave(run);
+}
+
+/* Of one family: the other's door is told of by itself. */
+static void tell_lacking(struct map_run *run, unsigned family)
+{
+	const char *why = run->why[family - 1].text;
+	char text[LOG_TEXT_MAX + 64], escaped[LOG_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "for IPv%d: %s", family == 2 ? 6 : 4,
+		 *why ? log_text(escaped, str_of(why)) : "there is no network with a router here");
+	if (!run->options->json)
+		line("waiting", text);
+	give_up(run, family);
+	if (!run->options->json)
+		hint(run);
+}
+
 static void on_no_network(void *arg)
 {
 	struct map_run *run = arg;
 
-	run->exit_code = complain("map", "%s",
-				  *run->why.text ? run->why.text
-						 : "there is no network with a router here; "
-						   "homeport ip shows what there is");
-	leave(run);
+	if (run->lacking == run->wanted)
+		fail_without_network(run, run->why[run->wanted == 2].text);
+	else
+		tell_lacking(run, run->lacking);
 }
 
 static json_t *door_wish(const struct map_run *run, int family)
@@ -253,6 +301,7 @@ static void ask_to_hold(struct map_run *run)
 		json_array_append_new(doors, door_wish(run, 4));
 	if (run->wanted & 2)
 		json_array_append_new(doors, door_wish(run, 6));
+	run->lacking = run->wanted;
 	timer_start(&run->network, NETWORK_PATIENCE);
 	doors_client_send(run->client, json_pack("{s:s s:o}", "command", "map", "doors", doors));
 }
@@ -310,7 +359,7 @@ static void on_probed(struct map_run *run, const json_t *answer)
 	size_t i;
 
 	if (json_array_size(routers) == 0) {
-		on_no_network(run);
+		fail_without_network(run, "");
 		return;
 	}
 	if (run->options->json)
@@ -533,23 +582,19 @@ static void on_object(void *arg, const json_t *object)
 	struct map_run *run = arg;
 	const char *event = json_text(object, "event");
 
+	if (strcmp(event, "door") == 0)
+		note_network(run, object);
 	if (run->options->json && run->verb == VERB_HOLD && *event) {
 		json_dumpf(object, stdout, JSON_COMPACT);
 		printf("\n");
 		fflush(stdout);
 		if (strcmp(event, "door") != 0)
 			return;
-		if (strcmp(json_text(object, "state"), "no network") != 0)
-			timer_stop(&run->network);
 		if (strcmp(json_text(object, "state"), "open") == 0)
 			run->open |= family_bit(object);
 		else if (strcmp(json_text(object, "state"), "refused") == 0 &&
 			 !(run->open & family_bit(object)))
-			run->refused |= family_bit(object);
-		if (run->refused == run->wanted) {
-			run->exit_code = 1;
-			leave(run);
-		}
+			give_up(run, family_bit(object));
 		return;
 	}
 	if (strcmp(event, "door") == 0)

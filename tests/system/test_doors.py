@@ -239,6 +239,25 @@ def test_json_of_a_door_that_is_held(lab, doors):
     assert events[-1]["state"] == "closed" and events[-1]["event"] == "door"
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_one_family_has_no_network(run, form):
+    with RouterLab("no-v6") as lab:
+        doors = Doors(run, lab)
+        command = doors.start("map", "8000", "--ipv4", "--ipv6", *form)
+        if form:
+            command.wait_line('"state":"open"')
+        else:
+            command.wait_line(r"^open +tcp")
+            command.wait_line(r"^waiting +for IPv6: ")
+            command.wait_line("Ctrl-C closes it")
+        command.stop(signal.SIGINT)
+        assert lab.doors() == []
+    with RouterLab("none", v6=False) as lab:
+        command = Doors(run, lab).start("map", "8000", "--ipv4", "--ipv6", *form)
+        assert command.wait() == 1
+        assert "is not offered" in command.text("out")
+
+
 def test_warnings_about_who_listens(lab, doors):
     command = doors.start("map", "8000")
     command.wait_line("warning   nothing listens on tcp 192.168.1.10:8000 here")
