@@ -172,7 +172,11 @@ static void only_on_links_that_are_ours(void **state)
 
 static void nothing_else_is_one(void **state)
 {
-	static const uint8_t request[24] = {2, 0}, map[60] = {2, 0x81};
+	static const uint8_t request[24] = {2, 0};
+	/* of the answer to somebody's MAP nothing is wrong but that it is one */
+	static const uint8_t map[60] = {
+		2,	   0x81,       [7] = 120,  [36] = 6,   [40] = 31,  [41] = 64, [42] = 31,
+		[43] = 64, [54] = 255, [55] = 255, [56] = 203, [58] = 113, [59] = 7};
 	static const uint8_t natpmp_map[16] = {0, 0x81};
 	static const char gateway[] = "NOTIFY * HTTP/1.1\r\n\r\n";
 
