@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "conf/conf.h"
 #include "conf/writer.h"
 
 void dns_import_init(struct dns_import *import)
@@ -176,14 +177,46 @@ static bool needs(const struct dns_imported *name, const char *variable)
 	return !name->row || name->row->rfc2136 || dns_provider_uses(name->row, variable);
 }
 
+/* A file's names may be anything; a section's is a host name, maybe with a "*" in front. */
+static bool is_name(const struct dns_imported *name)
+{
+	struct str host = str_of(name->host);
+
+	if (str_starts(host, STR("*.")))
+		host = str_n(host.at + 2, host.len - 2);
+	return hostname_valid(host);
+}
+
+static const char *why_not(const struct dns_imported *name)
+{
+	if (!is_name(name))
+		return "its host is no host name";
+	if (!name->row)
+		return "see the notes, or provider = template";
+	return name->row->closed;
+}
+
+/* "[dns HOST]", or with a label where that is taken, or longer than a section's name may be. */
+static void write_section(const struct dns_import *import, size_t i, const char *indent,
+			  const char *host, struct writer *w)
+{
+	unsigned n = namesakes(import, i);
+
+	if (strlen(host) + 8 > CONF_NAME_MAX)
+		writer_printf(w, "%s[dns name-%zu]\n%sname = %s\n", indent, i + 1, indent, host);
+	else if (n)
+		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, host, n + 1, indent, host);
+	else
+		writer_printf(w, "%s[dns %s]\n", indent, host);
+}
+
 static void write_name(const struct dns_import *import, size_t i, const char *folder,
 		       struct writer *w)
 {
 	const struct dns_imported *name = &import->names[i];
-	bool usable = name->row && !name->row->closed;
+	bool usable = !why_not(name);
 	const char *indent = usable ? "" : "# ";
 	char path[DNS_IMPORT_PATH_MAX], host[LOG_TEXT_MAX], provider[LOG_TEXT_MAX];
-	unsigned n = namesakes(import, i);
 
 	log_text(host, str_of(name->host)); /* a file's names may be anything */
 	log_text(provider, str_of(name->provider));
@@ -191,13 +224,9 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 	if (i)
 		writer_printf(w, "\n");
 	if (!usable)
-		writer_printf(
-			w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line, provider,
-			name->row ? name->row->closed : "see the notes, or provider = template");
-	if (n)
-		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, host, n + 1, indent, host);
-	else
-		writer_printf(w, "%s[dns %s]\n", indent, host);
+		writer_printf(w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line,
+			      provider, why_not(name));
+	write_section(import, i, indent, host, w);
 	write_key(w, indent, "provider", name->row ? name->row->name : name->provider);
 	if (needs(name, "user"))
 		write_key(w, indent, "user", name->user);

@@ -46,21 +46,47 @@ int dns_plan_request(struct dns_plan *plan, struct dns_request *ret, struct err 
 	return r;
 }
 
+/* "HOST|ADDRESS|URL": that field of the line about this name and type. */
+static bool take_field(const struct dns_plan *plan, struct str body, uint64_t field, char *to)
+{
+	const struct dns_var *host = dns_vars_get(&plan->vars, STR("host"));
+	int family = plan->what == DNS_AAAA ? 6 : 4;
+
+	while (body.len) {
+		struct str line = str_split(&body, '\n'), rest = line;
+		struct str name = str_split(&rest, '|'), address = str_split(&rest, '|');
+		struct ipaddr a;
+
+		if (!str_eq_nocase(name, host->value) || ipaddr_parse(address, &a) < 0 ||
+		    a.family != family)
+			continue;
+		for (; field; field--)
+			str_split(&line, '|');
+		name = str_split(&line, '|');
+		if (name.len && name.at[name.len - 1] == '\r')
+			name.len--;
+		return str_copy(to, DNS_TAKEN_TEXT_MAX, name);
+	}
+	return false;
+}
+
 /* The value at the path, kept as a variable. False: there is none, or more than one. */
-static bool take(struct dns_plan *plan, json_t *root, const char *name, const char *path,
-		 bool *ret_several)
+static bool take(struct dns_plan *plan, json_t *root, struct str body, const char *name,
+		 const char *path, bool *ret_several)
 {
 	struct buf expanded = {.max = 512};
 	char *to = plan->taken[plan->n_taken];
-	bool taken =
-		plan->n_taken < DNS_TAKEN_MAX &&
-		dns_template_expand(path, &plan->vars, DNS_ENCODE_NONE, &expanded, NULL) == 0 &&
-		dns_json_text(dns_json_at(root, buf_str(&expanded), ret_several), to,
-			      DNS_TAKEN_TEXT_MAX) &&
-		!*ret_several && *to;
+	bool taken = plan->n_taken < DNS_TAKEN_MAX;
 
+	if (taken && path[0] == '|')
+		taken = take_field(plan, body, (uint64_t)(path[1] - '0'), to);
+	else if (taken)
+		taken = dns_template_expand(path, &plan->vars, DNS_ENCODE_NONE, &expanded, NULL) ==
+				0 &&
+			dns_json_text(dns_json_at(root, buf_str(&expanded), ret_several), to,
+				      DNS_TAKEN_TEXT_MAX);
 	buf_done(&expanded);
-	if (!taken)
+	if (!taken || *ret_several || !*to)
 		return false;
 	plan->n_taken++;
 	dns_vars_set(&plan->vars, name, str_of(to));
@@ -89,7 +115,8 @@ static bool take_all(struct dns_plan *plan, const struct dns_step *step, struct 
 
 	for (unsigned i = 0; i < DNS_TAKES_MAX && step->take[i].name; i++) {
 		const char *name = step->take[i].name;
-		bool several = false, taken = take(plan, root, name, step->take[i].path, &several);
+		bool several = false,
+		     taken = take(plan, root, body, name, step->take[i].path, &several);
 
 		if (several)
 			end(plan, DNS_SEVERAL);
@@ -133,7 +160,8 @@ void dns_plan_answer(struct dns_plan *plan, const struct dns_answer *answer)
 	const struct dns_step *step = step_of(plan);
 	bool absent = step && (step->flags & DNS_STEP_FIND) && answer->status == 404;
 
-	dns_reply_read(plan->entry->provider->grammar, answer, &plan->reply);
+	dns_reply_read(step && step->grammar ? step->grammar : plan->entry->provider->grammar,
+		       answer, &plan->reply);
 	if (!absent && dns_verdict_class(plan->reply.verdict) != DNS_CLASS_OK) {
 		plan->ended = true;
 		return;

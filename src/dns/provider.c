@@ -57,6 +57,16 @@ static const struct dns_grammar regfish_grammar = {.name = "regfish",
 						   .words = regfish_words,
 						   .n_words = ARRAY_LEN(regfish_words)};
 
+static const struct dns_word freedns_list_words[] = {
+	{"error: could not authenticate. ...", DNS_BADAUTH},
+	{"error: ...", DNS_REFUSED},
+	{"...", DNS_GOOD},
+};
+
+static const struct dns_grammar freedns_list_grammar = {.name = "freedns-list",
+							.words = freedns_list_words,
+							.n_words = ARRAY_LEN(freedns_list_words)};
+
 const struct dns_provider dns_providers[] = {
 	/* ── one request, the dyndns2 family ── */
 	{"dyn", "Dyn", "https://members.dyndns.org/v3/update?hostname={host}", MYIP_LIST, DYNDNS2,
@@ -366,6 +376,16 @@ const struct dns_provider dns_providers[] = {
 	 .signature = DNS_SIGN_AWS, .grammar = &dns_grammar_route53,
 	 .note = "user is the access key, password its secret, key the hosted zone's ID",
 	 .source = "docs.aws.amazon.com/Route53/latest/APIReference"},
+
+	{"freedns-list", "FreeDNS (afraid.org), by its list",
+	 .steps = {{.url = "https://freedns.afraid.org/api/?action=getdyndns&v=2&sha={sha}",
+		    .grammar = &freedns_list_grammar,
+		    .flags = DNS_STEP_NEEDED,
+		    .take = {{"record", "|2"}, {"content", "|1"}}},
+		   {.url = "{raw:record}&address={value}", .within = "afraid.org"}},
+	 .grammar = &dns_grammar_freedns, .min_interval_s = 5 * MINUTE, .refresh_days = 150,
+	 .note = "finds the token of each family's record by itself",
+	 .source = "freedns.afraid.org/api"},
 
 	/* ── DNS UPDATE ── */
 	{"rfc2136", "DNS UPDATE with a key", .rfc2136 = true, .ttl_min_s = 1,

@@ -6,7 +6,7 @@
  *
  * Variables of the texts: {host} the whole name, {zone} and {sub} its parts ("@" where they are
  * equal), {sub0} the same ("" there), {user} {pass} {key} {server} what is configured, {ttl}
- * seconds, {ip4} {ip6} {prefix6} the addresses, {type} "A" "AAAA" "TXT" and {value} the record as
+ * seconds, {sha} FreeDNS's hash of user and password, {ip4} {ip6} {prefix6} the addresses, {type} "A" "AAAA" "TXT" and {value} the record as
  * it should be, {txt}; and what earlier steps took from their answers.
  */
 #pragma once
@@ -43,11 +43,15 @@ struct dns_step {
 	const char *body;   /* NULL: none; its first character tells JSON, XML or a form */
 	const char *header; /* one more; NULL: none */
 	unsigned flags;	    /* DNS_STEP_* */
+	const struct dns_grammar *grammar; /* of its answer; NULL: the row's */
+	const char *within; /* url comes from an answer: it must be https, of this domain */
 
 	/* Variables from the answer. "record" makes STEP_IF_RECORD true; "content" is compared with
 	 * {value}: when they are equal nothing is left to do. */
 	struct {
-		const char *name, *path; /* as dns_json_at has it */
+		/* As dns_json_at has it; "|2": of lines with "|" between fields, the third field
+		 * of the one whose first is {host} and whose second is an address of {type}. */
+		const char *name, *path;
 	} take[DNS_TAKES_MAX];
 };
 

@@ -54,6 +54,8 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 		const char *variable, *value, *key;
 	} needs[] = {
 		{"user", entry->user, "user"},
+		{"sha", entry->user, "user"},
+		{"sha", entry->pass, "password-file"},
 		{"pass", entry->pass, "password-file"},
 		{"key", entry->key, "key"},
 		{"zone", zone_of(entry), "zone"},
@@ -86,6 +88,24 @@ static const char *const types[] = {[DNS_A] = "A",
 				    [DNS_PREFIX] = "AAAA",
 				    [DNS_TXT] = "TXT"};
 
+/* SHA-1 in hex over the user in lower case, "|" and the password. */
+static bool freedns_hash(const struct dns_entry *entry, char text[static HEX_TEXT_LEN(20)])
+{
+	struct buf plain = {.max = 2 * DNS_VAR_VALUE_MAX};
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len;
+	bool good = buf_printf(&plain, "%s|%s", entry->user, entry->pass) == 0;
+
+	for (size_t i = 0; good && i < strlen(entry->user); i++)
+		buf_head(&plain)[i] = (uint8_t)str_lower((char)buf_head(&plain)[i]);
+	good = good &&
+	       EVP_Digest(buf_head(&plain), buf_len(&plain), digest, &len, EVP_sha1(), NULL) == 1;
+	if (good)
+		hex_encode(text, digest, len);
+	wipe(&plain);
+	return good;
+}
+
 void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 		    const struct dns_target *target, struct dns_vars_text *text,
 		    struct dns_vars *ret)
@@ -106,6 +126,9 @@ void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 		dns_vars_set(ret, "sub0", str_of(text->sub));
 		dns_vars_set(ret, "sub", sub.len ? str_of(text->sub) : STR("@"));
 	}
+	if (entry->user && entry->pass && dns_provider_uses(p, "sha") &&
+	    freedns_hash(entry, text->sha))
+		dns_vars_set(ret, "sha", str_of(text->sha));
 	snprintf(text->ttl, sizeof(text->ttl), "%u", MAX(ttl, p->ttl_min_s));
 	dns_vars_set(ret, "ttl", str_of(text->ttl));
 	dns_vars_set(ret, "type", str_of(types[what]));
@@ -219,6 +242,20 @@ static int sign_ovh(struct dns_vars *vars, const struct dns_request *request, ch
 	return r < 0 ? err_set(e, ERR_NOMEM, "signature") : 0;
 }
 
+/* Whether a URL that a stranger has given is https, and of that domain. */
+static bool is_within(struct str url, const char *domain)
+{
+	struct str host, d = str_of(domain);
+
+	if (!str_starts(url, STR("https://")))
+		return false;
+	for (int i = 0; i < 2; i++)
+		str_split(&url, '/');
+	host = str_split(&url, '/');
+	return hostname_valid(host) && str_ends_nocase(host, d) &&
+	       (host.len == d.len || host.at[host.len - d.len - 1] == '.');
+}
+
 static int make(const struct dns_provider *row, const struct dns_step *step, struct str url_tail,
 		struct dns_vars *vars, struct dns_request *ret, struct err *e)
 {
@@ -235,6 +272,8 @@ static int make(const struct dns_provider *row, const struct dns_step *step, str
 	r = dns_template_expand(step->url, vars, DNS_ENCODE_PERCENT, &ret->url, e);
 	if (r == 0)
 		r = dns_template_expand(tail, vars, DNS_ENCODE_PERCENT, &ret->url, e);
+	if (r == 0 && step->within && !is_within(buf_str(&ret->url), step->within))
+		r = err_set(e, ERR_INVALID, "%s has sent us elsewhere", row->title);
 	if (r == 0 && buf_append(&ret->url, "", 1) < 0)
 		r = err_set(e, ERR_LIMIT, "the request is too long");
 	if (r == 0)

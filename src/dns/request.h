@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/baseenc.h"
 #include "base/cidr.h"
 #include "dns/provider.h"
 #include "dns/template.h"
@@ -47,7 +48,7 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e) MUST_CHECK;
 /* The variables of the entry and its target. What they point to lives in *text. */
 struct dns_vars_text {
 	char ip4[IPADDR_TEXT_MAX], ip6[IPADDR_TEXT_MAX], prefix6[CIDR_TEXT_MAX], ttl[12];
-	char sub[HOSTNAME_MAX];
+	char sub[HOSTNAME_MAX], sha[HEX_TEXT_LEN(20)];
 };
 void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 		    const struct dns_target *target, struct dns_vars_text *text,

@@ -243,6 +243,36 @@ static void test_ddclient_s_notes(void **state)
 	       "6: the file ends in a line that is to be continued\n");
 }
 
+/* A file's names may be anything; what is made of them can be read. */
+static void test_names_that_are_none(void **state)
+{
+	golden(dns_import_ddclient,
+	       "login=a, password=b we]ird\n"
+	       "login=a, password=b *.example.org,"
+	       "a-very-long-label-of-a-name-that-somebody-has-made.example.org\n",
+	       "# line 1: provider \"dyndns2\" cannot be used: its host is no host name\n"
+	       "# [dns we]ird]\n"
+	       "# provider = dyn\n"
+	       "# user = a\n"
+	       "# password-file = /etc/homeport/we]ird.secret\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "[dns *.example.org]\n"
+	       "provider = dyn\n"
+	       "user = a\n"
+	       "password-file = /etc/homeport/we]ird.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns name-3]\n"
+	       "name = a-very-long-label-of-a-name-that-somebody-has-made.example.org\n"
+	       "provider = dyn\n"
+	       "user = a\n"
+	       "password-file = /etc/homeport/we]ird.secret\n"
+	       "family = ipv4\n"
+	       "--\n"
+	       "1: we]ird is no host name\n");
+}
+
 static void test_ddclient_s_cache(void **state)
 {
 	struct dns_import import;
@@ -777,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_ddclient_s_odd_protocols),
 		cmocka_unit_test(test_ddclient_s_passwords),
 		cmocka_unit_test(test_ddclient_s_notes),
+		cmocka_unit_test(test_names_that_are_none),
 		cmocka_unit_test(test_ddclient_s_cache),
 		cmocka_unit_test(test_ddclient_s_limits),
 		cmocka_unit_test(test_inadyn),

@@ -42,7 +42,11 @@ struct script {
 #define LI	"https://api.linode.com/v4/domains"
 #define VU	"https://api.vultr.com/v2/domains/example.org/records"
 #define GD	"https://api.godaddy.com/v1/domains/example.org/records/A/home"
-#define OVH	"https://eu.api.ovh.com/1.0"
+#define FL                                                                                         \
+	"GET "                                                                                     \
+	"https://freedns.afraid.org/api/"                                                          \
+	"?action=getdyndns&v=2&sha=908b71b73736e20a3a21b7d22c013187f3994c1a"
+#define OVH "https://eu.api.ovh.com/1.0"
 
 static const struct script scripts[] = {
 	{"cloudflare",
@@ -290,6 +294,39 @@ static const struct script scripts[] = {
 	   200, "<ChangeInfo><Status>PENDING</Status></ChangeInfo>"}},
 	 DNS_GOOD},
 
+	/* the list's hash is SHA-1 of me|s3"cret, worked out apart */
+	{"freedns-list",
+	 "another address",
+	 {{FL, 200,
+	   "other.mooo.com|192.0.2.1|https://freedns.afraid.org/dynamic/update.php?aaa\n"
+	   "home.example.org|2001:db8::9|https://freedns.afraid.org/dynamic/update.php?bbb\n"
+	   "HOME.example.org|192.0.2.9|https://freedns.afraid.org/dynamic/update.php?ccc\r\n"},
+	  {"GET https://freedns.afraid.org/dynamic/update.php?ccc&address=192.0.2.1", 200,
+	   "Updated 1 host(s) home.example.org to 192.0.2.1 in 0.17 seconds"}},
+	 DNS_GOOD},
+	{"freedns-list",
+	 "IPv6 has its own",
+	 {{FL, 200,
+	   "home.example.org|192.0.2.9|https://freedns.afraid.org/dynamic/update.php?ccc\n"
+	   "home.example.org|2001:db8::9|https://freedns.afraid.org/dynamic/update.php?bbb\n"},
+	  {"GET https://freedns.afraid.org/dynamic/update.php?bbb&address=2001:db8::1", 200,
+	   "Updated 1 host(s)"}},
+	 DNS_GOOD,
+	 DNS_AAAA},
+	{"freedns-list",
+	 "right already",
+	 {{FL, 200,
+	   "home.example.org|192.0.2.1|https://freedns.afraid.org/dynamic/update.php?ccc"}},
+	 DNS_NOCHG},
+	{"freedns-list",
+	 "not in the list",
+	 {{FL, 200, "other.mooo.com|192.0.2.1|https://freedns.afraid.org/dynamic/update.php?aaa"}},
+	 DNS_NOHOST},
+	{"freedns-list",
+	 "wrong password",
+	 {{FL, 200, "ERROR: Could not authenticate."}},
+	 DNS_BADAUTH},
+
 	/* one request: the same machinery */
 	{"dyn",
 	 "an update",
@@ -455,6 +492,42 @@ static void test_headers(void **state)
 	headers_of("route53", 0, "Content-Type: text/xml\r\n");
 }
 
+/* A list that leads elsewhere is not followed. */
+static void test_a_list_that_sends_us_elsewhere(void **state)
+{
+	static const char *const urls[] = {
+		"http://freedns.afraid.org/x?y",
+		"https://evil.example/x?y",
+		"https://freedns.afraid.org.evil.example/x?y",
+		"https://evilafraid.org/x?y",
+		"https://me@freedns.afraid.org/x?y",
+		"https://afraid.org:8443/x?y",
+		"file:///etc/passwd",
+		"https://",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		struct script s = {.provider = "freedns-list"};
+		struct dns_entry entry = entry_of(&s);
+		struct dns_target target = {0};
+		struct dns_answer answer = {.status = 200};
+		struct dns_request q = {0};
+		struct dns_plan plan;
+		char body[200];
+
+		assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &target.ip4), 0);
+		assert_int_equal(dns_plan_start(&plan, &entry, DNS_A, &target, NULL), 0);
+		snprintf(body, sizeof(body), "home.example.org|192.0.2.9|%s\n", urls[i]);
+		answer.body = str_of(body);
+		dns_plan_answer(&plan, &answer);
+		assert_false(dns_plan_ended(&plan));
+		assert_int_equal(dns_plan_request(&plan, &q, NULL), -ERR_INVALID);
+		assert_true(dns_plan_ended(&plan));
+		assert_int_equal(dns_verdict_class(plan.reply.verdict), DNS_CLASS_PARK);
+		dns_request_done(&q);
+	}
+}
+
 static void test_no_answer(void **state)
 {
 	struct script s = {.provider = "dyn"};
@@ -486,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_every_step_s_troubles),
 		cmocka_unit_test(test_every_row_of_steps_has_a_script),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_a_list_that_sends_us_elsewhere),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_records_are_taken_one_at_a_time),
 	};

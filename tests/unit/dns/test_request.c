@@ -357,7 +357,8 @@ static void test_the_table_is_sound(void **state)
 		if (p->url && strncmp(p->url, "https://", 8) != 0)
 			fail_msg("%s: not https", p->name);
 		for (size_t j = 0; j < DNS_STEPS_MAX && p->steps[j].url; j++)
-			assert_memory_equal(p->steps[j].url, "https://", 8);
+			assert_true(p->steps[j].within ||
+				    strncmp(p->steps[j].url, "https://", 8) == 0);
 	}
 	assert_null(dns_provider_find(STR("nonsense")));
 }
