@@ -174,6 +174,25 @@ static void take_over(const struct station *station, const struct map_wish *wish
 	defer_call(&station->map->reap);
 }
 
+static bool is_held(const struct map *map, const struct ledger_entry *entry);
+
+/*
+ * Places come and go, and what was open at a former one expires there by itself: what does so first
+ * is forgotten when something else is to be remembered. False: there is nothing of the kind.
+ */
+static bool forget_one(struct map *map)
+{
+	struct ledger_entry *entry = NULL, *first = NULL;
+
+	while ((entry = ledger_next(map->ledger, entry)))
+		if (!entry->permanent && !is_held(map, entry) &&
+		    (!first || entry->expires_s < first->expires_s))
+			first = entry;
+	if (first)
+		ledger_remove(map->ledger, first);
+	return first;
+}
+
 static void refuse_door(struct map_door *door, const char *why)
 {
 	snprintf(door->why, sizeof(door->why), "%.400s", why);
@@ -186,6 +205,7 @@ static void settle(struct map_door *door, struct station *station)
 	struct lease_handler handler = {.on_change = on_lease};
 	struct holding *h = holding_new(station, door);
 	struct err e = {0};
+	int r;
 
 	if (!h) {
 		refuse_door(door, "no memory");
@@ -193,7 +213,10 @@ static void settle(struct map_door *door, struct station *station)
 	}
 	take_over(station, &door->wish);
 	handler.arg = h;
-	if (lease_new(&ground, &door->wish, &handler, &h->lease, &e) < 0) {
+	r = lease_new(&ground, &door->wish, &handler, &h->lease, &e);
+	if (r == -ERR_LIMIT && forget_one(door->map))
+		r = lease_new(&ground, &door->wish, &handler, &h->lease, &e);
+	if (r < 0) {
 		refuse_door(door, e.text);
 		free(h);
 		return;

@@ -1625,6 +1625,24 @@ static void there_and_back_6(void **state)
 	there_and_back(*state, 6);
 }
 
+/* A laptop, or a line with another address each night, for months. */
+static void more_places_than_are_remembered(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_PCP, 5 * MS);
+	door = open4(w, 8000);
+	for (uint8_t last = 100; last < 100 + LEDGER_MAX + 8; last++) {
+		at4(w, last);
+		advance(w, 7300 * S);
+		assert_int_equal(state_of(door), LEASE_OPEN);
+		set_place(w, 4, NULL);
+		advance(w, S);
+	}
+	assert_int_equal(ledger_count(w), LEDGER_MAX);
+}
+
 static void the_network_is_down_for_a_while(void **state)
 {
 	struct world *w = *state;
@@ -2094,6 +2112,7 @@ int main(void)
 		T(both_prefixes_are_closed_at_the_end),
 		T(there_and_back_4),
 		T(there_and_back_6),
+		T(more_places_than_are_remembered),
 		T(the_network_is_down_for_a_while),
 		T(exactly_is_exactly),
 		T(orphans_are_given_back),
