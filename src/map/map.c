@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "map/announce.h"
 
-#define HINT_GAP  (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
-#define SWEEP_GAP (60 * USEC_PER_S)
+#define HINT_GAP	    (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
+#define SWEEP_GAP	    (60 * USEC_PER_S) /* at least between attempts to close what nobody wants */
+#define SWEEP_DOUBLINGS_MAX 5
 
 /* A router, and how many leases stand on it: a former place's stays as long as it has some. */
 struct station {
@@ -57,7 +58,9 @@ struct map {
 	usec_t hinted_at;  /* when that was last looked into; 0: never */
 	char lack[sizeof(((struct err *)0)->text)]; /* why a place could not be used; "" */
 	uint8_t lack_family;
-	struct defer reap; /* closed leases, doors without any, stations without any */
+	struct timer sweep; /* what could not be closed is tried again */
+	unsigned sweeps;    /* times in a row that not all could be closed */
+	struct defer reap;  /* closed leases, doors without any, stations without any */
 	bool stopping;
 	void (*on_stopped)(void *arg);
 	void *stopped_arg;
@@ -288,8 +291,9 @@ static void sweep(struct station *station)
 		next = ledger_next(map->ledger, entry);
 		if (belongs(station, entry) && !is_held(map, entry) &&
 		    can_give_back(station, entry)) {
-			log_info("%s port %u was left open by an earlier homeport: closing it",
-				 map_protocol_name(entry->protocol), entry->internal.port);
+			log_write(map->sweeps ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+				  "%s port %u was left open by an earlier homeport: closing it",
+				  map_protocol_name(entry->protocol), entry->internal.port);
 			give_back(station, entry);
 		}
 	}
@@ -418,13 +422,44 @@ static bool is_over(const struct holding *h)
 	return !h->lease || lease_state(h->lease) == LEASE_CLOSED;
 }
 
+/* The router did not take it back: it is asked again, less and less often. */
+static void sweep_later(struct map *map)
+{
+	usec_t span = SWEEP_GAP << MIN(map->sweeps, (unsigned)SWEEP_DOUBLINGS_MAX);
+
+	if (map->stopping || map->leave_leftovers || timer_running(&map->sweep))
+		return;
+	map->sweeps++;
+	timer_start(&map->sweep, span);
+}
+
+static void on_sweep(void *arg)
+{
+	struct map *map = arg;
+	struct station *s;
+	bool any = false;
+
+	list_for_each (s, &map->stations, node) {
+		if (!s->current || !has_orphans(s))
+			continue;
+		any = true;
+		sweep(s);
+	}
+	if (!any)
+		map->sweeps = 0;
+}
+
 static void reap_list(struct list *list)
 {
 	struct holding *h, *tmp;
 
-	list_for_each_safe (h, tmp, list, node)
-		if (is_over(h))
-			holding_free(h);
+	list_for_each_safe (h, tmp, list, node) {
+		if (!is_over(h))
+			continue;
+		if (h->lease && lease_entry(h->lease))
+			sweep_later(h->map);
+		holding_free(h);
+	}
 }
 
 static void on_tell(void *arg)
@@ -735,6 +770,7 @@ int map_new(struct loop *loop, const struct map_setup *setup, const struct map_h
 	list_init(&map->doors);
 	list_init(&map->orphans);
 	timer_init(&map->hint, loop, on_hinted, map);
+	timer_init(&map->sweep, loop, on_sweep, map);
 	defer_init(&map->reap, loop, on_reap, map);
 	r = ledger_open(loop, setup->state, &map->ledger, e);
 	if (r == 0)
@@ -756,6 +792,7 @@ void map_free(struct map *map)
 	if (!map)
 		return;
 	timer_stop(&map->hint);
+	timer_stop(&map->sweep);
 	defer_cancel(&map->reap);
 	list_for_each_safe (door, next_door, &map->doors, node)
 		door_free(door);

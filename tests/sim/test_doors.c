@@ -1913,6 +1913,35 @@ static void closed_while_it_is_refused(void **state)
 	assert_int_equal(ledger_count(w), 0);
 }
 
+/* Closed while the router is away, and the process goes on: it is not forgotten. */
+static void closed_without_an_answer(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_IGD, 5 * MS);
+	w->ways[MAP_IGD].only_permanent = true;
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, 100 * S);
+	w->ways[MAP_IGD].mute = true;
+	close_door(w, door);
+	advance(w, 2 * S);
+	assert_int_equal(w->n_closed, 1);
+	assert_int_equal(count_open(w), 1);
+	assert_int_equal(ledger_count(w), 1);
+	w->n_asked = 0;
+	advance(w, 86400 * S);
+	assert_in_range(count_asked(w, CLOSE, MAP_IGD), 30, 86400 / 1800); /* less and less often */
+	w->ways[MAP_IGD].mute = false;
+	advance(w, 3600 * S);
+	assert_int_equal(count_open(w), 0);
+	assert_int_equal(ledger_count(w), 0);
+	forget_counts(w);
+	advance(w, 86400 * S);
+	assert_true(w->fired <= 1);
+}
+
 static void closed_in_a_verification(void **state)
 {
 	struct world *w = *state;
@@ -2126,6 +2155,7 @@ int main(void)
 		T(closed_while_it_is_asked),
 		T(closed_in_the_pause_after_a_restart),
 		T(closed_while_it_is_refused),
+		T(closed_without_an_answer),
 		T(closed_in_a_verification),
 		T(the_same_again_after_it_is_closed),
 		T(a_router_that_never_answers_holds_nothing_up),
