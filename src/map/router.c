@@ -276,15 +276,23 @@ void router_probe(struct router *router)
 		router_probe_again(router);
 }
 
+/* One that did not answer the last time may have been about to start. */
+static bool is_known(const struct router *router, enum map_method method)
+{
+	enum router_offer_state state = router->offers[method].state;
+
+	return state == ROUTER_THERE || state == ROUTER_ABSENT || state == ROUTER_SILENT;
+}
+
 void router_check(struct router *router)
 {
 	if (router->probed_at && router_decided(router) && !offers_something(router)) {
 		router_probe_again(router);
 		return;
 	}
-	if (router->offers[MAP_PCP].state == ROUTER_THERE && !router->announce.pmp)
+	if (is_known(router, MAP_PCP) && !router->announce.pmp)
 		ask(router, &router->announce, PMP_PCP_ANNOUNCE, on_announce);
-	if (router->offers[MAP_NATPMP].state == ROUTER_THERE && !router->address.pmp)
+	if (is_known(router, MAP_NATPMP) && !router->address.pmp)
 		ask(router, &router->address, PMP_NATPMP_ADDRESS, on_address);
 	if (router->offers[MAP_IGD].state == ROUTER_THERE)
 		ask_external(router);

@@ -904,6 +904,20 @@ def test_an_announcement(home, router, figure):
     assert len(router.asked("pcp")) > asked
 
 
+def test_an_announcement_before_it_answers(home, router):
+    """It was silent when it was asked the last time: the next announcement counts all the same."""
+    held = home.hold(8000)
+    held.wait("open")
+    router.pcp = router.natpmp = "silent"
+    router.announce()
+    router.wait("pcp", op=0, count=5)  # the probe's, and what nobody answers
+    time.sleep(2.2)  # how long the last of them is waited for
+    router.reboot()
+    router.pcp = router.natpmp = True
+    router.announce()
+    wait_until(lambda: router.doors, "the door is back", 6)
+
+
 def test_an_announcement_that_is_not_true(home, router):
     """It is asked, and nothing else happens."""
     router.search = False
