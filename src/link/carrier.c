@@ -479,16 +479,11 @@ static bool flush_batch(struct carrier *c)
 	return true;
 }
 
-/* At most two full batches a turn, so that reading gets its turn too. */
+/* One full batch a turn, so that reading and the other carriers get their turn too. */
 static void flush(struct carrier *c)
 {
-	for (int i = 0; i < 2; i++) {
-		if (c->state == CARRIER_DEAD)
-			return;
-		if (!flush_batch(c))
-			return;
-	}
-	carrier_schedule(c);
+	if (c->state != CARRIER_DEAD && flush_batch(c))
+		carrier_schedule(c);
 }
 
 /*

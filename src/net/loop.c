@@ -50,6 +50,7 @@ struct loop {
 	size_t heap_count, heap_size;
 
 	struct list deferred;
+	uint64_t turn; /* counts polls */
 	struct lanes lanes;
 	struct resolves resolves;
 
@@ -242,8 +243,15 @@ void defer_cancel(struct defer *d)
 	list_remove(&d->node);
 }
 
+/*
+ * What defers itself again has more to do than it wants to do at once: that waits for the next turn,
+ * since others may have become ready.
+ */
 static void run_deferred(struct loop *loop)
 {
+	struct list later;
+
+	list_init(&later);
 	for (int lap = 0; lap < DEFER_LAPS_MAX && !list_empty(&loop->deferred); lap++) {
 		struct list batch;
 
@@ -253,10 +261,16 @@ static void run_deferred(struct loop *loop)
 			struct defer *d = list_entry(batch.next, struct defer, node);
 
 			list_remove(&d->node);
+			if (d->turn == loop->turn) {
+				list_push(&later, &d->node);
+				continue;
+			}
 			d->pending = false;
+			d->turn = loop->turn;
 			d->fn(d->arg);
 		}
 	}
+	list_splice(&loop->deferred, &later);
 }
 
 /* ── the turn ── */
@@ -293,6 +307,7 @@ static void on_check(uv_check_t *check)
 {
 	struct loop *loop = check->data;
 
+	loop->turn++;
 	run_deferred(loop);
 }
 
@@ -397,6 +412,7 @@ static struct loop *loop_alloc(bool sim)
 	loop->sim = sim;
 	loop->timer_fd = -1;
 	list_init(&loop->deferred);
+	loop->turn = 1;
 	list_init(&loop->lanes.waiting);
 	resolves_init(&loop->resolves);
 	pthread_mutex_init(&loop->lock, NULL);
@@ -534,6 +550,7 @@ static void sim_settle(struct loop *loop)
 {
 	do {
 		on_async(&loop->async);
+		loop->turn++;
 		run_deferred(loop);
 	} while (!list_empty(&loop->deferred) || loop->posted);
 }

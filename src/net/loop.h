@@ -123,12 +123,14 @@ struct defer {
 	void (*fn)(void *arg);
 	void *arg;
 	struct list node;
+	uint64_t turn; /* of the loop, when it ran last */
 	bool pending;
 };
 
 void defer_init(struct defer *d, struct loop *loop, void (*fn)(void *arg), void *arg);
 
-/* Call fn(arg) once at the end of this turn; asking again before that changes nothing. */
+/* Call fn(arg) once at the end of this turn; asking again before that changes nothing. If it ran in
+ * this turn already, at the end of the next, when descriptors have had their turn. */
 void defer_call(struct defer *d);
 
 /* Harmless when not pending, and on a zeroed one. */

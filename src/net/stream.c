@@ -19,8 +19,11 @@ static void stream_on_again(void *arg)
 
 void stream_tell_again(struct stream *s)
 {
+	uint64_t turn = s->again.turn;
+
 	defer_cancel(&s->again);
 	defer_init(&s->again, s->loop, stream_on_again, s);
+	s->again.turn = turn;
 	defer_call(&s->again);
 }
 

@@ -462,6 +462,56 @@ static void test_watch(void **state)
 	world_done(&w);
 }
 
+/* What defers itself again and again, and a descriptor that is ready all the time. */
+struct turns {
+	struct world *w;
+	struct defer again;
+	struct watch *watch;
+	unsigned calls, calls_seen, calls_most, ready;
+};
+
+static void on_again(void *arg)
+{
+	struct turns *t = arg;
+
+	t->calls++;
+	defer_call(&t->again);
+}
+
+static void on_always_ready(void *arg, unsigned events)
+{
+	struct turns *t = arg;
+
+	t->calls_most = MAX(t->calls_most, t->calls - t->calls_seen);
+	t->calls_seen = t->calls;
+	if (++t->ready == 10)
+		loop_stop(t->w->loop);
+}
+
+static void test_descriptors_between_deferred_calls(void **state)
+{
+	struct world w;
+	struct turns t = {.w = &w};
+	int fds[2];
+
+	real_init(&w);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(watch_new(w.loop, fds[0], on_always_ready, &t, &t.watch, NULL), 0);
+	watch_set(t.watch, WATCH_READ);
+	defer_init(&t.again, w.loop, on_again, &t);
+	defer_call(&t.again);
+	loop_run(w.loop);
+	assert_true(t.ready >= 10);
+	assert_true(t.calls >= 9);
+	assert_int_equal(t.calls_most, 1);
+	defer_cancel(&t.again);
+	watch_free(t.watch);
+	close(fds[0]);
+	close(fds[1]);
+	world_done(&w);
+}
+
 /* ── virtual clock ── */
 
 static void test_sim_time(void **state)
@@ -564,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_descriptors_between_deferred_calls),
 		cmocka_unit_test(test_sim_time),
 		cmocka_unit_test(test_sim_jump),
 		cmocka_unit_test(test_scratch),
