@@ -164,7 +164,8 @@ class Bench:
                     self.results.add(way, work.memory(way, "loaded"))
         if self.wants("start"):
             spans = work.first_pages(self.tools, self.homeport, self.services.folder)
-            self.results[self.homeport.name].setdefault("first page", []).extend(spans)
+            for span in spans:
+                self.results.add(self.homeport, {"first page": span})
         work.note("")
 
     def hold(self):
