@@ -115,7 +115,7 @@ static const struct conf_row door_rows[] = {
 		 "after this machine died the door closes by itself."},
 };
 
-enum { KIND_GATEWAY, KIND_SERVICE, KIND_DOOR };
+enum { KIND_GATEWAY, KIND_SERVICE, KIND_DOOR, KIND_DNS };
 
 static const struct conf_kind kinds[] = {
 	[KIND_GATEWAY] = {"gateway", offsetof(struct agent_config, gateway),
@@ -128,6 +128,12 @@ static const struct conf_kind kinds[] = {
 		       .named_size = sizeof(struct agent_door_section),
 		       .help = "One door at the home's router, by PCP, NAT-PMP or UPnP. It is "
 			       "closed when homeport stops. No gateway is needed for it."},
+	[KIND_DNS] =
+		{"dns", offsetof(struct agent_config, dns), agent_dns_rows, AGENT_DNS_ROWS,
+		 .named_size = sizeof(struct agent_dns_section),
+		 .help = "One name at a provider of dynamic DNS, kept right: it is sent what "
+			 "changed, when it changed, and nothing else. No gateway is needed for "
+			 "it."},
 };
 
 const struct conf_schema agent_schema = {kinds, ARRAY_LEN(kinds)};
@@ -340,10 +346,50 @@ static int fill_doors(struct agent_config *config, const char *file, struct err 
 	return r;
 }
 
+/* ── sections -> names ── */
+
+static bool same_record(const struct dns_keeper_name *a, const struct dns_keeper_name *b)
+{
+	return a->entry.provider == b->entry.provider &&
+	       strcmp(a->entry.host, b->entry.host) == 0 &&
+	       !((a->no4 || b->no4) && (a->no6 || b->no6));
+}
+
+static int fill_names_of_dns(struct agent_config *config, const char *file, struct err *e)
+{
+	struct agent_dns_section *s;
+	size_t n = 0;
+	int r;
+
+	list_for_each (s, &config->dns, head.list)
+		n++;
+	if (n > AGENT_NAMES_MAX)
+		return err_set(e, ERR_INVALID, "%s: more than %d names", file, AGENT_NAMES_MAX);
+	config->names = calloc(n + 1, sizeof(*config->names));
+	if (!config->names)
+		return err_set(e, ERR_NOMEM, "%s", file);
+	list_for_each (s, &config->dns, head.list) {
+		struct agent_name *name = &config->names[config->n_names];
+
+		r = agent_name_fill(&kinds[KIND_DNS], s, file, name, e);
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < config->n_names; i++)
+			if (same_record(&config->names[i].keep, &name->keep))
+				return err_set(e, ERR_INVALID,
+					       "%s:%u: [dns %s] has that name already", file,
+					       s->head.line, config->names[i].keep.label);
+		config->n_names++;
+	}
+	return 0;
+}
+
 static int finish(struct agent_config *config, const char *file, struct err *e)
 {
 	int r;
 
+	config->names = NULL;
+	config->n_names = 0;
 	config->wishes = NULL;
 	config->n_wishes = 0;
 	config->doors_wished = NULL;
@@ -351,6 +397,8 @@ static int finish(struct agent_config *config, const char *file, struct err *e)
 	r = fill_wishes(config, file, e);
 	if (r == 0)
 		r = fill_doors(config, file, e);
+	if (r == 0)
+		r = fill_names_of_dns(config, file, e);
 	if (r < 0)
 		agent_config_done(config);
 	return r;
@@ -386,6 +434,9 @@ void agent_config_done(struct agent_config *config)
 	free(config->doors_wished);
 	config->doors_wished = NULL;
 	config->n_doors = 0;
+	free(config->names);
+	config->names = NULL;
+	config->n_names = 0;
 	conf_done(&agent_schema, config);
 }
 
@@ -396,9 +447,12 @@ void agent_config_move(struct agent_config *to, struct agent_config *from)
 	list_splice(&to->services, &from->services);
 	list_init(&to->doors);
 	list_splice(&to->doors, &from->doors);
+	list_init(&to->dns);
+	list_splice(&to->dns, &from->dns);
 	*from = (struct agent_config){0};
 	list_init(&from->services);
 	list_init(&from->doors);
+	list_init(&from->dns);
 }
 
 char *agent_config_default_path(void)

@@ -1,5 +1,5 @@
 /*
- * homeport.conf: its rows (agent_schema, over conf/conf.h) and the services and doors they describe.
+ * homeport.conf: its rows (agent_schema, over conf/conf.h) and the services, doors and names they describe.
  *
  *	[service blog]
  *	to = http://127.0.0.1:8000
@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "agent/name.h"
 #include "agent/wish.h"
 #include "conf/conf.h"
 #include "map/door.h"
@@ -48,12 +49,15 @@ struct agent_config {
 	struct agent_gateway_section gateway;
 	struct list services; /* of struct agent_service_section */
 	struct list doors;    /* of struct agent_door_section */
+	struct list dns;      /* of struct agent_dns_section */
 
 	/* What follows from it. */
 	struct wish *wishes; /* owned; one for each [service], folders absolute */
 	size_t n_wishes;
 	struct map_wish *doors_wished; /* owned; one or two for each [door] */
 	size_t n_doors;
+	struct agent_name *names; /* owned; one for each [dns] */
+	size_t n_names;
 };
 
 extern const struct conf_schema agent_schema;

@@ -55,6 +55,11 @@ static void answer_share(struct control *control, struct ctl_client *client,
 		ctl_close(client);
 }
 
+static struct names *names_of(const struct control *control)
+{
+	return control->owner.names ? control->owner.names(control->owner.arg) : NULL;
+}
+
 static void answer_status(struct control *control, struct ctl_client *client,
 			  struct session *session)
 {
@@ -63,7 +68,8 @@ static void answer_status(struct control *control, struct ctl_client *client,
 	if (control->owner.doors_now)
 		doors = control->owner.doors_now(control->owner.arg);
 	status_free(TAKE(session->status));
-	if (status_start(control->loop, control->agent, doors, client, &session->status) < 0)
+	if (status_start(control->loop, control->agent, doors, names_of(control), client,
+			 &session->status) < 0)
 		ctl_close(client);
 }
 
@@ -102,6 +108,19 @@ static void answer_doors(struct control *control, struct ctl_client *client,
 	doors_session_request(session->doors, request);
 }
 
+static void answer_names(struct control *control, struct ctl_client *client, const json_t *request)
+{
+	struct names *names = names_of(control);
+	json_t *answer = names ? names_request(names, request) : NULL;
+
+	if (!names)
+		ctl_reply_error(client, "no names are configured: see [dns NAME] in homeport.conf");
+	else if (!answer)
+		ctl_reply_error(client, "no memory");
+	else
+		ctl_reply(client, answer);
+}
+
 static struct session *session_of(struct ctl_client *client)
 {
 	struct session *session = ctl_client_data(client);
@@ -131,9 +150,11 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 		answer_yield(control, client);
 	else if (doors_session_knows(command))
 		answer_doors(control, client, session, request);
+	else if (names_knows(command))
+		answer_names(control, client, request);
 	else
 		ctl_reply_error(client, "this homeport knows the commands status, reload, share, "
-					"yield and map");
+					"yield, map and dns");
 }
 
 static void on_gone(void *arg, struct ctl_client *client)

@@ -6,12 +6,14 @@
  *	share	a service on loan, for as long as the connection is open (agent/loan)
  *	yield	of a homeport up that starts: a homeport share gives it the link
  *	map…	doors at the router, those asked for here as long as the connection is open
- *		(agent/doors)
+ *		(agent/doors_session)
+ *	dns…	names at providers (agent/names)
  */
 #pragma once
 
 #include "agent/agent.h"
 #include "agent/doors_session.h"
+#include "agent/names.h"
 
 struct control;
 
@@ -26,6 +28,8 @@ struct control_owner {
 	int (*doors)(void *arg, struct doors **ret_doors, struct err *e);
 	/* Those that are there; NULL: none were asked for. May be NULL, too */
 	struct doors *(*doors_now)(void *arg);
+	/* The names; NULL: none are configured. May be NULL, too */
+	struct names *(*names)(void *arg);
 	void *arg;
 };
 

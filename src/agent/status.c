@@ -7,6 +7,7 @@
 struct status {
 	struct agent *agent;	   /* borrowed; NULL: no gateway */
 	struct doors *doors;	   /* borrowed; NULL: none */
+	struct names *names;	   /* likewise */
 	struct ctl_client *client; /* borrowed */
 	struct timer patience;
 	size_t waiting;
@@ -103,6 +104,8 @@ static void finish(struct status *status)
 	all = status->agent ? answer(status->agent) : answer_alone();
 	if (all && status->doors)
 		json_object_set_new(all, "doors", doors_json_list(status->doors));
+	if (all && status->names)
+		json_object_set_new(all, "names", names_json(status->names));
 	ctl_reply(status->client, all);
 }
 
@@ -125,7 +128,7 @@ static struct service *next_service(const struct agent *agent, const struct serv
 	return agent ? agent_next_service(agent, after) : NULL;
 }
 
-int status_start(struct loop *loop, struct agent *agent, struct doors *doors,
+int status_start(struct loop *loop, struct agent *agent, struct doors *doors, struct names *names,
 		 struct ctl_client *client, struct status **ret_status)
 {
 	struct service *s = NULL;
@@ -141,6 +144,7 @@ int status_start(struct loop *loop, struct agent *agent, struct doors *doors,
 	}
 	status->agent = agent;
 	status->doors = doors;
+	status->names = names;
 	status->client = client;
 	timer_init(&status->patience, loop, on_patience, status);
 	while ((s = next_service(agent, s))) {

@@ -6,14 +6,18 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "base/log.h"
 #include "dns/rules.h"
+#include "net/ctl.h"
 
 struct dns_options {
 	struct common common;
-	bool json;
+	bool json, force;
 };
 
 static const struct option_row dns_rows[] = {
+	{"force", 'f', OPTION_FLAG, offsetof(struct dns_options, force),
+	 .help = "update: send what the provider is believed to have, too"},
 	{"json", 0, OPTION_FLAG, offsetof(struct dns_options, json),
 	 .help = "print JSON, for programs"},
 };
@@ -196,6 +200,112 @@ static int providers_run(const struct dns_options *o, const struct option_args *
 	return print_json(json_pack("{s:o}", "providers", list));
 }
 
+/* ── the running agent's names ── */
+
+/* The answer is the caller's; NULL: *ret_exit is the exit code, and the reason is told. */
+static json_t *ask_agent(const struct dns_options *o, json_t *request, int *ret_exit)
+{
+	AUTO(places_done) struct places places = {0};
+	json_t *answer = NULL;
+	struct err e = {0};
+	int r = places_find(&o->common, &places, &e);
+
+	if (r == 0)
+		r = request ? ctl_ask(places.socket, request, &answer, &e)
+			    : err_set(&e, ERR_NOMEM, "no memory");
+	json_decref(request);
+	if (r == 0)
+		return answer;
+	if (r == -ERR_REFUSED)
+		*ret_exit = complain("dns",
+				     "homeport is not running here (nobody answers on %s). "
+				     "Start it with: homeport up",
+				     places.socket);
+	else
+		*ret_exit = complain("dns", "%s", e.text);
+	return NULL;
+}
+
+/* "good" is not worth a word. */
+static void print_name(struct columns *c, const json_t *name)
+{
+	const char *published = json_text(name, "published"), *wanted = json_text(name, "wanted");
+	usec_t retry = (usec_t)json_number(name, "retry_s") * USEC_PER_S;
+	char note[LOG_TEXT_MAX + 160], span[USTIME_TEXT_MAX];
+	const char *meaning = json_text(name, "meaning");
+	size_t n = 0;
+
+	*note = '\0';
+	if (strcmp(json_text(name, "answer"), "good") != 0 &&
+	    strcmp(json_text(name, "answer"), "nochg") != 0)
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s", meaning);
+	if (retry)
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%sagain in %s", n ? "; " : "",
+				      ustime_format_span(span, retry));
+	if (json_is_true(json_object_get(name, "confirm")))
+		snprintf(note + n, sizeof(note) - n, "%sto be confirmed on its web site",
+			 n ? "; " : "");
+	columns_row(c, json_text(name, "host"), json_text(name, "provider"),
+		    strcmp(json_text(name, "family"), "ipv6") == 0 ? "AAAA" : "A",
+		    json_text(name, "state"), published,
+		    strcmp(published, wanted) == 0 ? "" : wanted, json_text(name, "source"), note,
+		    NULL);
+}
+
+static int status_verb(const struct dns_options *o, const struct option_args *args)
+{
+	const json_t *names, *name;
+	struct columns c = {0};
+	int code = 1;
+	size_t i;
+	json_t *answer = ask_agent(o, json_pack("{s:s}", "command", "dns-status"), &code);
+
+	if (!answer)
+		return code;
+	names = json_object_get(answer, "names");
+	if (o->json) {
+		code = print_json(json_pack("{s:O}", "names", names));
+		json_decref(answer);
+		return code;
+	}
+	columns_row(&c, "NAME", "PROVIDER", "RECORD", "STATE", "PUBLISHED", "WANTED", "SOURCE",
+		    "NOTE", NULL);
+	json_array_foreach(names, i, name) print_name(&c, name);
+	columns_print(&c, stdout);
+	columns_done(&c);
+	json_decref(answer);
+	return 0;
+}
+
+static int tell_agent(const struct dns_options *o, const char *command,
+		      const struct option_args *args, const char *done)
+{
+	const char *name = args->n ? args->at[0] : NULL;
+	int code = 1;
+	json_t *answer = ask_agent(
+		o, json_pack("{s:s s:s* s:b}", "command", command, "name", name, "force", o->force),
+		&code);
+
+	if (!answer)
+		return code;
+	json_decref(answer);
+	if (!o->json)
+		printf("%s%s%s\n", name ? name : "all names", ": ", done);
+	return 0;
+}
+
+static int update_verb(const struct dns_options *o, const struct option_args *args)
+{
+	return tell_agent(o, "dns-update", args,
+			  o->force ? "sent again as soon as the provider's rules allow it"
+				   : "what differs is sent, also where the provider had refused");
+}
+
+static int confirmed_verb(const struct dns_options *o, const struct option_args *args)
+{
+	return tell_agent(o, "dns-confirmed", args, "no reminder for a while");
+}
+
 /* ── the command ── */
 
 /* args of run: what stands behind the verb */
@@ -204,6 +314,9 @@ static const struct verb {
 	unsigned min_args, max_args;
 	int (*run)(const struct dns_options *o, const struct option_args *args);
 } verbs[] = {
+	{"status", "status", 0, 0, status_verb},
+	{"update", "update [NAME]", 0, 1, update_verb},
+	{"confirmed", "confirmed NAME", 1, 1, confirmed_verb},
 	{"providers", "providers", 0, 0, providers_run},
 };
 
@@ -243,15 +356,22 @@ static int dns_run(const void *options, const struct option_args *args)
 
 const struct command command_dns = {
 	.name = "dns",
-	.args = "providers",
+	.args = "status|update [NAME]|confirmed NAME|providers",
 	.min_args = 1,
 	.max_args = 2,
 	.summary = "names at providers of dynamic DNS",
-	.details = "providers: those that homeport can keep names at: where its requests go, which "
-		   "records it can set there (PREFIX: the network's IPv6 prefix, for all machines "
-		   "of a home at once), how long it lets pass between two requests for one name at "
-		   "least, and what the name's section of the configuration must have.",
-	.example = "homeport dns providers\n"
+	.details =
+		"status: what the names of the configuration have, of the homeport that runs "
+		"here. update: what was refused or waits is tried at once; a NAME is a section of "
+		"the configuration. confirmed: the name was confirmed on the provider's web site, "
+		"where one asks for that. providers: those that homeport can keep names at: where "
+		"its requests go, which "
+		"records it can set there (PREFIX: the network's IPv6 prefix, for all machines "
+		"of a home at once), how long it lets pass between two requests for one name at "
+		"least, and what the name's section of the configuration must have.",
+	.example = "homeport dns status\n"
+		   "homeport dns update blog.example.org\n"
+		   "homeport dns providers\n"
 		   "homeport dns providers --json | jq -r '.providers[] | select(.txt).name'",
 	OPTION_ROWS(dns_rows, struct dns_options),
 	.run = dns_run,

@@ -32,8 +32,10 @@ struct up {
 	struct agent *agent; /* NULL: alone */
 	struct control *control;
 	struct doors *doors; /* NULL: none were ever asked for */
-	struct timer pulse;  /* of the watchdog */
-	bool alone;	     /* no gateway is joined: doors only */
+	struct names *names; /* NULL: none are configured */
+	struct hooks hooks;
+	struct timer pulse; /* of the watchdog */
+	bool alone;	    /* no gateway is joined: doors only */
 	bool stopping;
 	unsigned ending; /* what has not come to its end yet */
 };
@@ -54,14 +56,6 @@ static void tell_status(const struct up *up)
 	agent_address(up->agent, address);
 	notify("STATUS=%zu services; link to %s: %s%s%s", up->config.n_wishes, address,
 	       link_dial_state_name(link.state), *link.why ? ": " : "", link.why);
-}
-
-static void on_link(void *arg)
-{
-	const struct up *up = arg;
-
-	if (!up->stopping)
-		tell_status(up);
 }
 
 /* The loop turns, and the link is up or being dialled: an outage is no reason to be restarted, a
@@ -188,6 +182,44 @@ static void set_doors(struct up *up, const struct agent_config *config)
 		doors_set_wishes(up->doors, config->doors_wished, config->n_doors);
 }
 
+/* ── names ── */
+
+static struct names *names_now(void *arg)
+{
+	const struct up *up = arg;
+
+	return up->names;
+}
+
+/* What the gateway sees; it says so at each new link. */
+static void tell_names(struct up *up)
+{
+	struct link_dial_info link;
+
+	if (!up->names || up->alone)
+		return;
+	agent_link(up->agent, &link);
+	for (int family = 4; family <= 6; family += 2) {
+		struct ipaddr none = {0};
+		bool sees = link.state == LINK_DIAL_UP && link.observed.family == family;
+
+		names_report(up->names, DNS_SOURCE_GATEWAY, family, sees ? &link.observed : &none);
+	}
+}
+
+/* Anew: what is remembered is on disk. */
+static void set_names(struct up *up)
+{
+	struct err e = {0};
+
+	names_free(TAKE(up->names));
+	if (up->config.n_names &&
+	    names_new(up->loop, &up->hooks, up->places.state, up->config.names, up->config.n_names,
+		      &up->names, &e) < 0)
+		log_error("names are not kept: %s", e.text);
+	tell_names(up);
+}
+
 static int apply(struct up *up, const struct agent_config *config, const struct joined *joined,
 		 struct err *e)
 {
@@ -223,11 +255,13 @@ static int read_again(struct up *up, struct err *e)
 		agent_config_done(&config);
 		return r;
 	}
+	names_free(TAKE(up->names)); /* their text is the old configuration's */
 	agent_config_done(&up->config);
 	agent_config_move(&up->config, &config);
 	set_doors(up, &up->config);
-	log_info("the configuration was read again: %zu services, %zu doors", up->config.n_wishes,
-		 up->config.n_doors);
+	set_names(up);
+	log_info("the configuration was read again: %zu services, %zu doors, %zu names",
+		 up->config.n_wishes, up->config.n_doors, up->config.n_names);
 	warn_of_trust(&up->config);
 	return 0;
 }
@@ -298,9 +332,21 @@ static void on_jump(void *arg, usec_t span)
 		agent_on_jump(up->agent, span);
 	if (up->doors)
 		doors_wake(up->doors);
+	if (up->names)
+		names_wake(up->names);
 }
 
 /* ── the daemon ── */
+
+static void on_link(void *arg)
+{
+	struct up *up = arg;
+
+	if (up->stopping)
+		return;
+	tell_status(up);
+	tell_names(up);
+}
 
 static const struct agent_events agent_events = {.on_link = on_link};
 
@@ -329,8 +375,11 @@ static int start_agent(struct up *up, struct err *e)
 
 static int start(struct up *up, struct err *e)
 {
-	const struct control_owner owner = {
-		.reload = reload, .doors = have_doors, .doors_now = doors_now, .arg = up};
+	const struct control_owner owner = {.reload = reload,
+					    .doors = have_doors,
+					    .doors_now = doors_now,
+					    .names = names_now,
+					    .arg = up};
 	int r = loop_new(&up->loop, e);
 
 	if (r == 0 && !up->alone)
@@ -341,9 +390,12 @@ static int start(struct up *up, struct err *e)
 		r = control_new(up->loop, up->agent, up->places.socket, &owner, &up->control, e);
 	if (r == 0 && up->agent)
 		r = agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
-	if (r == 0)
-		set_doors(up, &up->config);
-	return r;
+	if (r < 0)
+		return r;
+	up->hooks.loop = up->loop;
+	set_doors(up, &up->config);
+	set_names(up);
+	return 0;
 }
 
 /* Who has the link may be a homeport share, which then lends its service to us. */
@@ -374,7 +426,8 @@ static int prepare(struct up *up, struct err *e)
 		r = places_prepare(&up->places, e);
 	if (r == 0)
 		r = common_joined(&up->places, &up->joined, e);
-	up->alone = r == -ERR_NOT_FOUND && up->config.n_doors && !up->config.n_wishes;
+	up->alone = r == -ERR_NOT_FOUND && (up->config.n_doors || up->config.n_names) &&
+		    !up->config.n_wishes;
 	if (r < 0 && !up->alone)
 		return r;
 	r = state_lock(up->places.state, &up->lock, e);
@@ -396,8 +449,8 @@ static int run(struct up *up, struct err *e)
 		r = start(up, e);
 	if (r < 0)
 		return r;
-	log_info("homeport is up with %zu services and %zu doors%s", up->config.n_wishes,
-		 up->config.n_doors, up->alone ? "; no gateway is joined" : "");
+	log_info("homeport is up with %zu services, %zu doors and %zu names%s", up->config.n_wishes,
+		 up->config.n_doors, up->config.n_names, up->alone ? "; no gateway is joined" : "");
 	warn_of_trust(&up->config);
 	loop_on_jump(up->loop, on_jump, up);
 	notify("READY=1");
@@ -412,6 +465,7 @@ static void up_done(struct up *up)
 	timer_stop(&up->pulse);
 	control_free(up->control);
 	doors_free(up->doors);
+	names_free(up->names);
 	agent_free(up->agent);
 	loop_free(up->loop);
 	tls_identity_free(up->identity);
@@ -443,7 +497,7 @@ static int up_run(const void *options, const struct option_args *args)
 
 const struct command command_up = {
 	.name = "up",
-	.summary = "run the services and doors of the configuration",
+	.summary = "run the services, doors and names of the configuration",
 	.details = "Stays in the foreground and tells on stderr what happens. SIGHUP reads the "
 		   "configuration again: services that did not change keep their visitors, and a "
 		   "mistake leaves everything as it was. SIGTERM and Ctrl-C stop it and leave "

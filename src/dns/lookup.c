@@ -58,6 +58,11 @@ static void fail(struct lookup *l)
 
 /* ── messages ── */
 
+static ldns_rr_type type_of(const struct lookup *l)
+{
+	return l->family == 6 ? LDNS_RR_TYPE_AAAA : LDNS_RR_TYPE_A;
+}
+
 static int encode(struct lookup *l, const char *name, ldns_rr_type type, bool recursion,
 		  struct buf *out)
 {
@@ -134,7 +139,7 @@ static bool take_servers(struct lookup *l, const ldns_pkt *pkt)
 /* 1: *ret is what is published (family 0: nothing). 0: this server cannot tell. */
 static int take_address(const struct lookup *l, const ldns_pkt *pkt, struct ipaddr *ret)
 {
-	ldns_rr_type type = l->family == 6 ? LDNS_RR_TYPE_AAAA : LDNS_RR_TYPE_A;
+	ldns_rr_type type = type_of(l);
 	ldns_pkt_rcode rcode = ldns_pkt_get_rcode(pkt);
 	const ldns_rr *rr = find(ldns_pkt_answer(pkt), type, 0);
 	const ldns_rdf *data = rr ? ldns_rr_rdf(rr, 0) : NULL;
@@ -224,7 +229,7 @@ static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, 
 		return;
 	}
 	server.ip = addrs[0];
-	ask(l, &server, l->host, l->family == 6 ? LDNS_RR_TYPE_AAAA : LDNS_RR_TYPE_A, false);
+	ask(l, &server, l->host, type_of(l), false);
 }
 
 static void take(struct lookup *l, const ldns_pkt *pkt)
@@ -277,6 +282,12 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 	return true;
 }
 
+static void ask_directly(struct lookup *l)
+{
+	l->step = STEP_ADDRESS;
+	ask(l, &l->settings->resolver, l->host, type_of(l), false);
+}
+
 /* ── for the keeper ── */
 
 static void *lookup_start(void *arg, const char *host, int family,
@@ -293,10 +304,12 @@ static void *lookup_start(void *arg, const char *host, int family,
 	l->done = done;
 	l->arg = done_arg;
 	defer_init(&l->failed, settings->loop, on_failed, l);
-	if (hostname_copy(l->host, str_of(host)))
-		ask_resolver(l, l->host, LDNS_RR_TYPE_SOA);
-	else
+	if (!hostname_copy(l->host, str_of(host)))
 		fail(l);
+	else if (settings->direct)
+		ask_directly(l);
+	else
+		ask_resolver(l, l->host, LDNS_RR_TYPE_SOA);
 	return l;
 }
 

@@ -18,6 +18,7 @@ struct dns_lookup_settings {
 	struct loop *loop;	   /* borrowed */
 	struct sock_addr resolver; /* ip.family 0: as /etc/resolv.conf says at each question */
 	uint16_t port;		   /* of the zone's servers; 0: 53 */
+	bool direct;		   /* resolver is a server of the zone: it alone is asked */
 };
 
 /* For a keeper: settings is borrowed as long as the keeper lives. */

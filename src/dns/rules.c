@@ -9,8 +9,10 @@
 
 void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret)
 {
+	unsigned least = provider->rfc2136 ? DNS_INTERVAL_OWN_S : DNS_INTERVAL_DEFAULT_S;
+
 	*ret = (struct dns_rules){
-		.interval_s = MAX(provider->min_interval_s, DNS_INTERVAL_DEFAULT_S),
+		.interval_s = MAX(provider->min_interval_s, least),
 		.burst = provider->hard_interval ? 1 : 2,
 		.per_day = provider->per_day,
 		.refresh_s = provider->refresh_days * DAY,

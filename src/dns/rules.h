@@ -7,6 +7,7 @@
 #include "dns/provider.h"
 
 #define DNS_INTERVAL_DEFAULT_S 30
+#define DNS_INTERVAL_OWN_S     1 /* at a name server that takes signed updates: that is its work */
 #define DNS_WAIT_MAX_S	       (24 * 3600) /* nobody is believed who asks for more */
 #define DNS_TRIES_MAX	       3 /* of answers nobody understands, then a person is asked */
 

@@ -1,0 +1,190 @@
+#include "agent/name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+
+#define CREDENTIAL "credential:"
+#define SECRET_MAX 4096
+#define TTL_MAX_S  86400
+
+enum name_family { NAME_IPV4, NAME_IPV6, NAME_BOTH };
+
+static const char *const families[] = {"ipv4", "ipv6", "both", NULL};
+
+/* ── checks behind "key = value: " ── */
+
+static int check_address(struct str value, struct err *e)
+{
+	struct ipaddr address;
+
+	if (str_eq(value, STR("auto")) || ipaddr_parse(value, &address) == 0)
+		return 0;
+	return err_set(e, ERR_INVALID, "must be auto or an address");
+}
+
+static int check_suffix(struct str value, struct err *e)
+{
+	struct ipaddr suffix;
+
+	if (ipaddr_parse(value, &suffix) == 0 && suffix.family == 6)
+		return 0;
+	return err_set(e, ERR_INVALID, "must be the end of an IPv6 address, such as ::1234:5678");
+}
+
+static int check_provider(struct str value, struct err *e)
+{
+	const struct dns_provider *p = dns_provider_find(value);
+
+	if (p && !p->closed)
+		return 0;
+	if (p)
+		return err_set(e, ERR_INVALID, "%s", p->closed);
+	return err_set(e, ERR_INVALID,
+		       "no provider that is known; \"homeport dns providers\" lists "
+		       "them, and \"dyndns2\" with server = HOST is any other of "
+		       "that kind");
+}
+
+const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
+	{"name", CONF_STRING, offsetof(struct agent_dns_section, name),
+	 .check = conf_check_hostname, .shape = "HOST",
+	 .help = "The name that follows this machine's address. The default is the section's own."},
+	{"provider", CONF_STRING, offsetof(struct agent_dns_section, provider),
+	 .flags = CONF_REQUIRED, .check = check_provider, .shape = "PROVIDER",
+	 .help = "Where its record is: homeport dns providers lists them and what each needs; "
+		 "rfc2136 is a name server that takes signed updates."},
+	{"zone", CONF_STRING, offsetof(struct agent_dns_section, zone),
+	 .check = conf_check_hostname, .shape = "HOST",
+	 .help = "The domain that the name is in, where the provider asks for it."},
+	{"server", CONF_STRING, offsetof(struct agent_dns_section, server), .shape = "HOST[:PORT]",
+	 .help = "The server, where the provider is not one place: dyndns2, rfc2136."},
+	{"user", CONF_STRING, offsetof(struct agent_dns_section, user),
+	 .help = "The account, or the name of the key."},
+	{"password-file", CONF_STRING, offsetof(struct agent_dns_section, password_file),
+	 .shape = "FILE|credential:ID",
+	 .help = "Where the password, token or secret is: a file whose first line it is, with an "
+		 "absolute path and readable by nobody else, or a credential that systemd passes "
+		 "(LoadCredential=). Never the password itself."},
+	{"key", CONF_STRING, offsetof(struct agent_dns_section, key),
+	 .help = "What else the provider asks for beside user and password: the identity of a "
+		 "zone or of a key."},
+	{"family", CONF_WORD, offsetof(struct agent_dns_section, family), .words = families,
+	 .preset = "both", .help = "Which addresses are published."},
+	{"address", CONF_STRING, offsetof(struct agent_dns_section, address), .preset = "auto",
+	 .check = check_address, .shape = "auto|ADDRESS",
+	 .help = "auto is the address that the world has to come to; another one is published as "
+		 "it is."},
+	{"suffix", CONF_STRING, offsetof(struct agent_dns_section, suffix), .check = check_suffix,
+	 .shape = "ADDRESS",
+	 .help = "For another device of the house: the last 64 bits of its IPv6 address, such as "
+		 "::1234:5678; the rest is the network's."},
+	{"ttl", CONF_DURATION, offsetof(struct agent_dns_section, ttl), .min = USEC_PER_S,
+	 .max = TTL_MAX_S * (int64_t)USEC_PER_S,
+	 .help = "How long others may remember the record. The default is the least that the "
+		 "provider allows, or a minute."},
+	{"on-change", CONF_PATH, offsetof(struct agent_dns_section, on_change),
+	 .help = "A program that is started when the record was changed, with HOMEPORT_EVENT, "
+		 "HOMEPORT_NAME, HOMEPORT_FAMILY and HOMEPORT_ADDRESS in its environment."},
+	{"on-park", CONF_PATH, offsetof(struct agent_dns_section, on_park),
+	 .help = "The same when the provider refuses and a person is needed; HOMEPORT_REASON says "
+		 "why."},
+};
+
+static unsigned line_of(const struct conf_kind *kind, const struct agent_dns_section *s,
+			const char *key)
+{
+	unsigned line = conf_line(kind, &s->head, key);
+
+	return line ? line : s->head.line;
+}
+
+/* What is published as it is. */
+static void fill_address(const struct agent_dns_section *s, struct dns_keeper_name *keep)
+{
+	struct ipaddr address = {0};
+
+	if (ipaddr_parse(str_of(s->address), &address) < 0)
+		return;
+	if (address.family == 4)
+		keep->fixed4 = address;
+	else
+		keep->fixed6 = address;
+	keep->no4 |= address.family == 6;
+	keep->no6 |= address.family == 4;
+}
+
+int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section *s,
+		    const char *file, struct agent_name *ret, struct err *e)
+{
+	struct agent_name name = {.on_change = s->on_change, .on_park = s->on_park};
+	struct dns_keeper_name *keep = &name.keep;
+
+	const char *host = s->name ? s->name : s->head.name;
+
+	if (!hostname_copy(name.host, str_of(host)) || !strchr(name.host, '.'))
+		return err_set(e, ERR_INVALID,
+			       "%s:%u: [dns %s]: not a host name, and no name = HOST", file,
+			       s->head.line, host);
+	keep->label = s->head.name;
+	keep->no4 = s->family == NAME_IPV6;
+	keep->no6 = s->family == NAME_IPV4;
+	keep->entry = (struct dns_entry){
+		.provider = dns_provider_find(str_of(s->provider)),
+		.host = name.host,
+		.zone = s->zone,
+		.server = s->server,
+		.user = s->user,
+		.pass = s->password_file,
+		.key = s->key,
+		.ttl_s = s->ttl == CONF_UNSET ? 0 : (unsigned)(s->ttl / (int64_t)USEC_PER_S)};
+	fill_address(s, keep);
+	if (s->suffix && ipaddr_parse(str_of(s->suffix), &keep->suffix) < 0)
+		return err_set(e, ERR_INVALID, "%s:%u: suffix", file, line_of(kind, s, "suffix"));
+	if (dns_entry_check(&keep->entry, e) < 0)
+		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
+	*ret = name;
+	ret->keep.entry.host = ret->host;
+	return 0;
+}
+
+/* ── secrets ── */
+
+/* The whole path; the caller frees. */
+static char *secret_path(const char *where, struct err *e)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	char *path = NULL;
+
+	if (strncmp(where, CREDENTIAL, strlen(CREDENTIAL)) != 0)
+		return strdup(where);
+	where += strlen(CREDENTIAL);
+	if (!folder || strchr(where, '/')) {
+		err_set(e, ERR_FAILED, "credential %s: systemd passed none", where);
+		return NULL;
+	}
+	return asprintf(&path, "%s/%s", folder, where) < 0 ? NULL : path;
+}
+
+int agent_name_secret(const char *where, char **ret, struct err *e)
+{
+	AUTO(freep) char *path = secret_path(where, e);
+	char line[SECRET_MAX];
+	bool read;
+	FILE *f;
+
+	if (!path)
+		return -ERR_FAILED;
+	f = fopen(path, "re");
+	if (!f)
+		return err_set_errno(e, errno == EACCES ? ERR_DENIED : ERR_FAILED, "%s", path);
+	setvbuf(f, NULL, _IONBF, 0); /* no copy of it stays */
+	read = fgets(line, sizeof(line), f) != NULL;
+	fclose(f);
+	line[read ? strcspn(line, "\r\n") : 0] = '\0';
+	*ret = *line ? strdup(line) : NULL;
+	secret_wipe(line, sizeof(line));
+	return *ret ? 0 : err_set(e, ERR_FAILED, "%s: there is nothing in its first line", path);
+}

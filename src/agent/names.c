@@ -1,0 +1,319 @@
+#include "agent/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "dns/lookup.h"
+#include "net/httpc.h"
+#include "net/ndjson.h"
+#include "uplink/watch.h"
+
+struct names {
+	struct loop *loop;		     /* borrowed */
+	struct hooks *hooks;		     /* borrowed */
+	const struct agent_name *configured; /* borrowed */
+	size_t n;
+	struct dns_lookup_settings *lookups; /* owned: one for each of these */
+	struct httpc *httpc;		     /* owned */
+	struct dns_keeper *keeper;	     /* owned */
+	struct uplink_watch *uplink;	     /* owned */
+};
+
+/* ── what happens to a name ── */
+
+static const struct agent_name *find(const struct names *names, const char *label)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->configured[i].keep.label, label) == 0)
+			return &names->configured[i];
+	return NULL;
+}
+
+static void run_hook(struct names *names, const struct dns_event *event, const char *address)
+{
+	const struct agent_name *name = event->label ? find(names, event->label) : NULL;
+	const struct hook_value values[] = {
+		{"HOMEPORT_EVENT", event->kind == DNS_EVENT_CHANGED ? "changed" : "parked"},
+		{"HOMEPORT_NAME", event->host},
+		{"HOMEPORT_PROVIDER", event->provider},
+		{"HOMEPORT_FAMILY", event->family == 6 ? "ipv6" : "ipv4"},
+		{"HOMEPORT_ADDRESS", address},
+		{"HOMEPORT_REASON", dns_verdict_text(event->verdict)},
+	};
+	const char *program = NULL;
+
+	if (name && event->kind == DNS_EVENT_CHANGED)
+		program = name->on_change;
+	else if (name && event->kind == DNS_EVENT_PARKED)
+		program = name->on_park;
+	if (program)
+		hook_run(names->hooks, program, values, ARRAY_LEN(values));
+}
+
+static void on_event(void *arg, const struct dns_event *event)
+{
+	char address[IPADDR_TEXT_MAX] = "", text[LOG_TEXT_MAX], span[USTIME_TEXT_MAX];
+	struct names *names = arg;
+	const char *why = dns_verdict_text(event->verdict);
+	bool said = event->text && *event->text;
+
+	if (event->address.family)
+		ipaddr_format(address, &event->address);
+	log_text(text, str_of(said ? event->text : ""));
+	switch (event->kind) {
+	case DNS_EVENT_CHANGED:
+		log_info("name %s is %s now, at %s", event->host, address, event->provider);
+		break;
+	case DNS_EVENT_PARKED:
+		log_error("name %s at %s: %s%s%s%s; nothing more is sent until the configuration "
+			  "is another one, or \"homeport dns update %s\"",
+			  event->host, event->provider, why, said ? " (" : "", text,
+			  said ? ")" : "", event->label);
+		break;
+	case DNS_EVENT_TROUBLE:
+		log_warning("name %s at %s: %s%s%s%s; trying again in %s", event->host,
+			    event->provider, why, said ? " (" : "", text, said ? ")" : "",
+			    ustime_format_span(span, (usec_t)MAX(event->retry_s, 0) * USEC_PER_S));
+		break;
+	case DNS_EVENT_REMIND:
+		log_warning("name %s must be confirmed on the web site of %s soon, or it is "
+			    "deleted; then: homeport dns confirmed %s",
+			    event->host, event->provider, event->label);
+		break;
+	case DNS_EVENT_STATE:
+		log_error("names cannot be remembered: %s", text);
+		break;
+	}
+	run_hook(names, event, address);
+}
+
+/* ── what is published ── */
+
+/* One that is under way. */
+struct question {
+	struct dns_asker asker;
+	void *its; /* the asker's own */
+	void (*done)(void *arg, const struct ipaddr *published);
+	void *arg;
+};
+
+static void on_published(void *arg, const struct ipaddr *published)
+{
+	struct question *question = arg;
+
+	question->done(question->arg, published);
+	free(question);
+}
+
+/* A name server that takes updates is asked itself: it need not be one that the world knows. */
+static void set_resolver(const struct dns_entry *entry, struct dns_lookup_settings *settings)
+{
+	struct ipaddr address = {0};
+	struct str host;
+	uint16_t port = 53;
+
+	if (!entry->provider->rfc2136 || hostport_split(str_of(entry->server), &host, &port) < 0 ||
+	    ipaddr_parse(host, &address) < 0)
+		return;
+	settings->port = address.port = port;
+	settings->resolver.ip = address;
+	settings->direct = true;
+}
+
+static void *start_question(void *arg, const char *host, int family,
+			    void (*done)(void *done_arg, const struct ipaddr *published),
+			    void *done_arg)
+{
+	struct question *question = calloc(1, sizeof(*question));
+	struct names *names = arg;
+	size_t i = 0;
+
+	while (i < names->n && strcmp(names->configured[i].host, host) != 0)
+		i++;
+	if (!question || i == names->n) {
+		free(question);
+		return NULL;
+	}
+	*question = (struct question){
+		.asker = dns_lookup_asker(&names->lookups[i]), .done = done, .arg = done_arg};
+	question->its =
+		question->asker.start(question->asker.arg, host, family, on_published, question);
+	if (!question->its)
+		free(TAKE(question));
+	return question;
+}
+
+static void cancel_question(void *arg, void *started)
+{
+	struct question *question = started;
+
+	question->asker.cancel(question->asker.arg, question->its);
+	free(question);
+}
+
+/* ── sources ── */
+
+/* An IPv4 address that only the router knows of says nothing of the one outside. */
+static void report_place(struct names *names, const struct uplink_place *place, int family)
+{
+	bool usable = place->address.family && place->verdict == UPLINK_USABLE;
+	enum dns_wish wish = DNS_WISH_UNKNOWN;
+
+	if (usable)
+		wish = DNS_WISH_ADDRESS;
+	else if (family == 6)
+		wish = DNS_WISH_NONE;
+	dns_keeper_report(names->keeper, DNS_SOURCE_INTERFACE, family, wish,
+			  usable ? &place->address : NULL);
+}
+
+static void on_uplink(void *arg)
+{
+	struct names *names = arg;
+	const struct uplink_view *view = uplink_watch_view(names->uplink);
+
+	report_place(names, uplink_place(view, 4), 4);
+	report_place(names, uplink_place(view, 6), 6);
+	dns_keeper_network(names->keeper);
+}
+
+void names_report(struct names *names, enum dns_source source, int family,
+		  const struct ipaddr *address)
+{
+	bool known = address->family == family;
+
+	dns_keeper_report(names->keeper, source, family,
+			  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN, known ? address : NULL);
+}
+
+void names_wake(struct names *names)
+{
+	uplink_watch_look(names->uplink);
+	dns_keeper_network(names->keeper);
+}
+
+/* ── requests ── */
+
+bool names_knows(const char *command)
+{
+	return strcmp(command, "dns-status") == 0 || strcmp(command, "dns-update") == 0 ||
+	       strcmp(command, "dns-confirmed") == 0;
+}
+
+json_t *names_json(struct names *names)
+{
+	return dns_keeper_status(names->keeper);
+}
+
+json_t *names_request(struct names *names, const json_t *request)
+{
+	const char *command = json_string_value(json_object_get(request, "command"));
+	const char *name = json_string_value(json_object_get(request, "name"));
+	bool force = json_is_true(json_object_get(request, "force")), done;
+
+	if (strcmp(command, "dns-status") == 0)
+		return json_pack("{s:b s:o}", "ok", 1, "names", names_json(names));
+	if (strcmp(command, "dns-update") == 0)
+		done = dns_keeper_update(names->keeper, name, force);
+	else
+		done = name && dns_keeper_confirmed(names->keeper, name);
+	if (!done)
+		return json_pack("{s:b s:s}", "ok", 0, "error",
+				 "no such name in the configuration");
+	return json_pack("{s:b}", "ok", 1);
+}
+
+/* ── life ── */
+
+static void wipe(char *secret)
+{
+	if (secret)
+		secret_wipe(secret, strlen(secret));
+	free(secret);
+}
+
+/* Those whose secrets can be read: how many. */
+static size_t fill(const struct names *names, struct dns_keeper_name *list)
+{
+	struct err e = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		char *pass = NULL;
+
+		list[n] = names->configured[i].keep;
+		if (!list[n].entry.pass || agent_name_secret(list[n].entry.pass, &pass, &e) == 0)
+			list[n++].entry.pass = pass; /* the caller wipes it */
+		else
+			log_error("name %s is left out: %s", names->configured[i].host, e.text);
+	}
+	return n;
+}
+
+static int start_keeper(struct names *names, const char *state, struct err *e)
+{
+	struct dns_keeper_settings settings = {
+		.folder = state,
+		.asker = {.start = start_question, .cancel = cancel_question, .arg = names},
+		.on_event = on_event,
+		.arg = names};
+	struct dns_keeper_name *list = calloc(names->n + 1, sizeof(*list));
+	int r;
+
+	names->lookups = calloc(names->n + 1, sizeof(*names->lookups));
+	if (!list || !names->lookups) {
+		free(list);
+		return err_set(e, ERR_NOMEM, "names");
+	}
+	for (size_t i = 0; i < names->n; i++) {
+		names->lookups[i].loop = names->loop;
+		set_resolver(&names->configured[i].keep.entry, &names->lookups[i]);
+	}
+	settings.names = list;
+	settings.n_names = fill(names, list);
+	r = dns_keeper_new(names->loop, names->httpc, &settings, &names->keeper, e);
+	for (size_t i = 0; i < settings.n_names; i++)
+		wipe((char *)list[i].entry.pass);
+	free(list);
+	return r;
+}
+
+int names_new(struct loop *loop, struct hooks *hooks, const char *state,
+	      const struct agent_name *configured, size_t n, struct names **ret_names,
+	      struct err *e)
+{
+	struct names *names = calloc(1, sizeof(*names));
+	int r;
+
+	if (!names)
+		return err_set(e, ERR_NOMEM, "names");
+	names->loop = loop;
+	names->hooks = hooks;
+	names->configured = configured;
+	names->n = n;
+	r = httpc_new(loop, &names->httpc, e);
+	if (r == 0)
+		r = start_keeper(names, state, e);
+	if (r == 0)
+		r = uplink_watch_new(loop, NULL, on_uplink, names, &names->uplink, e);
+	if (r < 0) {
+		names_free(names);
+		return r;
+	}
+	on_uplink(names);
+	*ret_names = names;
+	return 0;
+}
+
+void names_free(struct names *names)
+{
+	if (!names)
+		return;
+	uplink_watch_free(names->uplink);
+	dns_keeper_free(names->keeper);
+	httpc_free(names->httpc);
+	free(names->lookups);
+	free(names);
+}

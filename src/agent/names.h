@@ -1,0 +1,45 @@
+/*
+ * The names at DNS providers, as a running homeport has them: uplink, gateway and router say which
+ * address is ours, dns/keeper tells the providers.
+ *
+ *	names_new(loop, hooks, state, configured, n, &names, &e);
+ *	names_report(names, DNS_SOURCE_GATEWAY, &observed);	at every change
+ *	names_free(names);
+ *
+ * Requests over the control socket:
+ *
+ *	{"command":"dns-status"}			{"ok":true,"names":[…]} as of dns_keeper_status
+ *	{"command":"dns-update","name":TEXT,"force":BOOL}	all without a name; {"ok":true}
+ *	{"command":"dns-confirmed","name":TEXT}		a person has confirmed it at the provider's
+ */
+#pragma once
+
+#include "agent/hook.h"
+#include "agent/name.h"
+
+struct names;
+
+/*
+ * configured  borrowed; a name whose secret cannot be read is left out, and logged
+ *
+ * Blocks for a moment: secrets, and what is remembered. -ERR_FAILED, -ERR_NOMEM.
+ */
+int names_new(struct loop *loop, struct hooks *hooks, const char *state,
+	      const struct agent_name *configured, size_t n, struct names **ret_names,
+	      struct err *e) MUST_CHECK;
+void names_free(struct names *names); /* NULL is fine */
+
+/* Another source's word: our address as it sees it; family 0 with `family`: it does not know (any
+ * more). */
+void names_report(struct names *names, enum dns_source source, int family,
+		  const struct ipaddr *address);
+
+/* Time jumped, or somebody says that the network is another one. */
+void names_wake(struct names *names);
+
+/* Whether it is one of the commands above; the answer, a new reference. */
+bool names_knows(const char *command);
+json_t *names_request(struct names *names, const json_t *request);
+
+/* What `homeport status` shows. A new reference. */
+json_t *names_json(struct names *names);
