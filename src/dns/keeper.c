@@ -546,8 +546,8 @@ static void run(void *arg)
 	store(k);
 	transmit(k);
 	if (soonest_s < INT64_MAX) {
-		/* the wall clock may be set meanwhile: look at least once a day */
-		int64_t span = MIN(MAX(soonest_s - now_s, 1), 24 * 3600);
+		/* the wall clock may be set meanwhile: look at least once an hour */
+		int64_t span = MIN(MAX(soonest_s - now_s, 1), 3600);
 		usec_t at = now + (usec_t)span * USEC_PER_S;
 
 		soonest = soonest ? MIN(soonest, at) : at;

@@ -102,6 +102,8 @@ static void mend_clock(struct dns_machine *m, int64_t now)
 		MIN(m->interval_spent, now + (int64_t)m->rules->interval_s * m->rules->burst);
 	m->budget_spent = MIN(m->budget_spent, now + DNS_WAIT_MAX_S);
 	m->attempted_s = MIN(m->attempted_s, now);
+	if (now < DNS_CLOCK_SET_S)
+		return; /* a machine without a battery: what was long ago will be so again */
 	m->confirmed_s = MIN(m->confirmed_s, now);
 	m->since_s = MIN(m->since_s, now);
 }

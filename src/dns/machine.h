@@ -44,9 +44,10 @@ enum dns_wish { DNS_WISH_UNKNOWN, DNS_WISH_NONE, DNS_WISH_ADDRESS };
 
 enum dns_action { DNS_NOTHING, DNS_LATER, DNS_ASK, DNS_SEND };
 
-#define DNS_CONFIG_LEN 32
-#define DNS_ASKS_MAX   5   /* questions without an answer, then it is sent unasked */
-#define DNS_SETTLE_S   300 /* after a request without an answer: until then a record may still come */
+#define DNS_CONFIG_LEN	32
+#define DNS_ASKS_MAX	5	   /* questions without an answer, then it is sent unasked */
+#define DNS_CLOCK_SET_S 1735689600 /* 2025: a clock before that is not set yet */
+#define DNS_SETTLE_S	300 /* after a request without an answer: until then a record may still come */
 
 struct dns_machine {
 	const struct dns_rules *rules; /* borrowed */

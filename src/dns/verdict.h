@@ -25,6 +25,7 @@ enum dns_class { DNS_CLASS_OK, DNS_CLASS_WAIT, DNS_CLASS_PARK };
 	X(OUTAGE, WAIT, "911", "the provider is out of order or in maintenance")                   \
 	X(DNSERR, WAIT, "dnserr", "the provider's name server has trouble")                        \
 	X(RATE, WAIT, "rate", "the provider wants fewer requests")                                 \
+	X(TIME, WAIT, "badtime", "the clocks of this machine and of the server differ")            \
 	X(UNKNOWN, WAIT, "unknown", "an answer that nobody has documented")                        \
 	X(BADAUTH, PARK, "badauth", "wrong user, password or token")                               \
 	X(BADAGENT, PARK, "badagent", "the provider refuses this program")                         \
@@ -37,7 +38,6 @@ enum dns_class { DNS_CLASS_OK, DNS_CLASS_WAIT, DNS_CLASS_PARK };
 	X(NUMHOST, PARK, "numhost", "too many names, or a set of addresses")                       \
 	X(BADSYS, PARK, "badsys", "the provider does not know this kind of update")                \
 	X(SEVERAL, PARK, "several", "several records of this type; which one is ours?")            \
-	X(TIME, PARK, "badtime", "the clocks of this machine and of the server differ")            \
 	X(BADKEY, PARK, "badkey", "the key is unknown, or may not change this name or type")       \
 	X(BADSIG, PARK, "badsig", "the key has another secret at the server")                      \
 	X(REFUSED, PARK, "refused", "the provider refuses the change")

@@ -405,6 +405,43 @@ static void test_the_clock_is_set_back(void **state)
 	assert_int_equal(b.m.state, DNS_STATE_IDLE);
 }
 
+/* It boots in 1970, and learns the time a minute later: nothing is due by that. */
+static void test_a_machine_without_a_battery(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "dyn");
+	for (int boot = 0; boot < 10; boot++) {
+		int64_t then = b.now + 3600;
+
+		b.now = 60;
+		dns_machine_resume(&b.m, config1, b.now);
+		wish(&b, "192.0.2.1");
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		b.now = then;
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_in_range(wait, 20 * 86400, 28 * 86400); /* the refresh */
+	}
+	wish(&b, "192.0.2.2");
+	assert_int_equal(next(&b, &wait), DNS_SEND);
+}
+
+/* Signed with a time that is not set yet: it will be. */
+static void test_a_clock_that_differs_is_waited_for(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "rfc2136");
+	wish(&b, "192.0.2.2");
+	answered(&b, DNS_TIME, 0);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_in_range(wait, 60, 72);
+	b.now += wait;
+	answered(&b, DNS_GOOD, 0);
+}
+
 static void test_refresh_only_where_the_row_says_so(void **state)
 {
 	struct bench b;
@@ -481,6 +518,8 @@ int main(void)
 		cmocka_unit_test(test_a_crash_between_sent_and_stored),
 		cmocka_unit_test(test_a_hundred_restarts),
 		cmocka_unit_test(test_the_clock_is_set_back),
+		cmocka_unit_test(test_a_machine_without_a_battery),
+		cmocka_unit_test(test_a_clock_that_differs_is_waited_for),
 		cmocka_unit_test(test_refresh_only_where_the_row_says_so),
 		cmocka_unit_test(test_no_ip_reminds_and_never_pretends),
 		cmocka_unit_test(test_the_account_s_other_names_are_parked),
