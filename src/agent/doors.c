@@ -53,10 +53,11 @@ static void log_door(struct keeper *keeper)
 {
 	char external[IPADDR_TEXT_MAX], span[USTIME_TEXT_MAX];
 	struct map_door_info info;
-	const char *protocol;
+	const char *protocol, *over;
 
 	map_door_info(keeper->door, &info);
 	protocol = map_protocol_name(info.wish->protocol);
+	over = info.wish->family == 6 ? " over IPv6" : "";
 	if (info.state != LEASE_OPEN && info.state != LEASE_REFUSED)
 		return;
 	if (info.state == keeper->told && strcmp(info.why, keeper->why) == 0)
@@ -67,8 +68,9 @@ static void log_door(struct keeper *keeper)
 			 map_method_title(info.grant.method));
 	else if (info.state == LEASE_REFUSED)
 		log_warning(
-			"door to %s port %u is not open: %s; asking again in %s", protocol,
-			info.wish->internal_port, *info.why ? info.why : "the router offers none",
+			"door to %s port %u%s is not open: %s; asking again in %s", protocol,
+			info.wish->internal_port, over,
+			*info.why ? info.why : "the router offers none",
 			ustime_format_span(span, info.retry_at - loop_now(keeper->doors->loop)));
 	keeper->told = info.state;
 	snprintf(keeper->why, sizeof(keeper->why), "%s", info.why);

@@ -75,6 +75,12 @@ static unsigned family_bit(const json_t *door)
 	return json_number(door, "family") == 6 ? 2 : 1;
 }
 
+/* In front of what is said of one of two doors. */
+static const char *for_family(const json_t *door)
+{
+	return family_bit(door) == 2 ? "for IPv6: " : "for IPv4: ";
+}
+
 static void line(const char *label, const char *text)
 {
 	printf("%-9s %s\n", label, text);
@@ -205,11 +211,8 @@ static void tell_refused(struct map_run *run, const json_t *door)
 	if (!*text)
 		snprintf(text, sizeof(text), "the router %s offers no way to open a door",
 			 json_text(door, "router"));
-	if (never)
-		snprintf(whole, sizeof(whole), "%s", text);
-	else
-		snprintf(whole, sizeof(whole), "%s; asking again in %s", text,
-			 ustime_format_span(span, again));
+	snprintf(whole, sizeof(whole), "%s%s%s%s", run->wanted == 3 ? for_family(door) : "", text,
+		 never ? "" : "; asking again in ", never ? "" : ustime_format_span(span, again));
 	tell_door(run, door, "refused", whole);
 	if (!never)
 		return;

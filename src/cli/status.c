@@ -51,8 +51,9 @@ static void print_door(const json_t *door)
 	char text[LOG_TEXT_MAX], port[32];
 
 	snprintf(port, sizeof(port), "port %lld of the router", json_number(door, "external_port"));
-	printf("door       %s port %lld: ", json_text(door, "protocol"),
-	       json_number(door, "internal_port"));
+	printf("door       %s port %lld%s: ", json_text(door, "protocol"),
+	       json_number(door, "internal_port"),
+	       json_number(door, "family") == 6 ? " over IPv6" : "");
 	if (strcmp(state, "open") == 0)
 		printf("open at %s\n", *external ? external : port);
 	else if (*json_text(door, "why"))

@@ -99,6 +99,20 @@ def test_reloaded(lab, doors):
     wait_open(lab, (4, "udp", 27015))
 
 
+def test_refused_for_one_family(run):
+    with RouterLab("igd1") as lab:
+        doors = Doors(run, lab)
+        up = doors.up(GAME)
+        wait_open(lab, (4, "udp", 27015))
+        up.wait_line("door to udp port 27015 over IPv6 is not open: ")
+        assert "udp port 27015 over IPv6: refused" in doors.say("status")
+        command = doors.start("map", "8000", "--ipv4", "--ipv6")
+        command.wait_line(r"refused +for IPv6: PCP is not offered")
+        command.wait_line("Ctrl-C closes it")
+        command.stop(signal.SIGINT)
+        up.stop()
+
+
 def test_another_port_for_the_same_door(lab, doors):
     up = doors.up(SSH)
     wait_open(lab, (4, "tcp", 2222))
