@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 from loop import Loop
 
 PMP_PORT, SSDP_PORT, ANNOUNCE_PORT = 5351, 1900, 5350
-SSDP_GROUP = "239.255.255.250"
+SSDP_GROUP, ANNOUNCE_GROUP = "239.255.255.250", "224.0.0.1"
 IPPROTO = {6: "TCP", 17: "UDP"}
 PUBLIC = "11.0.113.50"
 WEEK_S = 604800
@@ -355,11 +355,12 @@ class FakeRouter:
             self._listen()
 
     def announce(self, source=None):
-        """Its epoch, as a restarted PCP server does (RFC 6887 14.1.3), to the home alone: loopback has no multicast."""
+        """Its epoch, to everybody, as a restarted PCP server does (RFC 6887 14.1.3)."""
         packet = struct.pack("!BBxBII12x", 2, 128, 0, 0, self.epoch())
-        with socket.socket(self._family, socket.SOCK_DGRAM) as s:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind((source or self.address, 0))
-            s.sendto(packet, (self.client, ANNOUNCE_PORT))
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(self.address))
+            s.sendto(packet, (ANNOUNCE_GROUP, ANNOUNCE_PORT))
 
     def refuse_pmp(self):
         """Port 5351 is closed."""
