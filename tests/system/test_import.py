@@ -3,11 +3,13 @@
 The files NAME.out and NAME.err are what it printed; HOMEPORT_GOLDEN=1 writes them anew, to be read.
 """
 import base64
+import fcntl
 import json
 import os
 import re
 import stat
 import struct
+import subprocess
 import urllib.parse
 
 import pytest
@@ -183,6 +185,17 @@ def test_a_damaged_ledger(lone):
     assert len(ledger(lone)) == 3
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_imports_for_the_service(lone):
+    """The state folder is the service's own: it must be able to read what root put there."""
+    lone.state.mkdir()
+    os.chown(lone.state, 4321, 4321)
+    imported(lone, FILES / "ddclient.conf", "--cache", FILES / "ddclient.cache")
+    made = [path for path in lone.state.rglob("*")]
+    assert {path.name for path in made} >= {"secrets", "dns.json", "www.example.net.secret"}
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(4321, 4321)}
+
+
 @pytest.mark.parametrize("content, says", [
     (None, "No such file"),
     ("", "no names are in it"),
@@ -207,9 +220,8 @@ def test_wrong_paths(lone, tmp_path):
     assert "--cache: noip2 keeps that in FILE itself" in done.stderr
 
 
-def test_a_running_agent_keeps_its_own_record(lone, run):
+def test_a_running_agent_keeps_its_own_record(lone):
     lone.state.mkdir()
-    import fcntl
     with open(lone.state / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = imported(lone, FILES / "ddclient.conf", "--cache", FILES / "ddclient.cache")
@@ -273,7 +285,6 @@ def test_wrong_verbs(lone):
 
 
 def test_a_full_disk_is_an_error(lone):
-    import subprocess
     with open("/dev/full", "w") as full:
         for words in ["dns", "providers"], ["dns", "providers", "--json"], ["import", FILES / "ddclient.conf"]:
             done = subprocess.run([str(a) for a in lone.argv(*words)], stdout=full, stderr=subprocess.PIPE, text=True,
