@@ -301,8 +301,7 @@ static int add_door(struct agent_config *config, const struct agent_door_section
 				.protocol = s->protocol == DOOR_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 				.internal_port = (uint16_t)s->port,
 				.external_port = (uint16_t)(chosen ? s->external : s->port),
-				.exactly =
-					chosen || s->port == 25 || s->port == 80 || s->port == 443,
+				.exactly = chosen || map_port_is_fixed((uint16_t)s->port),
 				.lifetime_s = (uint32_t)(s->lifetime / (int64_t)USEC_PER_S)};
 
 	for (size_t i = 0; i < config->n_doors; i++) {
@@ -314,6 +313,12 @@ static int add_door(struct agent_config *config, const struct agent_door_section
 				       "%s:%u: another [door] leads to %s port %u already", file,
 				       s->head.line, map_protocol_name(wish.protocol),
 				       wish.internal_port);
+		if (other->family == wish.family && other->protocol == wish.protocol &&
+		    other->external_port == wish.external_port && other->exactly && wish.exactly)
+			return err_set(
+				e, ERR_INVALID,
+				"%s:%u: another [door] wants the router's %s port %u already", file,
+				s->head.line, map_protocol_name(wish.protocol), wish.external_port);
 	}
 	config->doors_wished[config->n_doors++] = wish;
 	return 0;

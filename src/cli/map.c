@@ -287,13 +287,13 @@ static void on_no_network(void *arg)
 static json_t *door_wish(const struct map_run *run, int family)
 {
 	const struct map_options *o = run->options;
-	bool fixed = run->port == 25 || run->port == 80 || run->port == 443;
 	int64_t external = family == 6 || o->external == OPTION_UNSET ? run->port : o->external;
 
 	return json_pack("{s:i s:s s:i s:i s:b s:i}", "family", family, "protocol",
 			 o->udp ? "udp" : "tcp", "internal_port", (int)run->port, "external_port",
-			 (int)external, "exactly", o->external != OPTION_UNSET || fixed,
-			 "lifetime_s", (int)run->lifetime_s);
+			 (int)external, "exactly",
+			 o->external != OPTION_UNSET || map_port_is_fixed(run->port), "lifetime_s",
+			 (int)run->lifetime_s);
 }
 
 static void ask_to_hold(struct map_run *run)

@@ -35,6 +35,12 @@ enum map_method map_method_parse(const char *name);
 /* "tcp", "udp", for IPPROTO_TCP and IPPROTO_UDP. */
 const char *map_protocol_name(uint8_t protocol);
 
+/* Visitors look for mail and web servers there and nowhere else. */
+static inline bool map_port_is_fixed(uint16_t port)
+{
+	return port == 25 || port == 80 || port == 443;
+}
+
 /* A door that is wanted. */
 struct map_wish {
 	uint8_t family;		/* 4: a port forwarded; 6: a pinhole in the firewall */
