@@ -263,6 +263,7 @@ static void start_plan(struct keeper_name *name)
 	struct dns_reply reply = {.verdict = DNS_REFUSED};
 	struct err e = {0};
 
+	target.prefix6 = (struct cidr){.addr = target.ip6, .bits = (uint8_t)name->prefix_bits};
 	if (dns_plan_start(&name->plan, &name->entry, name->what, &target, &e) == 0) {
 		next_request(name);
 		return;
@@ -321,11 +322,11 @@ static unsigned choose_request(struct keeper_name *name, unsigned due)
 		name->what = DNS_BOTH;
 		return due;
 	}
-	if (due == 3 && (can & DNS_CAN_BOTH)) {
+	if (due == 3 && (can & DNS_CAN_BOTH) && !name->prefix) {
 		name->what = DNS_BOTH;
 		return due;
 	}
-	name->what = due & 1 ? DNS_A : DNS_AAAA;
+	name->what = due & 1 ? DNS_A : name->prefix ? DNS_PREFIX : DNS_AAAA;
 	return due & 1 ? 1 : 2;
 }
 
@@ -348,12 +349,21 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 
 /* ── asking ── */
 
+static const struct ipaddr no_suffix = {.family = 6};
+
 static void on_asked(void *arg, const struct ipaddr *published)
 {
 	struct keeper_side *side = arg;
 
+	const struct keeper_name *name = side->name;
+	struct ipaddr network;
+
 	side->question = NULL;
-	dns_machine_asked(&side->machine, published, keeper_now_s(side->name->keeper));
+	/* what is published is an address; its network is what we can compare */
+	if (side->family == 6 && name->prefix && published && published->family &&
+	    dns_suffix_apply(published, name->prefix_bits, &no_suffix, &network))
+		published = &network;
+	dns_machine_asked(&side->machine, published, keeper_now_s(name->keeper));
 	put(side);
 	run_soon(side->name->keeper);
 }
@@ -383,10 +393,13 @@ static void wish(struct keeper_side *side, const struct keeper_choice *choice, i
 		address = *fixed;
 		wish = DNS_WISH_ADDRESS;
 	} else if (side->family == 6 && name->suffix.family && wish == DNS_WISH_ADDRESS &&
-		   !dns_suffix_apply(&choice->address, name->prefix_bits ? name->prefix_bits : 64,
-				     &name->suffix, &address)) {
+		   !dns_suffix_apply(&choice->address, name->prefix_bits, &name->suffix,
+				     &address)) {
 		wish = DNS_WISH_UNKNOWN;
 	}
+	if (side->family == 6 && name->prefix && wish == DNS_WISH_ADDRESS &&
+	    !dns_suffix_apply(&address, name->prefix_bits, &no_suffix, &address))
+		wish = DNS_WISH_UNKNOWN;
 	dns_machine_on_wish(&side->machine, wish, wish == DNS_WISH_ADDRESS ? &address : NULL, now);
 }
 
@@ -745,7 +758,7 @@ static void init_sides(struct keeper_name *name, const struct dns_keeper_name *f
 	hash(hashed, config, ARRAY_LEN(config));
 	hash(name->account, account, ARRAY_LEN(account));
 	name->sides[0].on = !from->no4 && (can & DNS_CAN_A);
-	name->sides[1].on = !from->no6 && (can & DNS_CAN_AAAA);
+	name->sides[1].on = !from->no6 && (can & (from->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA));
 	for (int s = 0; s < 2; s++) {
 		struct keeper_side *side = &name->sides[s];
 		char key[DNS_LEDGER_KEY_MAX];
@@ -777,7 +790,8 @@ static int add_names(struct dns_keeper *k, const struct dns_keeper_settings *set
 		name->fixed4 = from->fixed4;
 		name->fixed6 = from->fixed6;
 		name->suffix = from->suffix;
-		name->prefix_bits = from->prefix_bits;
+		name->prefix_bits = from->prefix_bits ? from->prefix_bits : 64;
+		name->prefix = from->prefix;
 		if (!copy_entry(name, from))
 			return err_set(e, ERR_NOMEM, "names");
 		dns_rules_of(name->entry.provider, &name->rules);

@@ -32,7 +32,9 @@ struct dns_keeper_name {
 	bool no4, no6;
 	struct ipaddr fixed4, fixed6; /* published as they are; family 0: what is chosen */
 	struct ipaddr suffix;	      /* IPv6 of another device: these last bits; family 0: ours */
-	unsigned prefix_bits;	      /* for suffix; 0: 64 */
+	unsigned prefix_bits;	      /* for suffix and prefix; 0: 64 */
+	bool prefix; /* of IPv6 the network's prefix, where the provider knows the suffixes
+		      * (DNS_CAN_PREFIX) */
 };
 
 enum dns_event_kind {

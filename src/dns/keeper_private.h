@@ -29,7 +29,8 @@ struct keeper_name {
 	struct dns_entry entry;
 	struct dns_rules rules;
 	struct ipaddr fixed4, fixed6, suffix;
-	unsigned prefix_bits;
+	unsigned prefix_bits;		 /* 64 at most; not 0 */
+	bool prefix;			 /* IPv6 machines know the network's address, not ours */
 	uint8_t account[DNS_CONFIG_LEN]; /* hash of what an account is */
 	struct keeper_side sides[2];	 /* IPv4, IPv6 */
 	enum keeper_stage stage;

@@ -449,6 +449,34 @@ static void test_a_suffix_and_fixed_addresses(void **state)
 			    "&password=secret&myip=2606:4700::cafe");
 }
 
+static void test_a_prefix(void **state)
+{
+	struct dns_keeper_name names[2] = {name_at("dynv6", "home.dynv6.net"),
+					   name_at("dyn", "home.example.org")};
+	struct world *w = *state;
+
+	for (int i = 0; i < 2; i++) { /* Dyn knows no prefixes */
+		names[i].no4 = true;
+		names[i].prefix = true;
+		names[i].prefix_bits = 56;
+	}
+	start(w, names, 2);
+	w->body = "addresses updated";
+	w->published = "2606:4700:1:2ff::1234"; /* the same network already */
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700:1:201::1");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 0);
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700:1:201::2"); /* only our own part is another */
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 0);
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700:1:301::1");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_string_equal(w->sent[0].url,
+			    "https://dynv6.com/api/update?zone=home.dynv6.net&token=secret"
+			    "&ipv6prefix=2606:4700:1:300::/56");
+}
+
 static void test_a_reminder_and_no_request(void **state)
 {
 	struct dns_keeper_name name = name_at("noip", "home.ddns.net");
@@ -526,6 +554,7 @@ int main(void)
 		TEST(test_a_damaged_ledger_is_told),
 		TEST(test_inwx_waits_for_both),
 		TEST(test_a_suffix_and_fixed_addresses),
+		TEST(test_a_prefix),
 		TEST(test_a_reminder_and_no_request),
 		TEST(test_it_ends_at_any_time),
 		TEST(test_no_secret_is_told),
