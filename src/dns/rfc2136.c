@@ -291,17 +291,33 @@ static void read_rcode(unsigned rcode, struct dns_reply *reply)
 		}
 }
 
+/* Whether it is signed by the key's own algorithm. ldns would leak a record with one it does not
+ * know. */
+static bool same_algorithm(const ldns_rr *tsig, const struct dns_key *key)
+{
+	char name[HOSTNAME_MAX + 32];
+	char *text = ldns_rdf2str(ldns_rr_rdf(tsig, 0));
+	bool same = text && with_dot(name, key->algorithm ? key->algorithm : algorithms[0]) &&
+		    strcasecmp(text, name) == 0;
+
+	free(text);
+	return same;
+}
+
 /* Whether the TSIG of the answer is right, with the request's MAC in front. */
 static bool verified(ldns_pkt *pkt, struct str message, const struct dns_update_sent *sent,
 		     const struct dns_key *key)
 {
 	char name[HOSTNAME_MAX + 32];
+	ldns_rr *tsig = ldns_pkt_tsig(pkt);
 	ldns_rdf *mac = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, sent->mac_len, sent->mac);
 	bool good = mac && with_dot(name, key->name) &&
 		    ldns_pkt_tsig_verify(pkt, (const uint8_t *)message.at, message.len, name,
 					 key->secret, mac);
 
 	ldns_rdf_deep_free(mac);
+	if (!ldns_pkt_tsig(pkt)) /* taken off while it worked, and not put back */
+		ldns_pkt_set_tsig(pkt, tsig);
 	return good;
 }
 
@@ -327,7 +343,8 @@ static int read_packet(ldns_pkt *pkt, const struct dns_update_sent *sent, const 
 		/* nobody who cannot sign may say that it is done */
 		if (reply.verdict == DNS_GOOD)
 			return err_set(e, ERR_INVALID, "the answer is not signed");
-	} else if (ldns_rr_rd_count(tsig) != 7 || !verified(pkt, message, sent, key)) {
+	} else if (ldns_rr_rd_count(tsig) != 7 || !same_algorithm(tsig, key) ||
+		   !verified(pkt, message, sent, key)) {
 		return err_set(e, ERR_INVALID, "the answer's signature is wrong");
 	}
 	*ret = reply;
