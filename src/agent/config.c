@@ -379,12 +379,12 @@ static int fill_names_of_dns(struct agent_config *config, const char *file, stru
 		r = agent_name_fill(&kinds[KIND_DNS], s, file, name, e);
 		if (r < 0)
 			return r;
-		for (size_t i = 0; i < config->n_names; i++)
+		config->n_names++; /* it is to be freed */
+		for (size_t i = 0; i + 1 < config->n_names; i++)
 			if (same_record(&config->names[i].keep, &name->keep))
 				return err_set(e, ERR_INVALID,
 					       "%s:%u: [dns %s] has that name already", file,
 					       s->head.line, config->names[i].keep.label);
-		config->n_names++;
 	}
 	return 0;
 }
@@ -439,6 +439,8 @@ void agent_config_done(struct agent_config *config)
 	free(config->doors_wished);
 	config->doors_wished = NULL;
 	config->n_doors = 0;
+	for (size_t i = 0; i < config->n_names; i++)
+		agent_name_done(&config->names[i]);
 	free(config->names);
 	config->names = NULL;
 	config->n_names = 0;

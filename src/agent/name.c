@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "dns/custom.h"
 
+#define TEMPLATE   "template"
 #define CREDENTIAL "credential:"
 #define SECRET_MAX 4096
 #define TTL_MAX_S  86400
@@ -38,7 +40,7 @@ static int check_provider(struct str value, struct err *e)
 {
 	const struct dns_provider *p = dns_provider_find(value);
 
-	if (p && !p->closed)
+	if ((p && !p->closed) || str_eq(value, STR(TEMPLATE)))
 		return 0;
 	if (p)
 		return err_set(e, ERR_INVALID, "%s", p->closed);
@@ -75,8 +77,11 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 	 .preset = "both", .help = "Which addresses are published."},
 	{"address", CONF_STRING, offsetof(struct agent_dns_section, address), .preset = "auto",
 	 .check = check_address, .shape = "auto|ADDRESS",
-	 .help = "auto is the address that the world has to come to; another one is published as "
-		 "it is."},
+	 .help = "auto is the address that the world has to come to: of this machine's interface "
+		 "where it is public, else what the gateway sees; without a gateway the router "
+		 "and, "
+		 "every five minutes, public STUN servers and web services are asked. Another one "
+		 "is published as it is."},
 	{"suffix", CONF_STRING, offsetof(struct agent_dns_section, suffix), .check = check_suffix,
 	 .shape = "ADDRESS",
 	 .help = "For another device of the house: the last 64 bits of its IPv6 address, such as "
@@ -91,6 +96,24 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 	{"on-park", CONF_PATH, offsetof(struct agent_dns_section, on_park),
 	 .help = "The same when the provider refuses and a person is needed; HOMEPORT_REASON says "
 		 "why."},
+	{"url", CONF_STRING, offsetof(struct agent_dns_section, url),
+	 .help = "Of provider = template, for one that is not in the table: the request, with "
+		 "{host}, {value} (the address; or {ip4}, {ip6}), {user}, {pass}, {key}, {zone}, "
+		 "{sub}, {type} and {ttl} where they belong. https only."},
+	{"method", CONF_STRING, offsetof(struct agent_dns_section, method),
+	 .help = "Its method. The default is GET, or POST with a body."},
+	{"header", CONF_STRING, offsetof(struct agent_dns_section, header),
+	 .help = "One more header of it, such as Authorization: Bearer {pass}."},
+	{"body", CONF_STRING, offsetof(struct agent_dns_section, body), .help = "Its body."},
+	{"good", CONF_STRING, offsetof(struct agent_dns_section, good),
+	 .help = "How a line of the answer begins that says it is done: words, * for any one, ... "
+		 "for any that follow. What matches none of the four is no success."},
+	{"nochg", CONF_STRING, offsetof(struct agent_dns_section, nochg),
+	 .help = "The same of one that says there was nothing to change."},
+	{"fatal", CONF_STRING, offsetof(struct agent_dns_section, fatal),
+	 .help = "The same of one after which a person is needed."},
+	{"retry", CONF_STRING, offsetof(struct agent_dns_section, retry),
+	 .help = "The same of one that says to come later."},
 };
 
 static unsigned line_of(const struct conf_kind *kind, const struct agent_dns_section *s,
@@ -116,6 +139,50 @@ static void fill_address(const struct agent_dns_section *s, struct dns_keeper_na
 	keep->no6 |= address.family == 4;
 }
 
+static struct dns_patterns pattern(char *const *text)
+{
+	return (struct dns_patterns){(const char *const *)text, *text ? 1 : 0};
+}
+
+/* Whether it has keys that only a template has. */
+static bool has_template_keys(const struct agent_dns_section *s)
+{
+	return s->url || s->method || s->header || s->body || s->good || s->nochg || s->fatal ||
+	       s->retry;
+}
+
+static int find_provider(const struct agent_dns_section *s, struct agent_name *name, struct err *e)
+{
+	const struct dns_custom custom = {.url = s->url,
+					  .method = s->method,
+					  .body = s->body,
+					  .headers = s->header,
+					  .basic = s->user && s->password_file && !s->header,
+					  .good = pattern(&s->good),
+					  .nochg = pattern(&s->nochg),
+					  .fatal = pattern(&s->fatal),
+					  .retry = pattern(&s->retry)};
+	int r;
+
+	if (strcmp(s->provider, TEMPLATE) != 0) {
+		name->keep.entry.provider = dns_provider_find(str_of(s->provider));
+		return has_template_keys(s)
+			       ? err_set(e, ERR_INVALID,
+					 "url, method, header, body, good, nochg, fatal and retry "
+					 "are for provider = template")
+			       : 0;
+	}
+	r = dns_custom_new(&custom, &name->own, e);
+	name->keep.entry.provider = name->own;
+	return r;
+}
+
+void agent_name_done(struct agent_name *name)
+{
+	dns_custom_free(name->own);
+	name->own = NULL;
+}
+
 int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section *s,
 		    const char *file, struct agent_name *ret, struct err *e)
 {
@@ -132,7 +199,6 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 	keep->no4 = s->family == NAME_IPV6;
 	keep->no6 = s->family == NAME_IPV4;
 	keep->entry = (struct dns_entry){
-		.provider = dns_provider_find(str_of(s->provider)),
 		.host = name.host,
 		.zone = s->zone,
 		.server = s->server,
@@ -143,8 +209,10 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 	fill_address(s, keep);
 	if (s->suffix && ipaddr_parse(str_of(s->suffix), &keep->suffix) < 0)
 		return err_set(e, ERR_INVALID, "%s:%u: suffix", file, line_of(kind, s, "suffix"));
-	if (dns_entry_check(&keep->entry, e) < 0)
+	if (find_provider(s, &name, e) < 0 || dns_entry_check(&keep->entry, e) < 0) {
+		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
+	}
 	*ret = name;
 	ret->keep.entry.host = ret->host;
 	return 0;

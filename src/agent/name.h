@@ -16,12 +16,13 @@
 struct agent_dns_section {
 	struct conf_head head;
 	char *name, *provider, *zone, *server, *user, *password_file, *key, *address, *suffix;
+	char *url, *method, *header, *body, *good, *nochg, *fatal, *retry; /* of a template */
 	int64_t family;
 	int64_t ttl; /* microseconds */
 	char *on_change, *on_park;
 };
 
-#define AGENT_DNS_ROWS 13
+#define AGENT_DNS_ROWS 21
 extern const struct conf_row agent_dns_rows[AGENT_DNS_ROWS];
 
 /* Its text is borrowed from the section. */
@@ -29,11 +30,14 @@ struct agent_name {
 	struct dns_keeper_name keep;	 /* entry.pass: where it is (agent_name_secret) */
 	char host[HOSTNAME_MAX];	 /* keep.entry.host */
 	const char *on_change, *on_park; /* programs; NULL: none */
+	struct dns_provider *own;	 /* owned: of provider = template; NULL: one of the table */
 };
 
-/* -ERR_INVALID: "FILE:LINE: …". kind: of these sections, for their lines. */
+/* -ERR_INVALID: "FILE:LINE: …", nothing to free. kind: of these sections, for their lines. */
 int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section *section,
 		    const char *file, struct agent_name *ret, struct err *e) MUST_CHECK;
+
+void agent_name_done(struct agent_name *name);
 
 /*
  * The secret that `where` names: a file's first line, or with "credential:ID" one that systemd passed

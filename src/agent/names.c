@@ -6,9 +6,12 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "dns/lookup.h"
+#include "dns/observe.h"
 #include "net/httpc.h"
 #include "net/ndjson.h"
 #include "uplink/watch.h"
+
+#define NAMES_OBSERVE (300 * USEC_PER_S) /* other clients do so, too */
 
 struct names {
 	struct loop *loop;		     /* borrowed */
@@ -19,6 +22,9 @@ struct names {
 	struct httpc *httpc;		     /* owned */
 	struct dns_keeper *keeper;	     /* owned */
 	struct uplink_watch *uplink;	     /* owned */
+	struct dns_observer *observer;	     /* owned; NULL: nobody wants an IPv4 address */
+	struct timer observe;
+	bool gateway_knows; /* it sees our IPv4 address */
 };
 
 /* ── what happens to a name ── */
@@ -155,6 +161,36 @@ static void cancel_question(void *arg, void *started)
 
 /* ── sources ── */
 
+/* Behind a router without a gateway, nobody near knows the IPv4 address that the world has to come to,
+ * nor says when it is another one: others are asked, now and from time to time. */
+static void observe(void *arg)
+{
+	struct names *names = arg;
+	const struct uplink_place *place = uplink_place(uplink_watch_view(names->uplink), 4);
+	bool hidden = place->address.family && place->verdict != UPLINK_USABLE;
+	struct err e = {0};
+
+	timer_stop(&names->observe);
+	if (!names->observer || !hidden || names->gateway_knows)
+		return;
+	timer_start(&names->observe, NAMES_OBSERVE);
+	if (dns_observer_ask(names->observer, 4, &place->address, &e) < 0)
+		log_debug("the IPv4 address outside: %s", e.text);
+}
+
+static void on_told(void *arg, const struct dns_told *told)
+{
+	struct names *names = arg;
+	bool known = told->address.family == told->family;
+
+	if (!known)
+		log_debug("the address outside, by %s: %s", dns_source_name(told->source),
+			  told->why.text);
+	dns_keeper_report(names->keeper, told->source, told->family,
+			  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,
+			  known ? &told->address : NULL);
+}
+
 /* An IPv4 address that only the router knows of says nothing of the one outside. */
 static void report_place(struct names *names, const struct uplink_place *place, int family)
 {
@@ -177,6 +213,7 @@ static void on_uplink(void *arg)
 	report_place(names, uplink_place(view, 4), 4);
 	report_place(names, uplink_place(view, 6), 6);
 	dns_keeper_network(names->keeper);
+	observe(names);
 }
 
 void names_report(struct names *names, enum dns_source source, int family,
@@ -186,12 +223,21 @@ void names_report(struct names *names, enum dns_source source, int family,
 
 	dns_keeper_report(names->keeper, source, family,
 			  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN, known ? address : NULL);
+	if (family != 4)
+		return;
+	if (source == DNS_SOURCE_GATEWAY && names->gateway_knows != known) {
+		names->gateway_knows = known;
+		observe(names);
+	} else if (source == DNS_SOURCE_ROUTER) {
+		observe(names); /* it may be another one */
+	}
 }
 
 void names_wake(struct names *names)
 {
 	uplink_watch_look(names->uplink);
 	dns_keeper_network(names->keeper);
+	observe(names);
 }
 
 /* ── requests ── */
@@ -280,6 +326,27 @@ static int start_keeper(struct names *names, const char *state, struct err *e)
 	return r;
 }
 
+static bool wants_ipv4(const struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!names->configured[i].keep.no4 && !names->configured[i].keep.fixed4.family)
+			return true;
+	return false;
+}
+
+static int start_observer(struct names *names, struct err *e)
+{
+	const struct dns_observer_settings settings = {.services = dns_services,
+						       .n_services = dns_services_count,
+						       .on_told = on_told,
+						       .arg = names};
+
+	timer_init(&names->observe, names->loop, observe, names);
+	if (!wants_ipv4(names))
+		return 0;
+	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);
+}
+
 int names_new(struct loop *loop, struct hooks *hooks, const char *state,
 	      const struct agent_name *configured, size_t n, struct names **ret_names,
 	      struct err *e)
@@ -297,6 +364,8 @@ int names_new(struct loop *loop, struct hooks *hooks, const char *state,
 	if (r == 0)
 		r = start_keeper(names, state, e);
 	if (r == 0)
+		r = start_observer(names, e);
+	if (r == 0)
 		r = uplink_watch_new(loop, NULL, on_uplink, names, &names->uplink, e);
 	if (r < 0) {
 		names_free(names);
@@ -311,6 +380,8 @@ void names_free(struct names *names)
 {
 	if (!names)
 		return;
+	timer_stop(&names->observe);
+	dns_observer_free(names->observer);
 	uplink_watch_free(names->uplink);
 	dns_keeper_free(names->keeper);
 	httpc_free(names->httpc);

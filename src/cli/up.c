@@ -32,6 +32,7 @@ struct up {
 	struct agent *agent; /* NULL: alone */
 	struct control *control;
 	struct doors *doors; /* NULL: none were ever asked for */
+	struct doors_watcher router;
 	struct names *names; /* NULL: none are configured */
 	struct hooks hooks;
 	struct timer pulse; /* of the watchdog */
@@ -138,50 +139,6 @@ static int rejoin(struct up *up, struct agent_setup *setup, struct err *e)
 	return r;
 }
 
-/* ── doors ── */
-
-/* They cost a router's attention: made when the first is wanted. */
-static int have_doors(void *arg, struct doors **ret_doors, struct err *e)
-{
-	struct up *up = arg;
-	const struct doors_setup setup = {.state = up->places.state};
-	int r = up->doors ? 0 : doors_new(up->loop, &setup, &up->doors, e);
-
-	if (r == 0 && ret_doors)
-		*ret_doors = up->doors;
-	return r;
-}
-
-static struct doors *doors_now(void *arg)
-{
-	const struct up *up = arg;
-
-	return up->doors;
-}
-
-static void note_door(void *arg, const struct ledger_entry *entry, pid_t holder)
-{
-	bool *any = arg;
-
-	*any |= !holder;
-}
-
-/* Those of the configuration; and what an earlier process left open is to be closed. */
-static void set_doors(struct up *up, const struct agent_config *config)
-{
-	bool left = false;
-	struct err e = {0};
-
-	if (!up->doors && !config->n_doors)
-		ledger_look(up->places.state, note_door, &left);
-	if (!up->doors && !config->n_doors && !left)
-		return;
-	if (have_doors(up, NULL, &e) < 0)
-		log_error("no doors: %s", e.text);
-	else
-		doors_set_wishes(up->doors, config->doors_wished, config->n_doors);
-}
-
 /* ── names ── */
 
 static struct names *names_now(void *arg)
@@ -218,6 +175,67 @@ static void set_names(struct up *up)
 		      &up->names, &e) < 0)
 		log_error("names are not kept: %s", e.text);
 	tell_names(up);
+}
+
+/* What the router says its address outside is. */
+static void on_router(void *arg)
+{
+	struct ipaddr outside;
+	struct up *up = arg;
+
+	if (up->names && map_outside(doors_map(up->doors), &outside) != MAP_NONE)
+		names_report(up->names, DNS_SOURCE_ROUTER, 4, &outside);
+}
+
+/* ── doors ── */
+
+/* They cost a router's attention: made when the first is wanted. */
+static int have_doors(void *arg, struct doors **ret_doors, struct err *e)
+{
+	struct up *up = arg;
+	const struct doors_setup setup = {.state = up->places.state};
+	int r;
+
+	if (!up->doors) {
+		r = doors_new(up->loop, &setup, &up->doors, e);
+		if (r < 0)
+			return r;
+		up->router = (struct doors_watcher){.on_router = on_router, .arg = up};
+		doors_watch(up->doors, &up->router);
+	}
+	if (ret_doors)
+		*ret_doors = up->doors;
+	return 0;
+}
+
+static struct doors *doors_now(void *arg)
+{
+	const struct up *up = arg;
+
+	return up->doors;
+}
+
+static void note_door(void *arg, const struct ledger_entry *entry, pid_t holder)
+{
+	bool *any = arg;
+
+	*any |= !holder;
+}
+
+/* Those of the configuration; and what an earlier process left open is to be closed. */
+static void set_doors(struct up *up, const struct agent_config *config)
+{
+	bool left = false;
+	struct err e = {0};
+
+	if (!up->doors && !config->n_doors)
+		ledger_look(up->places.state, note_door, &left);
+	if (!up->doors && !config->n_doors && !left)
+		return;
+	if (have_doors(up, NULL, &e) < 0)
+		log_error("no doors: %s", e.text);
+	else
+		doors_set_wishes(up->doors, config->doors_wished, config->n_doors);
 }
 
 static int apply(struct up *up, const struct agent_config *config, const struct joined *joined,
