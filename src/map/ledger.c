@@ -30,6 +30,7 @@ struct ledger {
 	struct list waits; /* of struct ledger_wait, borrowed */
 	uint64_t version;  /* counts changes */
 	uint64_t written;  /* the version on disk */
+	bool failed;	   /* the last write, which is told once */
 	struct defer write;
 	struct writing *writing; /* NULL: no job runs */
 };
@@ -254,8 +255,9 @@ static void write_done(struct job *job)
 	ledger->writing = NULL;
 	if (w->r == 0)
 		ledger->written = w->version;
-	else
+	else if (!ledger->failed)
 		log_warning("doors cannot be remembered: %s", w->e.text);
+	ledger->failed = w->r < 0;
 	tell_waits(ledger, w->version, w->r, &w->e);
 	if (ledger->version > w->version) /* those who wait for what came later, too */
 		defer_call(&ledger->write);

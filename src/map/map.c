@@ -11,6 +11,10 @@
 #define SWEEP_GAP	    (60 * USEC_PER_S) /* at least between attempts to close what nobody wants */
 #define SWEEP_DOUBLINGS_MAX 5
 
+/* A router whose clock is wrong seems to restart with each answer: so often it is believed. */
+#define RESTARTS_MAX  6
+#define RESTARTS_SPAN (600 * USEC_PER_S)
+
 /* A router, and how many leases stand on it: a former place's stays as long as it has some. */
 struct station {
 	struct list node; /* the map's */
@@ -18,7 +22,9 @@ struct station {
 	struct router *router;
 	uint8_t family;
 	bool current;
-	usec_t swept_at; /* orphans of this place were given back, or could not be; 0: never */
+	usec_t swept_at;     /* orphans of this place were given back, or could not be; 0: never */
+	usec_t restarted_at; /* the first of */
+	unsigned restarts;   /* in RESTARTS_SPAN */
 };
 
 /* One lease of a door, or an orphan. */
@@ -327,7 +333,15 @@ static void on_offer(void *arg)
 static void on_restart(void *arg)
 {
 	struct station *station = arg;
+	usec_t now = loop_now(station->map->loop);
 
+	if (!station->restarts || now - station->restarted_at >= RESTARTS_SPAN) {
+		station->restarted_at = now;
+		station->restarts = 0;
+	}
+	if (station->restarts >= RESTARTS_MAX)
+		return;
+	station->restarts++;
 	log_info("the router %s has restarted: its doors are opened again",
 		 router_place(station->router)->ifname);
 	each_lease(station->map, station, lease_on_restart);

@@ -33,7 +33,7 @@ struct pmp_answer {
 	/*
 	 * 0: granted. -ERR_REFUSED: the router says no, `result` tells which. -ERR_TIMEOUT: silence.
 	 * -ERR_NOT_FOUND: nobody listens there (ICMP), or not to this protocol (its version is
-	 * refused). -ERR_FAILED: the question could not be sent.
+	 * refused).
 	 */
 	int r;
 	unsigned result;	/* of the protocol, when it answered */

@@ -1246,6 +1246,28 @@ static void a_restart_in_the_midst_of_a_renewal(void **state)
 	assert_int_equal(count_open(w), 1);
 }
 
+/* Its answers say so each time, which no router does that is in its right mind. */
+static void a_router_that_restarts_all_the_time(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_PCP, 5 * MS);
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, S);
+	for (unsigned i = 0; i < 500; i++) {
+		w->routers[0]->handler.on_restart(w->routers[0]->arg);
+		advance(w, S);
+	}
+	assert_in_range(w->n_asked, 3, 8);
+	assert_int_equal(state_of(door), LEASE_OPEN);
+	advance(w, 200 * S);
+	restart_router(w);
+	advance(w, 3 * S);
+	assert_int_equal(count_open(w), 1);
+}
+
 static void a_restart_while_it_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -2245,6 +2267,7 @@ int main(void)
 		T(hints_are_counted),
 		T(all_come_back),
 		T(a_restart_in_the_midst_of_a_renewal),
+		T(a_router_that_restarts_all_the_time),
 		T(a_restart_while_it_is_refused),
 		T(only_permanent),
 		T(killed_before_the_answer),
