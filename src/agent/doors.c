@@ -100,6 +100,15 @@ static void on_closed(void *arg, struct map_door *door)
 	free(keeper);
 }
 
+static void on_leftover(void *arg, const struct map_wish *wish, bool gone)
+{
+	struct doors_watcher *watcher, *tmp;
+	struct doors *doors = arg;
+
+	list_for_each_safe (watcher, tmp, &doors->watchers, node)
+		watcher->on_leftover(watcher->arg, wish, gone);
+}
+
 static void on_router(void *arg, uint8_t family)
 {
 	struct doors_watcher *watcher, *tmp;
@@ -407,8 +416,10 @@ static int start_uplink(struct doors *doors, const struct doors_setup *setup, st
 int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors **ret_doors,
 	      struct err *e)
 {
-	static const struct map_handler handler = {
-		.on_door = on_door, .on_closed = on_closed, .on_router = on_router};
+	static const struct map_handler handler = {.on_door = on_door,
+						   .on_closed = on_closed,
+						   .on_leftover = on_leftover,
+						   .on_router = on_router};
 	struct doors *doors = calloc(1, sizeof(*doors));
 	char id[IGD_DESCRIPTION_MAX];
 	struct map_setup map = {

@@ -13,10 +13,13 @@ struct doors_session {
 	struct doors_watcher watcher;
 	void (*emit)(void *arg, json_t *object);
 	void *arg;
-	bool closing;		 /* wants to be told {"event":"closed"} */
-	struct defer closed;	 /* when all doors are */
-	bool probing;		 /* wants the routers' answers */
-	struct timer patience;	 /* for these */
+	bool closing;		  /* wants to be told {"event":"closed"} */
+	struct defer closed;	  /* when all doors are */
+	bool probing;		  /* wants the routers' answers */
+	struct timer patience;	  /* for these, and: */
+	bool deleting;		  /* wants to know what becomes of a leftover */
+	uint8_t family, protocol; /* of that */
+	uint16_t port;
 	struct igd_call *lookup; /* the igd's, of the IPv4 router */
 	json_t *answer;		 /* waits for it; owned */
 };
@@ -83,11 +86,6 @@ static void finish_probe(struct doors_session *session)
 	timer_stop(&session->patience);
 	session->emit(session->arg, json_pack("{s:b s:o}", "ok", 1, "routers",
 					      doors_json_routers(session->doors)));
-}
-
-static void on_patience(void *arg)
-{
-	finish_probe(arg);
 }
 
 static void on_router(void *arg)
@@ -316,6 +314,36 @@ static void on_entry(void *arg, const struct igd_answer *answer)
 	emit_error(session, e.text);
 }
 
+static void finish_deleting(struct doors_session *session, bool gone)
+{
+	session->deleting = false;
+	if (gone)
+		emit_ok(session);
+	else
+		emit_error(session,
+			   "the router did not take it back: no answer, or it does not want "
+			   "to; it stays remembered and is tried again");
+}
+
+static void on_leftover(void *arg, const struct map_wish *wish, bool gone)
+{
+	struct doors_session *session = arg;
+
+	if (session->deleting && session->family == wish->family &&
+	    session->protocol == wish->protocol && session->port == wish->internal_port)
+		finish_deleting(session, gone);
+}
+
+static void on_patience(void *arg)
+{
+	struct doors_session *session = arg;
+
+	if (session->deleting)
+		finish_deleting(session, false);
+	if (session->probing)
+		finish_probe(session);
+}
+
 static bool is_kept(const struct doors *doors, uint8_t family, uint8_t protocol, uint16_t port)
 {
 	struct map_door *door = NULL;
@@ -348,8 +376,16 @@ static void on_delete(struct doors_session *session, const json_t *request)
 				    "take it out of the configuration");
 		return;
 	}
+	if (session->deleting) {
+		emit_error(session, "one question at a time");
+		return;
+	}
 	if (map_delete(map, (uint8_t)family, protocol, (uint16_t)port, &e) == 0) {
-		emit_ok(session);
+		session->deleting = true;
+		session->family = (uint8_t)family;
+		session->protocol = protocol;
+		session->port = (uint16_t)port;
+		timer_start(&session->patience, PROBE_PATIENCE);
 		return;
 	}
 	if (family == 4 && map_router(map, 4) && !session->lookup &&
@@ -398,8 +434,11 @@ int doors_session_new(struct doors *doors, void (*emit)(void *arg, json_t *objec
 	session->doors = doors;
 	session->emit = emit;
 	session->arg = arg;
-	session->watcher = (struct doors_watcher){
-		.on_door = on_door, .on_router = on_router, .on_moved = on_moved, .arg = session};
+	session->watcher = (struct doors_watcher){.on_door = on_door,
+						  .on_router = on_router,
+						  .on_leftover = on_leftover,
+						  .on_moved = on_moved,
+						  .arg = session};
 	timer_init(&session->patience, doors_loop(doors), on_patience, session);
 	defer_init(&session->closed, doors_loop(doors), on_closed_last, session);
 	doors_watch(doors, &session->watcher);

@@ -109,6 +109,8 @@ static void on_lease(void *arg)
 
 	if (lease_state(h->lease) == LEASE_CLOSED)
 		defer_call(&map->reap);
+	if (!door && lease_state(h->lease) == LEASE_CLOSED && map->handler.on_leftover)
+		map->handler.on_leftover(map->arg, lease_wish(h->lease), !lease_entry(h->lease));
 	if (!door || h->retired)
 		return;
 	if (lease_state(h->lease) == LEASE_OPEN && !door->took)

@@ -37,6 +37,9 @@ struct map_handler {
 	void (*on_closed)(void *arg, struct map_door *door);
 	/* What the router offers or says of the outside address is another thing, or known now. */
 	void (*on_router)(void *arg, uint8_t family);
+	/* What a former process left (family, protocol and internal_port of wish) is given back, or
+	 * could not be: it stays remembered. NULL: nobody wants to know. */
+	void (*on_leftover)(void *arg, const struct map_wish *wish, bool gone);
 };
 
 /* Reads what former processes left: at start-up. -ERR_DENIED, -ERR_FAILED: the state folder. */
@@ -62,8 +65,8 @@ int map_open(struct map *map, const struct map_wish *wish, void *arg, struct map
 	     struct err *e) MUST_CHECK;
 void map_close(struct map_door *door);
 
-/* Give back what a former process left, or nobody: -ERR_NOT_FOUND when nothing is remembered of it. It
- * happens in the background. */
+/* Give back what a former process left, or nobody: -ERR_NOT_FOUND when nothing is remembered of it.
+ * handler.on_leftover tells within LEASE_CLOSE_TIME how it went, unless the same door is opened. */
 int map_delete(struct map *map, uint8_t family, uint8_t protocol, uint16_t internal_port,
 	       struct err *e) MUST_CHECK;
 

@@ -509,6 +509,19 @@ def test_delete(run, profile):
         assert "nothing to give back" in home.map("delete", 8000, expect=1).stderr
 
 
+def test_delete_is_not_said_to_be_done_before_it_is(home, router):
+    held = home.hold(8000)
+    held.wait("open")
+    home.wait_noted()
+    held.process.kill()
+    router.pcp = "silent"
+    assert "the router did not take it back" in home.map("delete", 8000, expect=1).stderr
+    assert router.doors and home.json("list")["doors"][0]["state"] == "left open"
+    router.pcp = True
+    assert "given back" in home.map("delete", 8000).stdout
+    assert not router.doors
+
+
 def test_many_begin_at_once(run, router):
     """Each with the same state folder; none takes another's for one that was left."""
     home = Home(run, router=router)
