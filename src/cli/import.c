@@ -501,27 +501,60 @@ static int keep_published(const struct import_run *run, struct err *e)
 
 /* ── the command ── */
 
+static void print_place(const struct import_run *run, unsigned line)
+{
+	if (line)
+		fprintf(stderr, "%s:%u: ", run->path, line);
+	else
+		fprintf(stderr, "%s: ", run->path);
+}
+
+/* What of a name could not be carried over. */
+static void print_obstacle(const struct import_run *run, size_t i)
+{
+	const struct dns_imported *name = &run->import.names[i];
+	char host[LOG_TEXT_MAX], text[LOG_TEXT_MAX];
+	struct err why = {0};
+
+	log_text(host, str_of(name->host));
+	if (!dns_import_usable(&run->import, i, &why)) {
+		print_place(run, name->line);
+		fprintf(stderr, "%s is a comment only: %s\n", host,
+			log_text(text, str_of(why.text)));
+	}
+}
+
+/* Told once for each interface. */
+static void print_interface(const struct import_run *run, size_t i)
+{
+	const struct dns_imported *names = run->import.names;
+	char text[LOG_TEXT_MAX];
+
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(names[j].interface, names[i].interface) == 0)
+			return;
+	if (!names[i].interface[0])
+		return;
+	print_place(run, names[i].line);
+	fprintf(stderr,
+		"interface %s is not carried over: the address that the world has to come to is "
+		"published (\"homeport ip\" shows it)\n",
+		log_text(text, str_of(names[i].interface)));
+}
+
 static void print_notes(const struct import_run *run)
 {
 	const struct dns_import *import = &run->import;
 
 	for (size_t i = 0; i < import->n_notes; i++) {
-		const struct dns_import_note *note = &import->notes[i];
-
-		if (note->line)
-			fprintf(stderr, "%s:%u: %s\n", run->path, note->line, note->text);
-		else
-			fprintf(stderr, "%s: %s\n", run->path, note->text);
+		print_place(run, import->notes[i].line);
+		fprintf(stderr, "%s\n", import->notes[i].text);
 	}
 	if (import->lost_notes)
 		fprintf(stderr, "%s: and %zu notes more\n", run->path, import->lost_notes);
 	for (size_t i = 0; i < import->n; i++) {
-		const struct dns_imported *name = &import->names[i];
-		char host[LOG_TEXT_MAX];
-
-		if (name->row && name->row->closed)
-			fprintf(stderr, "%s:%u: %s: %s\n", run->path, name->line,
-				log_text(host, str_of(name->host)), name->row->closed);
+		print_obstacle(run, i);
+		print_interface(run, i);
 	}
 }
 
@@ -530,7 +563,7 @@ static void print_end(const struct import_run *run)
 	size_t usable = 0;
 
 	for (size_t i = 0; i < run->import.n; i++)
-		usable += run->import.names[i].row && !run->import.names[i].row->closed;
+		usable += dns_import_usable(&run->import, i, NULL);
 	fprintf(stderr, "homeport import: %zu of %zu names of %s can be used", usable,
 		run->import.n, clients[run->client].name);
 	if (run->n_secrets)
@@ -564,8 +597,8 @@ static int import_all(struct import_run *run, struct err *e)
 		return r;
 	print_notes(run);
 	r = prepare_secrets(run, e);
-	if (r == 0 &&
-	    dns_import_write(&run->import, run->folder ? run->folder : "", &run->text) < 0)
+	if (r == 0 && dns_import_write(&run->import, run->folder ? run->folder : SECRETS_FOLDER,
+				       &run->text) < 0)
 		r = err_set(e, ERR_NOMEM, "%s", run->path);
 	if (r == 0)
 		r = find_obstacles(run, e);

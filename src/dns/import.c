@@ -8,6 +8,9 @@
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "conf/writer.h"
+#include "dns/request.h"
+
+#define TTL_MAX_S 86400u /* of homeport.conf */
 
 void dns_import_init(struct dns_import *import)
 {
@@ -177,23 +180,56 @@ static bool needs(const struct dns_imported *name, const char *variable)
 	return !name->row || name->row->rfc2136 || dns_provider_uses(name->row, variable);
 }
 
-/* A file's names may be anything; a section's is a host name, maybe with a "*" in front. */
-static bool is_name(const struct dns_imported *name)
+static const char *set_or_null(const char *text)
 {
-	struct str host = str_of(name->host);
-
-	if (str_starts(host, STR("*.")))
-		host = str_n(host.at + 2, host.len - 2);
-	return hostname_valid(host);
+	return *text ? text : NULL;
 }
 
-static const char *why_not(const struct dns_imported *name)
+static bool same_record(const struct dns_imported *a, const struct dns_imported *b)
 {
+	return a->row == b->row && strcmp(a->host, b->host) == 0 &&
+	       !((a->no4 || b->no4) && (a->no6 || b->no6));
+}
+
+/* A file's names may be anything; a section's is a host name. */
+static bool is_name(const struct dns_imported *name)
+{
+	return hostname_valid(str_of(name->host)) && strchr(name->host, '.');
+}
+
+static int check(const struct dns_imported *name, struct err *why)
+{
+	struct dns_entry entry = {.provider = name->row,
+				  .host = name->host,
+				  .zone = set_or_null(name->zone),
+				  .server = set_or_null(name->server),
+				  .user = set_or_null(name->user),
+				  .pass = set_or_null(name->pass),
+				  .key = set_or_null(name->key)};
+
 	if (!is_name(name))
-		return "its host is no host name";
+		return err_set(why, ERR_INVALID, "not the name of one host");
 	if (!name->row)
-		return "see the notes, or provider = template";
-	return name->row->closed;
+		return err_set(why, ERR_INVALID, "no provider that is known");
+	if (name->row->closed)
+		return err_set(why, ERR_INVALID, "%s", name->row->closed);
+	if (name->no4 && name->no6)
+		return err_set(why, ERR_INVALID, "neither IPv4 nor IPv6 is switched on");
+	return dns_entry_check(&entry, why);
+}
+
+bool dns_import_usable(const struct dns_import *import, size_t i, struct err *why)
+{
+	if (check(&import->names[i], why) < 0)
+		return false;
+	for (size_t j = 0; j < i; j++)
+		if (check(&import->names[j], NULL) == 0 &&
+		    same_record(&import->names[j], &import->names[i])) {
+			err_set(why, ERR_EXISTS, "a name before it is the same (line %u)",
+				import->names[j].line);
+			return false;
+		}
+	return true;
 }
 
 /* "[dns HOST]", or with a label where that is taken, or longer than a section's name may be. */
@@ -214,34 +250,41 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 		       struct writer *w)
 {
 	const struct dns_imported *name = &import->names[i];
-	bool usable = !why_not(name);
+	struct err why = {0};
+	bool usable = dns_import_usable(import, i, &why);
 	const char *indent = usable ? "" : "# ";
-	char path[DNS_IMPORT_PATH_MAX], host[LOG_TEXT_MAX], provider[LOG_TEXT_MAX];
+	char path[DNS_IMPORT_PATH_MAX], host[LOG_TEXT_MAX], provider[LOG_TEXT_MAX],
+		reason[LOG_TEXT_MAX];
 
 	log_text(host, str_of(name->host)); /* a file's names may be anything */
 	log_text(provider, str_of(name->provider));
 
 	if (i)
 		writer_printf(w, "\n");
-	if (!usable)
-		writer_printf(w, "# line %u: provider \"%s\" cannot be used: %s\n", name->line,
-			      provider, why_not(name));
+	if (!usable) {
+		if (name->line)
+			writer_printf(w, "# line %u, provider ", name->line);
+		else
+			writer_printf(w, "# provider ");
+		writer_printf(w, "%s: %s\n", provider, log_text(reason, str_of(why.text)));
+	}
 	write_section(import, i, indent, host, w);
 	write_key(w, indent, "provider", name->row ? name->row->name : name->provider);
 	if (needs(name, "user"))
 		write_key(w, indent, "user", name->user);
 	if (dns_import_secret_file(path, import, i))
 		writer_printf(w, "%spassword-file = %s/%s\n", indent, folder, path);
+	else if (is_name(name) && needs(name, "pass")) /* to be filled */
+		writer_printf(w, "%spassword-file = %s/%s.secret\n", indent, folder, host);
 	if (needs(name, "key"))
 		write_key(w, indent, "key", name->key);
 	if (needs(name, "zone") || needs(name, "sub") || needs(name, "sub0"))
 		write_key(w, indent, "zone", name->row && name->row->zone ? "" : name->zone);
 	write_key(w, indent, "server", name->server);
-	write_key(w, indent, "interface", name->interface);
 	if (name->no4 != name->no6)
 		write_key(w, indent, "family", name->no4 ? "ipv6" : "ipv4");
 	if (name->ttl_s)
-		writer_printf(w, "%sttl = %us\n", indent, name->ttl_s);
+		writer_printf(w, "%sttl = %us\n", indent, MIN(name->ttl_s, TTL_MAX_S));
 }
 
 int dns_import_write(const struct dns_import *import, const char *folder, struct buf *out)

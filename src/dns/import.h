@@ -93,6 +93,13 @@ void dns_import_published(struct dns_import *import, struct str host, const stru
 /* ── result ── */
 
 /*
+ * Whether name i can be written as a section that homeport takes: a known and open provider, a host name,
+ * what the provider asks for, and no other section of that record. False, and why: it is written as a
+ * comment, because one bad section is a bad file.
+ */
+bool dns_import_usable(const struct dns_import *import, size_t i, struct err *why);
+
+/*
  * The names as sections of homeport.conf. -ERR_NOMEM.
  * folder  in: where secrets will be, as it is to stand in the text
  */

@@ -111,6 +111,17 @@ def test_noip2(lone, tmp_path, order):
         "noip ann.ddns.net A": ("198.51.100.9", 1799999000), "noip family A": ("198.51.100.9", 1799999000)}
 
 
+@pytest.mark.parametrize("client", ["ddclient", "inadyn"])
+def test_the_result_is_a_configuration(lone, client):
+    imported(lone, FILES / f"{client}.conf", "--output", lone.config)
+    text = lone.config.read_text()
+    shown = lone.command("config").stdout
+    names = re.findall(r"^\[dns (.*)\]$", text, re.MULTILINE)
+    assert len(names) >= 5 and re.findall(r"^\[dns (.*)\]$", shown, re.MULTILINE) == names
+    # and so are those that are comments only, once somebody has mended what is said
+    assert re.search(r"^# line \d+, provider .*: .*\n# \[dns ", text, re.MULTILINE)
+
+
 def test_whose_file_it_is(lone, tmp_path):
     """By its content when the name says nothing; --from decides."""
     for client in "ddclient", "inadyn":
@@ -245,7 +256,7 @@ def test_providers(lone):
             assert f"  {name}: {row['closed']}\n" in notes.split("\nClosed\n")[1]
             assert not (row["ipv4"] or row["ipv6"] or row["settings"])
             continue
-        assert (row["ipv4"] or row["ipv6"]) and row["interval_s"] >= 30 and row["source"]
+        assert (row["ipv4"] or row["ipv6"]) and row["interval_s"] >= 1 and row["source"]
         if row["host"]:
             assert re.fullmatch(r"[a-z0-9.-]+\.[a-z]+", row["host"]) and row["host"] in listed[name]
         else:
@@ -279,7 +290,7 @@ def test_some_providers(lone):
 
 
 def test_wrong_verbs(lone):
-    assert "none of: providers" in lone.command("dns", "provider", expect=2).stderr
+    assert "is none of: " in lone.command("dns", "provider", expect=2).stderr
     assert "usage: homeport dns providers" in lone.command("dns", "providers", "dyn", expect=2).stderr
     lone.command("dns", expect=2)
 
