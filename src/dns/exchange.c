@@ -11,7 +11,8 @@ struct dns_exchange {
 	struct stream *stream;	      /* owned; NULL: not yet */
 	struct timer timer;
 	struct buf out, in;
-	bool sent; /* a byte of ours has left */
+	bool sent;	  /* a byte of ours has left */
+	unsigned refused; /* messages that on_answer did not want */
 	dns_exchange_fn *on_answer;
 	void *arg;
 };
@@ -44,6 +45,7 @@ static bool take_messages(struct dns_exchange *x)
 {
 	for (;;) {
 		const uint8_t *at = buf_head(&x->in);
+		struct err e = {0};
 		size_t len;
 
 		if (buf_len(&x->in) < LENGTH)
@@ -56,6 +58,10 @@ static bool take_messages(struct dns_exchange *x)
 			return false;
 		}
 		buf_consume(&x->in, LENGTH + len);
+		if (++x->refused == DNS_EXCHANGE_MESSAGES_MAX) {
+			fail(x, err_set(&e, ERR_INVALID, "the name server talks nonsense"), &e);
+			return false;
+		}
 	}
 }
 

@@ -13,6 +13,8 @@
 
 struct dns_exchange;
 
+#define DNS_EXCHANGE_MESSAGES_MAX 8 /* that are not the one */
+
 /*
  * r 0: a message; true ends the exchange, false waits for the next one. r < 0: none came, the return
  * value does not matter: -ERR_REFUSED, -ERR_TIMEOUT, -ERR_RESET, -ERR_FAILED as of sock_connect_start;

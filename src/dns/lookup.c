@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rand.h"
+#include "dns/message.h"
 #include "net/resolve.h"
 
 #define DNS_PORT	53
@@ -266,7 +267,8 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 	ldns_pkt *pkt = NULL;
 
 	if (r == 0 &&
-	    (ldns_wire2pkt(&pkt, (const uint8_t *)message.at, message.len) != LDNS_STATUS_OK ||
+	    (!dns_message_is_plain(message, 0) ||
+	     ldns_wire2pkt(&pkt, (const uint8_t *)message.at, message.len) != LDNS_STATUS_OK ||
 	     ldns_pkt_id(pkt) != l->id || !ldns_pkt_qr(pkt))) {
 		ldns_pkt_free(pkt);
 		return false;

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "dns/message.h"
 
 static const char *const algorithms[] = {"hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224",
 					 "hmac-sha1"};
@@ -357,7 +358,7 @@ int dns_update_decode(const struct dns_update_sent *sent, const struct dns_key *
 	ldns_pkt *pkt = NULL;
 	int r;
 
-	if (!message.len ||
+	if (!dns_message_is_plain(message, 1) ||
 	    ldns_wire2pkt(&pkt, (const uint8_t *)message.at, message.len) != LDNS_STATUS_OK)
 		return err_set(e, ERR_INVALID, "this is no DNS message");
 	r = read_packet(pkt, sent, key, message, now_s, ret, e);
