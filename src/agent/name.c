@@ -86,6 +86,11 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 	 .shape = "ADDRESS",
 	 .help = "For another device of the house: the last 64 bits of its IPv6 address, such as "
 		 "::1234:5678; the rest is the network's."},
+	{"prefix", CONF_INT, offsetof(struct agent_dns_section, prefix), .min = 16, .max = 64,
+	 .help = "Instead of an IPv6 address the network's prefix of so many bits is published, at "
+		 "providers that keep the suffixes of the house's devices themselves: dynv6, "
+		 "ipv64, "
+		 "do.de."},
 	{"ttl", CONF_DURATION, offsetof(struct agent_dns_section, ttl), .min = USEC_PER_S,
 	 .max = TTL_MAX_S * (int64_t)USEC_PER_S,
 	 .help = "How long others may remember the record. The default is the least that the "
@@ -177,6 +182,14 @@ static int find_provider(const struct agent_dns_section *s, struct agent_name *n
 	return r;
 }
 
+static int check_prefix(const struct dns_keeper_name *keep, struct err *e)
+{
+	if (!keep->prefix || dns_provider_can(keep->entry.provider) & DNS_CAN_PREFIX)
+		return 0;
+	return err_set(e, ERR_INVALID, "prefix: %s takes addresses only",
+		       keep->entry.provider->name);
+}
+
 void agent_name_done(struct agent_name *name)
 {
 	dns_custom_free(name->own);
@@ -209,7 +222,12 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 	fill_address(s, keep);
 	if (s->suffix && ipaddr_parse(str_of(s->suffix), &keep->suffix) < 0)
 		return err_set(e, ERR_INVALID, "%s:%u: suffix", file, line_of(kind, s, "suffix"));
-	if (find_provider(s, &name, e) < 0 || dns_entry_check(&keep->entry, e) < 0) {
+	if (s->prefix != CONF_UNSET) {
+		keep->prefix = true;
+		keep->prefix_bits = (unsigned)s->prefix;
+	}
+	if (find_provider(s, &name, e) < 0 || check_prefix(keep, e) < 0 ||
+	    dns_entry_check(&keep->entry, e) < 0) {
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
 	}

@@ -18,11 +18,12 @@ struct agent_dns_section {
 	char *name, *provider, *zone, *server, *user, *password_file, *key, *address, *suffix;
 	char *url, *method, *header, *body, *good, *nochg, *fatal, *retry; /* of a template */
 	int64_t family;
-	int64_t ttl; /* microseconds */
+	int64_t prefix; /* bits */
+	int64_t ttl;	/* microseconds */
 	char *on_change, *on_park;
 };
 
-#define AGENT_DNS_ROWS 21
+#define AGENT_DNS_ROWS 22
 extern const struct conf_row agent_dns_rows[AGENT_DNS_ROWS];
 
 /* Its text is borrowed from the section. */
