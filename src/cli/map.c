@@ -494,8 +494,14 @@ static void print_list(struct map_run *run, const json_t *answer)
 
 static void on_deleted(struct map_run *run)
 {
-	if (!run->options->json)
-		printf("%s port %u is given back\n", run->options->udp ? "udp" : "tcp", run->port);
+	const char *protocol = run->options->udp ? "udp" : "tcp";
+
+	if (run->options->json)
+		printf("{\"given_back\": true, \"family\": %d, \"protocol\": \"%s\", \"port\": "
+		       "%u}\n",
+		       run->wanted == 2 ? 6 : 4, protocol, run->port);
+	else
+		printf("%s port %u is given back\n", protocol, run->port);
 	leave(run);
 }
 
@@ -727,6 +733,10 @@ static int parse(struct map_run *run, const struct option_args *args, struct err
 	if (o->source && run->setup.source.family != run->setup.router.family)
 		return err_set(e, ERR_INVALID, "--source and --router are of one family");
 	run->wanted = (o->ipv6 ? 2u : 0) | (o->ipv4 || !o->ipv6 ? 1u : 0);
+	if (run->verb == VERB_DELETE && run->wanted == 3)
+		return err_set(e, ERR_INVALID, "--ipv4 --ipv6: delete one of them, then the other");
+	if (run->verb == VERB_LIST && run->port && run->wanted & 2)
+		return err_set(e, ERR_INVALID, "--ipv6: routers tell their entries of IPv4 only");
 	if (o->external != OPTION_UNSET && run->wanted & 2 && o->external != run->port)
 		return err_set(e, ERR_INVALID,
 			       "--external: ports of IPv6 are not translated; the "

@@ -68,6 +68,8 @@ def test_unknown_words_name_the_nearest(lone, words, nearest):
     (["share", "http://127.0.0.1:8000/app"], "not a path of it"),
     (["share", "--port", "80", "8000"], "--port is for"),
     (["share", "--lan", "--host", "local", "."], "local HTTP servers"),
+    (["map", "delete", "8000", "--ipv4", "--ipv6"], "one of them"),
+    (["map", "list", "8000", "--ipv6"], "of IPv4 only"),
 ])
 def test_wrong_usage(lone, words, says):
     assert says in lone.command(*words, expect=2).stderr
