@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "dns/message.h"
 
 static const char *const algorithms[] = {"hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224",
 					 "hmac-sha1"};
@@ -352,13 +351,22 @@ static int read_packet(ldns_pkt *pkt, const struct dns_update_sent *sent, const 
 	return 0;
 }
 
+/* An answer has a TSIG at most behind its sections. ldns forgets (and leaks) one when another follows,
+ * so a stranger could have memory for nothing. */
+static bool has_one_additional(struct str message)
+{
+	const uint8_t *at = (const uint8_t *)message.at;
+
+	return message.len >= 12 && number(at + 10, 2) <= 1;
+}
+
 int dns_update_decode(const struct dns_update_sent *sent, const struct dns_key *key,
 		      struct str message, int64_t now_s, struct dns_reply *ret, struct err *e)
 {
 	ldns_pkt *pkt = NULL;
 	int r;
 
-	if (!dns_message_is_plain(message, 1) ||
+	if (!has_one_additional(message) ||
 	    ldns_wire2pkt(&pkt, (const uint8_t *)message.at, message.len) != LDNS_STATUS_OK)
 		return err_set(e, ERR_INVALID, "this is no DNS message");
 	r = read_packet(pkt, sent, key, message, now_s, ret, e);
