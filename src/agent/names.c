@@ -12,6 +12,7 @@
 #include "uplink/watch.h"
 
 #define NAMES_OBSERVE (300 * USEC_PER_S) /* other clients do so, too */
+#define NAMES_DOUBT   (31 * USEC_PER_S)	 /* a little more than DNS_CHOOSE_WHILE */
 
 struct names {
 	struct loop *loop;		     /* borrowed */
@@ -24,6 +25,7 @@ struct names {
 	struct uplink_watch *uplink;	     /* owned */
 	struct dns_observer *observer;	     /* owned; NULL: nobody wants an IPv4 address */
 	struct timer observe;
+	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
 	bool gateway_knows; /* it sees our IPv4 address */
 };
 
@@ -162,10 +164,9 @@ static void cancel_question(void *arg, void *started)
 /* ── sources ── */
 
 /* Behind a router without a gateway, nobody near knows the IPv4 address that the world has to come to,
- * nor says when it is another one: others are asked, now and from time to time. */
-static void observe(void *arg)
+ * nor says when it is another one: others are asked. */
+static void ask_others(struct names *names, unsigned kinds)
 {
-	struct names *names = arg;
 	const struct uplink_place *place = uplink_place(uplink_watch_view(names->uplink), 4);
 	bool hidden = place->address.family && place->verdict != UPLINK_USABLE;
 	struct err e = {0};
@@ -174,21 +175,49 @@ static void observe(void *arg)
 	if (!names->observer || !hidden || names->gateway_knows)
 		return;
 	timer_start(&names->observe, NAMES_OBSERVE);
-	if (dns_observer_ask(names->observer, 4, &place->address, &e) < 0)
+	if (dns_observer_ask(names->observer, 4, &place->address, kinds, &e) < 0)
 		log_debug("the IPv4 address outside: %s", e.text);
+}
+
+/* Something has happened. */
+static void observe(struct names *names)
+{
+	names->doubt = 0;
+	ask_others(names, DNS_ASK_ALL);
+}
+
+/* Nothing has, as far as anybody here knows: a datagram or two will tell, and only if it is another
+ * address by now are more of them asked. */
+static void on_observe(void *arg)
+{
+	struct names *names = arg;
+
+	ask_others(names, dns_keeper_wants_more(names->keeper, 4) ? DNS_ASK_ALL : DNS_ASK_STUN);
 }
 
 static void on_told(void *arg, const struct dns_told *told)
 {
 	struct names *names = arg;
-	bool known = told->address.family == told->family;
+	bool known = told->address.family == told->family, wants_more;
 
 	if (!known)
 		log_debug("the address outside, by %s: %s", dns_source_name(told->source),
 			  told->why.text);
-	dns_keeper_report(names->keeper, told->source, told->family,
-			  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,
-			  known ? &told->address : NULL);
+	if (known || told->why.code != ERR_AGAIN) /* else what they said before stands */
+		dns_keeper_report(names->keeper, told->source, told->family,
+				  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,
+				  known ? &told->address : NULL);
+	if (!timer_running(&names->observe)) /* somebody near knows by now */
+		return;
+	wants_more = dns_keeper_wants_more(names->keeper, 4);
+	if (told->source == DNS_SOURCE_STUN && (wants_more || told->why.code))
+		ask_others(names, DNS_ASK_ECHO); /* UDP may be blocked here */
+	if (!wants_more) {
+		names->doubt = 0;
+		return;
+	}
+	names->doubt = names->doubt ? MIN(names->doubt * 2, NAMES_OBSERVE) : NAMES_DOUBT;
+	timer_start(&names->observe, names->doubt);
 }
 
 /* An IPv4 address that only the router knows of says nothing of the one outside. */
@@ -341,7 +370,7 @@ static int start_observer(struct names *names, struct err *e)
 						       .on_told = on_told,
 						       .arg = names};
 
-	timer_init(&names->observe, names->loop, observe, names);
+	timer_init(&names->observe, names->loop, on_observe, names);
 	if (!wants_ipv4(names))
 		return 0;
 	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);

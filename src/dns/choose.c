@@ -191,22 +191,24 @@ enum dns_wish dns_chooser_decide(struct dns_chooser *c, int family, usec_t now,
 								: DNS_WISH_UNKNOWN;
 }
 
-bool dns_chooser_wants_more(const struct dns_chooser *c, int family)
+bool dns_chooser_wants_more(const struct dns_chooser *c, int family, usec_t now)
 {
-	int index = family == 6;
+	struct dns_chooser then = *c;
+	enum dns_source source;
+	struct ipaddr address;
+	usec_t at = 0;
 
-	if (index) /* the interface knows */
+	if (family == 6) /* the interface knows */
 		return false;
-	if (c->reports[0][DNS_SOURCE_GATEWAY].wish == DNS_WISH_ADDRESS ||
-	    c->reports[0][DNS_SOURCE_INTERFACE].wish == DNS_WISH_ADDRESS)
+	if (!decide4(&then, now, &address, &source, &at))
+		return true;
+	if (is_ours(source))
 		return false;
-	for (int s = 0; s < DNS_SOURCES_COUNT; s++) {
-		const struct dns_report *r = &c->reports[0][s];
-
-		if (counts(c, 0, (enum dns_source)s) && !same(&r->address, &c->chosen[0]))
+	for (int s = 0; s < DNS_SOURCES_COUNT; s++)
+		if (counts(&then, 0, (enum dns_source)s) &&
+		    !same(&then.reports[0][s].address, &address))
 			return true;
-	}
-	return !c->chosen[0].family || first_of_chosen(c, 0) == DNS_SOURCES_COUNT;
+	return false;
 }
 
 /* What it said, whether it can be published or not; family 0: nothing. */

@@ -73,8 +73,8 @@ enum dns_wish dns_chooser_decide(struct dns_chooser *c, int family, usec_t now,
 				 usec_t *ret_at);
 
 /* Whether more voices would help: nothing is believed, or somebody speaks of another address than the
- * one that is chosen. Ask them then (dns/observe.h). */
-bool dns_chooser_wants_more(const struct dns_chooser *c, int family);
+ * one that is or would be chosen now. Ask them then (dns/observe.h). */
+bool dns_chooser_wants_more(const struct dns_chooser *c, int family, usec_t now);
 
 /* Whether the router's own IPv4 address is another than the chosen one, so that a door at that router
  * does not lead here. False as long as either is not known. */

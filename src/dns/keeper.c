@@ -583,6 +583,11 @@ void dns_keeper_report(struct dns_keeper *k, enum dns_source source, int family,
 		timer_start(&k->settle, DNS_KEEPER_SETTLE);
 }
 
+bool dns_keeper_wants_more(const struct dns_keeper *k, int family)
+{
+	return dns_chooser_wants_more(&k->chooser, family, loop_now(k->loop));
+}
+
 void dns_keeper_network(struct dns_keeper *k)
 {
 	int64_t now = keeper_now_s(k);

@@ -92,6 +92,9 @@ void dns_keeper_free(struct dns_keeper *k); /* NULL is fine */
 void dns_keeper_report(struct dns_keeper *k, enum dns_source source, int family, enum dns_wish wish,
 		       const struct ipaddr *address);
 
+/* Whether more sources would help: dns_chooser_wants_more. */
+bool dns_keeper_wants_more(const struct dns_keeper *k, int family);
+
 /* The network changed: what only failed on the way is tried at once. */
 void dns_keeper_network(struct dns_keeper *k);
 

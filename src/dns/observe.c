@@ -371,26 +371,58 @@ static unsigned count(const struct dns_observer *o, enum dns_source source, int 
 	return n;
 }
 
-static bool under_way(const struct dns_observer *o, int family, const struct ipaddr *from)
+static const struct {
+	unsigned kind;
+	enum dns_source source;
+} kinds_of_sides[SIDES] = {
+	[STUN_SIDE] = {DNS_ASK_STUN, DNS_SOURCE_STUN},
+	[ECHO_SIDE] = {DNS_ASK_ECHO, DNS_SOURCE_ECHO},
+};
+
+/* The kinds that are not being asked already, and can be. */
+static unsigned kinds_left(const struct dns_observer *o, int family, const struct ipaddr *from,
+			   unsigned kinds)
 {
 	const struct question *q;
 
 	list_for_each (q, &o->questions, node)
 		if (q->family == family && (from ? same(&q->from, from) : !q->from.family))
-			return true;
-	return false;
+			for (int i = 0; i < SIDES; i++)
+				if (q->sides[i].open || q->sides[i].ready)
+					kinds &= ~kinds_of_sides[i].kind;
+	return kinds;
 }
 
-int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *from, struct err *e)
+static unsigned kinds_served(const struct dns_observer *o, int family, unsigned kinds)
 {
-	static const enum dns_source sources[SIDES] = {DNS_SOURCE_STUN, DNS_SOURCE_ECHO};
+	for (int i = 0; i < SIDES; i++)
+		if (!count(o, kinds_of_sides[i].source, family))
+			kinds &= ~kinds_of_sides[i].kind;
+	return kinds;
+}
+
+static void begin_side(struct question *q, int i)
+{
+	struct side *side = &q->sides[i];
+	unsigned n = count(q->observer, kinds_of_sides[i].source, q->family);
+
+	side->source = kinds_of_sides[i].source;
+	side->need = i == STUN_SIDE ? 1 : MIN(n, (unsigned)DNS_OBSERVE_QUORUM);
+	side->open = true;
+}
+
+int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *from, unsigned kinds,
+		     struct err *e)
+{
 	struct question *q;
 
 	if (from && from->family != family)
 		return err_set(e, ERR_INVALID, "an address of the other family");
-	if (!count(o, DNS_SOURCE_STUN, family) && !count(o, DNS_SOURCE_ECHO, family))
+	kinds = kinds_served(o, family, kinds);
+	if (!kinds)
 		return err_set(e, ERR_NOT_FOUND, "no service tells an IPv%d address", family);
-	if (under_way(o, family, from))
+	kinds = kinds_left(o, family, from, kinds);
+	if (!kinds)
 		return 0;
 	if (o->n_questions == DNS_OBSERVE_QUESTIONS)
 		return err_set(e, ERR_LIMIT, "%d questions are under way", DNS_OBSERVE_QUESTIONS);
@@ -405,15 +437,11 @@ int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *fr
 	defer_init(&q->tell, o->loop, tell, q);
 	list_push(&o->questions, &q->node);
 	o->n_questions++;
-	for (int i = 0; i < SIDES; i++) {
-		struct side *side = &q->sides[i];
-		unsigned n = count(o, sources[i], family);
-
-		side->source = sources[i];
-		side->need = i == STUN_SIDE ? 1 : MIN(n, (unsigned)DNS_OBSERVE_QUORUM);
-		side->open = n > 0;
-		advance(q, side);
-	}
+	for (int i = 0; i < SIDES; i++)
+		if (kinds & kinds_of_sides[i].kind)
+			begin_side(q, i);
+	for (int i = 0; i < SIDES; i++)
+		advance(q, &q->sides[i]);
 	return 0;
 }
 

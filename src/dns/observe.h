@@ -6,7 +6,7 @@
  *	settings = (struct dns_observer_settings){.services = dns_services,
  *		.n_services = dns_services_count, .on_told = on_told, .arg = x};
  *	r = dns_observer_new(loop, httpc, &settings, &observer, &e);
- *	r = dns_observer_ask(observer, 4, &place.address, &e);
+ *	r = dns_observer_ask(observer, 4, &place.address, DNS_ASK_ALL, &e);
  *	...
  *	on_told: STUN, 203.0.113.7		dns_keeper_report(keeper, told->source, ...)
  *	on_told: ECHO, 203.0.113.7, two of them say so
@@ -26,6 +26,11 @@
 #define DNS_OBSERVE_QUESTIONS 8			/* at once: uplinks and families */
 #define DNS_OBSERVE_TIMEOUT   (10 * USEC_PER_S) /* of an echo service */
 #define DNS_ECHO_MAX	      64		/* bytes of its answer */
+
+/* Who is asked. */
+#define DNS_ASK_STUN 1u
+#define DNS_ASK_ECHO 2u
+#define DNS_ASK_ALL  (DNS_ASK_STUN | DNS_ASK_ECHO)
 
 #define DNS_OVER_IPV4 1u
 #define DNS_OVER_IPV6 2u
@@ -48,7 +53,7 @@ struct dns_told {
 	struct ipaddr from;	    /* the address of ours it was asked from; family 0: any */
 	struct ipaddr address;	    /* family 0: nobody told, or they disagree */
 	char who[2 * HOSTNAME_MAX]; /* "icanhazip.com, ident.me"; "": nobody */
-	struct err why;		    /* with no address */
+	struct err why;		    /* with no address; ERR_AGAIN: nobody was asked */
 	usec_t again;		    /* before that it is no use to ask again; 0: at any time */
 };
 
@@ -71,11 +76,15 @@ int dns_observer_new(struct loop *loop, struct httpc *httpc,
 void dns_observer_free(struct dns_observer *o); /* NULL is fine; ends all questions */
 
 /*
- * Ask now. on_told is called once for STUN and once for ECHO, of which services are configured, later.
- * from: of that family; NULL: any. The same question while one is under way changes nothing.
- * -ERR_NOT_FOUND: no service for that family; -ERR_LIMIT; -ERR_NOMEM.
+ * Ask now. on_told is called once for each kind that was asked and of which services are configured,
+ * later. A question that is under way already changes nothing.
+ *
+ * from    in: of that family; NULL: any
+ * kinds   in: DNS_ASK_*
+ *
+ * -ERR_NOT_FOUND: no service for that; -ERR_LIMIT; -ERR_NOMEM.
  */
-int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *from,
+int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *from, unsigned kinds,
 		     struct err *e) MUST_CHECK;
 
 /* The answer of an echo service: an address literal of that family, blanks and line ends around it,

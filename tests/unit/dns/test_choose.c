@@ -98,10 +98,11 @@ static void test_the_router_alone_is_never_believed(void **state)
 		says(&c, DNS_SOURCE_ROUTER, "8.8.4.4", t * S);
 		check(&c, 4, t * S, "");
 	}
-	assert_true(dns_chooser_wants_more(&c, 4));
+	assert_true(dns_chooser_wants_more(&c, 4, 1000 * S));
 	says(&c, DNS_SOURCE_STUN, "8.8.4.4", 1000 * S);
+	assert_false(dns_chooser_wants_more(&c, 4, 1000 * S)); /* nobody has decided yet */
 	check(&c, 4, 1000 * S, "8.8.4.4");
-	assert_false(dns_chooser_wants_more(&c, 4));
+	assert_false(dns_chooser_wants_more(&c, 4, 1000 * S));
 	dns_chooser_report(&c, DNS_SOURCE_STUN, 4, DNS_WISH_UNKNOWN, NULL, 1001 * S);
 	check(&c, 4, 1001 * S, "8.8.4.4"); /* nothing new */
 }
@@ -117,7 +118,7 @@ static void test_old_voices_are_no_news(void **state)
 	check(&c, 4, 5000 * S, "8.8.4.5");
 	dns_chooser_report(&c, DNS_SOURCE_GATEWAY, 4, DNS_WISH_UNKNOWN, NULL, 5001 * S);
 	check(&c, 4, 5001 * S, ""); /* not back to what it was in the morning */
-	assert_true(dns_chooser_wants_more(&c, 4));
+	assert_true(dns_chooser_wants_more(&c, 4, 5001 * S));
 	says(&c, DNS_SOURCE_STUN, "8.8.4.5", 5002 * S);
 	check(&c, 4, 5002 * S, "8.8.4.5");
 	/* the interface tells when it changes, so its word stands */
@@ -144,7 +145,7 @@ static void test_news_that_two_agree_on(void **state)
 	check(&c, 4, 1 * S, "8.8.4.4");
 	says(&c, DNS_SOURCE_STUN, "8.8.4.5", 30 * S);
 	check(&c, 4, 30 * S, "8.8.4.4");
-	assert_true(dns_chooser_wants_more(&c, 4));
+	assert_true(dns_chooser_wants_more(&c, 4, 30 * S));
 	says(&c, DNS_SOURCE_ECHO, "8.8.4.5", 30 * S);
 	check(&c, 4, 30 * S, "8.8.4.4"); /* the router said so half a minute ago */
 	says(&c, DNS_SOURCE_STUN, "8.8.4.5", 62 * S);
@@ -380,7 +381,7 @@ static void test_whatever_is_reported(void **state)
 				assert_int_equal(wish, DNS_WISH_UNKNOWN);
 				/* nobody says what was believed, or he would be believed */
 				assert_true(former < 0 || !anybody_says(&h, former));
-				assert_true(dns_chooser_wants_more(&c, 4));
+				assert_true(dns_chooser_wants_more(&c, 4, now));
 				unknown++;
 				continue;
 			}

@@ -451,7 +451,7 @@ static void question(struct bench *b, int family)
 {
 	b->n_told = 0;
 	memset(b->asked, 0, sizeof(b->asked));
-	assert_int_equal(dns_observer_ask(b->observer, family, NULL, NULL), 0);
+	assert_int_equal(dns_observer_ask(b->observer, family, NULL, DNS_ASK_ALL, NULL), 0);
 	loop_sim_advance(b->loop, 60 * USEC_PER_S);
 	assert_int_equal(b->n_told, 1);
 	assert_int_equal(b->told.source, DNS_SOURCE_ECHO);
@@ -488,9 +488,10 @@ static void two_agree(void **state)
 	bench_start(&b, "abcd");
 	SAYS('a', "203.0.113.7\n");
 	SAYS('b', "203.0.113.7", .delay = USEC_PER_S);
-	assert_int_equal(dns_observer_ask(b.observer, 4, &from, NULL), 0);
+	assert_int_equal(dns_observer_ask(b.observer, 4, &from, DNS_ASK_ALL, NULL), 0);
 	assert_int_equal(b.n_told, 0);
-	assert_int_equal(dns_observer_ask(b.observer, 4, &from, NULL), 0); /* under way */
+	assert_int_equal(dns_observer_ask(b.observer, 4, &from, DNS_ASK_ALL, NULL),
+			 0); /* under way */
 	loop_sim_advance(b.loop, 60 * USEC_PER_S);
 	assert_int_equal(b.n_told, 1);
 	told(&b, "203.0.113.7", "a.example, b.example");
@@ -626,11 +627,37 @@ static void ends_at_any_time(void **state)
 
 	bench_start(&b, "ab");
 	SAYS('a', "203.0.113.7");
-	assert_int_equal(dns_observer_ask(b.observer, 4, NULL, NULL), 0);
-	assert_int_equal(dns_observer_ask(b.observer, 6, NULL, NULL), 0);
+	assert_int_equal(dns_observer_ask(b.observer, 4, NULL, DNS_ASK_ALL, NULL), 0);
+	assert_int_equal(dns_observer_ask(b.observer, 6, NULL, DNS_ASK_ALL, NULL), 0);
 	loop_sim_advance(b.loop, USEC_PER_S);
 	bench_stop(&b); /* b is still being asked */
 	assert_int_equal(b.n_told, 0);
+}
+
+/* What is being asked is not asked again, what is not may be. */
+static void kinds(void **state)
+{
+	struct dns_service services[] = {{DNS_SOURCE_ECHO, "https://a.example/", 3, 0}};
+	struct dns_observer_settings settings = {
+		.services = services, .n_services = 1, .on_told = on_told};
+	struct dns_observer *o;
+	struct bench b;
+
+	bench_start(&b, "a");
+	SAYS('a', "203.0.113.7");
+	settings.arg = &b;
+	assert_int_equal(dns_observer_new(b.loop, b.httpc, &settings, &o, NULL), 0);
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_STUN, NULL), -ERR_NOT_FOUND);
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_ECHO, NULL), 0);
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_ALL, NULL), 0);
+	loop_sim_advance(b.loop, USEC_PER_S);
+	assert_int_equal(b.n_told, 1);
+	assert_string_equal(b.asked, "a");
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_ALL, NULL), 0);
+	loop_sim_advance(b.loop, USEC_PER_S);
+	assert_int_equal(b.n_told, 2);
+	dns_observer_free(o);
+	bench_stop(&b);
 }
 
 static void limits(void **state)
@@ -644,18 +671,19 @@ static void limits(void **state)
 	for (int i = 0; i < DNS_OBSERVE_QUESTIONS; i++) {
 		struct ipaddr from = {.family = 4, .bytes = {10, 0, 0, (uint8_t)i}};
 
-		assert_int_equal(dns_observer_ask(b.observer, 4, &from, NULL), 0);
+		assert_int_equal(dns_observer_ask(b.observer, 4, &from, DNS_ASK_ALL, NULL), 0);
 	}
-	assert_int_equal(dns_observer_ask(b.observer, 4, NULL, NULL), -ERR_LIMIT);
-	assert_int_equal(dns_observer_ask(b.observer, 6, &(struct ipaddr){.family = 4}, NULL),
-			 -ERR_INVALID);
+	assert_int_equal(dns_observer_ask(b.observer, 4, NULL, DNS_ASK_ALL, NULL), -ERR_LIMIT);
+	assert_int_equal(
+		dns_observer_ask(b.observer, 6, &(struct ipaddr){.family = 4}, DNS_ASK_ALL, NULL),
+		-ERR_INVALID);
 	for (size_t i = 0; i <= DNS_SERVICES_MAX; i++)
 		services[i] = (struct dns_service){DNS_SOURCE_STUN, "stun.example", 1, 0};
 	settings.n_services = DNS_SERVICES_MAX + 1;
 	assert_int_equal(dns_observer_new(b.loop, b.httpc, &settings, &o, NULL), -ERR_LIMIT);
 	settings.n_services = 1;
 	assert_int_equal(dns_observer_new(b.loop, b.httpc, &settings, &o, NULL), 0);
-	assert_int_equal(dns_observer_ask(o, 6, NULL, NULL), -ERR_NOT_FOUND);
+	assert_int_equal(dns_observer_ask(o, 6, NULL, DNS_ASK_ALL, NULL), -ERR_NOT_FOUND);
 	dns_observer_free(o);
 	services[0] = (struct dns_service){DNS_SOURCE_ECHO, "http://plain.example/", 1, 0};
 	assert_int_equal(dns_observer_new(b.loop, b.httpc, &settings, &o, NULL), -ERR_INVALID);
@@ -727,7 +755,7 @@ static void stun_and_echo(void **state)
 	SAYS('a', "203.0.113.7");
 	assert_int_equal(httpc_new_sim(loop, serve_echo, &b, &b.httpc, NULL), 0);
 	assert_int_equal(dns_observer_new(loop, b.httpc, &settings, &o, NULL), 0);
-	assert_int_equal(dns_observer_ask(o, 4, NULL, NULL), 0);
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_ALL, NULL), 0);
 	loop_run(loop);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(both.told[i].address.bytes[3], 7);
@@ -736,6 +764,12 @@ static void stun_and_echo(void **state)
 							      : "a.example");
 	}
 	assert_true(both.told[0].source != both.told[1].source);
+	both.n = 1;
+	b.asked[0] = '\0';
+	assert_int_equal(dns_observer_ask(o, 4, NULL, DNS_ASK_STUN, NULL), 0);
+	loop_run(loop);
+	assert_int_equal(both.told[1].source, DNS_SOURCE_STUN);
+	assert_string_equal(b.asked, ""); /* and nobody else */
 	dns_observer_free(o);
 	httpc_free(b.httpc);
 	server_stop(&silent);
@@ -888,7 +922,7 @@ static struct dns_told ask_https(struct https_bench *b, const char *first, const
 	assert_int_equal(httpc_new(loop, &httpc, NULL), 0);
 	if (dns_observer_new(loop, httpc, &settings, &o, &e) < 0)
 		fail_msg("%s", e.text);
-	assert_int_equal(dns_observer_ask(o, 4, &from, NULL), 0);
+	assert_int_equal(dns_observer_ask(o, 4, &from, DNS_ASK_ALL, NULL), 0);
 	loop_run(loop);
 	dns_observer_free(o);
 	httpc_free(httpc);
@@ -939,6 +973,7 @@ int main(void)
 		cmocka_unit_test(intervals),
 		cmocka_unit_test(a_nervous_line),
 		cmocka_unit_test(ends_at_any_time),
+		cmocka_unit_test(kinds),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(public_services),
 		ON_LOOP(stun_and_echo),
