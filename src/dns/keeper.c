@@ -164,7 +164,8 @@ static void on_http(void *arg, const struct httpc_answer *answer)
 	name->call = NULL;
 	if (answer->r < 0) {
 		dns_plan_fail(&name->plan, answer->err.text);
-		if (answer->peer.family) /* connected: it may have arrived */
+		/* connected: it may have arrived; not to somebody with another certificate */
+		if (answer->peer.family && answer->r != -ERR_DENIED)
 			name->plan.reply.verdict = DNS_LOST;
 	} else {
 		dns_plan_answer(&name->plan, &given);
