@@ -106,7 +106,8 @@ static void on_leftover(void *arg, const struct map_wish *wish, bool gone)
 	struct doors *doors = arg;
 
 	list_for_each_safe (watcher, tmp, &doors->watchers, node)
-		watcher->on_leftover(watcher->arg, wish, gone);
+		if (watcher->on_leftover)
+			watcher->on_leftover(watcher->arg, wish, gone);
 }
 
 static void on_router(void *arg, uint8_t family)
@@ -288,7 +289,8 @@ static void set_place(struct doors *doors, uint8_t family, const struct map_plac
 	if (!before || map_router(doors->map, family) == before)
 		return;
 	list_for_each_safe (watcher, tmp, &doors->watchers, node)
-		watcher->on_moved(watcher->arg, family);
+		if (watcher->on_moved)
+			watcher->on_moved(watcher->arg, family);
 }
 
 static void on_uplink(void *arg)

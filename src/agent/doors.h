@@ -56,10 +56,10 @@ struct doors_watcher {
 	void (*on_door)(void *arg, struct map_door *door, bool closed);
 	/* map_router tells what a router offers. */
 	void (*on_router)(void *arg);
-	/* As map_handler's. */
+	/* As map_handler's; NULL: he does not ask. */
 	void (*on_leftover)(void *arg, const struct map_wish *wish, bool gone);
 	/* The router of a family is another one now, or none: the former one's calls must be
-	 * cancelled in this, since it goes without telling them. */
+	 * cancelled in this, since it goes without telling them. NULL: he makes none. */
 	void (*on_moved)(void *arg, uint8_t family);
 	void *arg;
 	struct list node; /* the module's */
