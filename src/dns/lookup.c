@@ -280,6 +280,32 @@ static void take(struct lookup *l, const ldns_pkt *pkt)
 	}
 }
 
+/* ── a resolver that does not speak TCP, as many a router's ── */
+
+static void on_system(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
+{
+	struct lookup *l = arg;
+	struct ipaddr published = {0};
+	unsigned found = 0;
+
+	l->resolve = NULL;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (addrs[i].family == l->family && found++ == 0)
+			published = addrs[i];
+	published.port = 0;
+	if ((r < 0 && r != -ERR_NOT_FOUND) || found > 1)
+		end(l, NULL);
+	else
+		end(l, &published);
+}
+
+/* The system's own way, with its caches and its view of the house's network: better than nothing. */
+static void ask_system(struct lookup *l)
+{
+	if (resolve_start(l->settings->loop, l->host, 0, on_system, l, &l->resolve, NULL) < 0)
+		fail(l);
+}
+
 static bool on_answer(void *arg, int r, struct str message, bool sent, const struct err *e)
 {
 	struct lookup *l = arg;
@@ -295,6 +321,8 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 		take(l, pkt);
 	else if (l->step == STEP_ADDRESS)
 		next_server(l);
+	else if (l->step == STEP_ZONE)
+		ask_system(l);
 	else
 		fail(l);
 	ldns_pkt_free(pkt);

@@ -5,7 +5,8 @@
  *
  *	resolver: SOA of the name ─▶ its zone ─▶ NS of the zone ─▶ their addresses ─▶ the question itself
  *
- * Everything over TCP.
+ * Everything over TCP. Where the resolver does not speak that, the system is asked what the name's
+ * address is.
  */
 #pragma once
 

@@ -503,6 +503,18 @@ static void test_what_is_published(void **state)
 	published(b, "not a name", 4, "unknown");
 }
 
+/* Nobody listens on the resolver's TCP port: the system's word is taken. */
+static void test_a_resolver_without_tcp(void **state)
+{
+	struct bench *b = *state;
+	struct sock_addr server = b->server;
+
+	b->server.ip.port = free_port();
+	published(b, "localhost", 4, "127.0.0.1");
+	published(b, "localhost", 6, "::1");
+	b->server = server;
+}
+
 static void test_a_lookup_can_be_cancelled(void **state)
 {
 	struct bench *b = *state;
@@ -566,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_what_is_published),
+		cmocka_unit_test(test_a_resolver_without_tcp),
 		cmocka_unit_test(test_a_lookup_can_be_cancelled),
 		cmocka_unit_test(test_resolv_conf),
 		cmocka_unit_test(test_nobody_there),
