@@ -115,7 +115,7 @@ static const struct conf_row door_rows[] = {
 		 "after this machine died the door closes by itself."},
 };
 
-enum { KIND_GATEWAY, KIND_SERVICE, KIND_DOOR, KIND_DNS };
+enum { KIND_GATEWAY, KIND_SERVICE, KIND_DOOR, KIND_DNS, KIND_OBSERVE };
 
 static const struct conf_kind kinds[] = {
 	[KIND_GATEWAY] = {"gateway", offsetof(struct agent_config, gateway),
@@ -134,6 +134,13 @@ static const struct conf_kind kinds[] = {
 		 .help = "One name at a provider of dynamic DNS, kept right: it is sent what "
 			 "changed, when it changed, and nothing else. No gateway is needed for "
 			 "it."},
+	[KIND_OBSERVE] =
+		{"observe", offsetof(struct agent_config, observe), agent_observe_rows,
+		 AGENT_OBSERVE_ROWS,
+		 .help = "Who is asked which IPv4 address the world sees, for [dns] names of a "
+			 "home "
+			 "behind a router, where no gateway tells it. Nobody is, while there is no "
+			 "such name."},
 };
 
 const struct conf_schema agent_schema = {kinds, ARRAY_LEN(kinds)};
@@ -404,6 +411,8 @@ static int finish(struct agent_config *config, const char *file, struct err *e)
 		r = fill_doors(config, file, e);
 	if (r == 0)
 		r = fill_names_of_dns(config, file, e);
+	if (r == 0)
+		r = agent_observe_check(&kinds[KIND_OBSERVE], &config->observe, file, e);
 	if (r < 0)
 		agent_config_done(config);
 	return r;

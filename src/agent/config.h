@@ -12,6 +12,7 @@
 #pragma once
 
 #include "agent/name.h"
+#include "agent/observing.h"
 #include "agent/wish.h"
 #include "conf/conf.h"
 #include "map/door.h"
@@ -47,6 +48,7 @@ struct agent_door_section {
 
 struct agent_config {
 	struct agent_gateway_section gateway;
+	struct agent_observe_section observe;
 	struct list services; /* of struct agent_service_section */
 	struct list doors;    /* of struct agent_door_section */
 	struct list dns;      /* of struct agent_dns_section */

@@ -363,22 +363,25 @@ static bool wants_ipv4(const struct names *names)
 	return false;
 }
 
-static int start_observer(struct names *names, struct err *e)
+static int start_observer(struct names *names, const struct agent_observe_section *others,
+			  struct err *e)
 {
-	const struct dns_observer_settings settings = {.services = dns_services,
-						       .n_services = dns_services_count,
-						       .on_told = on_told,
-						       .arg = names};
+	struct dns_service services[DNS_SERVICES_MAX];
+	const struct dns_observer_settings settings = {
+		.services = services,
+		.n_services = agent_observe_services(others, services),
+		.on_told = on_told,
+		.arg = names};
 
 	timer_init(&names->observe, names->loop, on_observe, names);
-	if (!wants_ipv4(names))
+	if (!wants_ipv4(names) || settings.n_services == 0)
 		return 0;
 	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);
 }
 
 int names_new(struct loop *loop, struct hooks *hooks, const char *state,
-	      const struct agent_name *configured, size_t n, struct names **ret_names,
-	      struct err *e)
+	      const struct agent_name *configured, size_t n,
+	      const struct agent_observe_section *others, struct names **ret_names, struct err *e)
 {
 	struct names *names = calloc(1, sizeof(*names));
 	int r;
@@ -393,7 +396,7 @@ int names_new(struct loop *loop, struct hooks *hooks, const char *state,
 	if (r == 0)
 		r = start_keeper(names, state, e);
 	if (r == 0)
-		r = start_observer(names, e);
+		r = start_observer(names, others, e);
 	if (r == 0)
 		r = uplink_watch_new(loop, NULL, on_uplink, names, &names->uplink, e);
 	if (r < 0) {

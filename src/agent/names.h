@@ -2,7 +2,7 @@
  * The names at DNS providers, as a running homeport has them: uplink, gateway and router say which
  * address is ours, dns/keeper tells the providers.
  *
- *	names_new(loop, hooks, state, configured, n, &names, &e);
+ *	names_new(loop, hooks, state, configured, n, &others, &names, &e);
  *	names_report(names, DNS_SOURCE_GATEWAY, &observed);	at every change
  *	names_free(names);
  *
@@ -16,16 +16,19 @@
 
 #include "agent/hook.h"
 #include "agent/name.h"
+#include "agent/observing.h"
 
 struct names;
 
 /*
+ * others      whom to ask for the IPv4 address where nobody near knows it
  * configured  borrowed; a name whose secret cannot be read is left out, and logged
  *
  * Blocks for a moment: secrets, and what is remembered. -ERR_FAILED, -ERR_NOMEM.
  */
 int names_new(struct loop *loop, struct hooks *hooks, const char *state,
-	      const struct agent_name *configured, size_t n, struct names **ret_names,
+	      const struct agent_name *configured, size_t n,
+	      const struct agent_observe_section *others, struct names **ret_names,
 	      struct err *e) MUST_CHECK;
 void names_free(struct names *names); /* NULL is fine */
 

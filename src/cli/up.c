@@ -172,7 +172,7 @@ static void set_names(struct up *up)
 	names_free(TAKE(up->names));
 	if (up->config.n_names &&
 	    names_new(up->loop, &up->hooks, up->places.state, up->config.names, up->config.n_names,
-		      &up->names, &e) < 0)
+		      &up->config.observe, &up->names, &e) < 0)
 		log_error("names are not kept: %s", e.text);
 	tell_names(up);
 }
