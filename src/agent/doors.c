@@ -1,17 +1,22 @@
 #include "agent/doors.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/baseenc.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "net/httpc.h"
 #include "net/netstate.h"
 #include "net/udp.h"
+#include "state/folder.h"
 #include "uplink/watch.h"
+
+#define ID_FOLDER "doors" /* the ledgers' (map/ledger.h) */
+#define ID_FILE	  "id"
+#define ID_LEN	  4
 
 struct doors {
 	struct loop *loop;		       /* borrowed */
@@ -378,22 +383,44 @@ static int set_named_place(struct doors *doors, const struct doors_setup *setup,
 
 /* ── life ── */
 
-/* How this machine's entries are known in the router's UPnP table, now and after a new start. */
-static void make_id(char text[static IGD_DESCRIPTION_MAX])
+static int read_id(const char *folder, uint8_t id[static ID_LEN], struct err *e)
 {
-	char machine[128] = "homeport doors of ", hex[HEX_TEXT_LEN(4)];
-	uint8_t hash[EVP_MAX_MD_SIZE] = {0};
-	FILE *f = fopen("/etc/machine-id", "re");
-	size_t len = strlen(machine);
+	AUTO(buf_donep) struct buf b = {0};
+	int r = state_read(folder, ID_FILE, &b, e);
 
-	if (f) {
-		len += fread(machine + len, 1, sizeof(machine) - len, f);
-		fclose(f);
-	}
-	if (!EVP_Digest(machine, len, hash, NULL, EVP_sha256(), NULL))
-		memset(hash, 0, sizeof(hash));
-	hex_encode(hex, hash, 4);
-	snprintf(text, IGD_DESCRIPTION_MAX, "homeport-%s", hex);
+	if (r == 0 && hex_decode(str_trim(buf_str(&b)), id, ID_LEN) < 0)
+		r = -ERR_NOT_FOUND;
+	return r;
+}
+
+/*
+ * How this homeport's entries are known in the router's UPnP table, now and after a new start. Not by
+ * a number of the machine's: those that were copied from one image have the same, and would take
+ * each other's doors for their own.
+ */
+static int find_id(const char *state, char text[static IGD_DESCRIPTION_MAX], struct err *e)
+{
+	AUTO(freep) char *folder = NULL;
+	char hex[HEX_TEXT_LEN(ID_LEN)];
+	uint8_t id[ID_LEN] = {0};
+	int r;
+
+	snprintf(text, IGD_DESCRIPTION_MAX, "homeport");
+	if (!state)
+		return 0;
+	if (asprintf(&folder, "%s/" ID_FOLDER, state) < 0)
+		return err_set(e, ERR_NOMEM, "doors");
+	r = state_folder_prepare(folder, e);
+	if (r == 0)
+		r = read_id(folder, id, e);
+	if (r == -ERR_NOT_FOUND)
+		rand_bytes(id, sizeof(id));
+	hex_encode(hex, id, sizeof(id));
+	if (r == -ERR_NOT_FOUND)
+		r = state_write(folder, ID_FILE, str_of(hex), e);
+	if (r == 0)
+		snprintf(text, IGD_DESCRIPTION_MAX, "homeport-%s", hex);
+	return r;
 }
 
 static int start_uplink(struct doors *doors, const struct doors_setup *setup, struct err *e)
@@ -430,12 +457,13 @@ int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors *
 
 	if (!doors)
 		return err_set(e, ERR_NOMEM, "doors");
-	make_id(id);
 	doors->loop = loop;
 	defer_init(&doors->again, loop, on_again, doors);
 	list_init(&doors->keepers);
 	list_init(&doors->watchers);
-	r = httpc_new(loop, &doors->httpc, e);
+	r = find_id(setup->state, id, e);
+	if (r == 0)
+		r = httpc_new(loop, &doors->httpc, e);
 	map.httpc = doors->httpc;
 	if (r == 0)
 		r = map_new(loop, &map, &handler, doors, &doors->map, e);

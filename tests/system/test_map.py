@@ -360,6 +360,18 @@ def test_a_port_that_the_roommate_has(run):
 
 
 @needs_routers
+def test_a_roommate_with_homeport(run):
+    """Also one whose machine was copied from ours, as machines from one image are."""
+    with street(run, "igd-only", secure=False) as (lab, home):
+        home.hold(8000).wait("open")
+        roommate = Agent(run)
+        said = lab.at_home(*roommate.argv("map", 9090, "--external", 8000), env=roommate.home.env,
+                           host=lab.roommate, expect=1)
+        assert f"UPnP: port 8000 is used by {HOME} (homeport-" in said
+        assert lab.doors() == [Door(4, "tcp", 8000, HOME, 8000)]
+
+
+@needs_routers
 @pytest.mark.parametrize("profile, secure", [("igd-only", True), ("igd-only", False)])
 def test_a_roommate_who_deletes(run, profile, secure):
     with street(run, profile, secure=secure) as (lab, home):
