@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "dns/import.h"
 #include "dns/keeper.h"
 #include "dns/ledger.h"
 #include "state/folder.h"
@@ -187,6 +188,43 @@ static void report(struct world *w, enum dns_source source, const char *text)
 }
 
 #define DYN "https://members.dyndns.org/v3/update?hostname="
+
+/* As `homeport import` leaves it. */
+static void take_over(struct world *w, const char *configuration, const char *cache)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_import import;
+	struct dns_ledger ledger;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	dns_ledger_init(&ledger);
+	assert_int_equal(dns_import_ddclient(&import, str_of(configuration), &e), 0);
+	assert_int_equal(dns_import_ddclient_cache(&import, str_of(cache), &e), 0);
+	assert_int_equal(dns_import_ledger(&import, &ledger, false), 0);
+	assert_int_equal(dns_ledger_encode(&ledger, WALL, &text), 0);
+	assert_int_equal(state_write(w->folder, DNS_LEDGER_FILE, buf_str(&text), &e), 0);
+	dns_ledger_done(&ledger);
+	dns_import_done(&import);
+}
+
+static void test_who_moves_here_sends_nothing(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	take_over(w, "login=me password=secret home.example.org\n",
+		  "ip=8.8.4.4,mtime=1799990000,status=good home.example.org\n");
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 0);
+	assert_int_equal(w->asked, 0);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(w->asked, 0);
+}
 
 static void test_a_change_arrives_within_two_seconds(void **state)
 {
@@ -542,6 +580,7 @@ static void test_no_secret_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_who_moves_here_sends_nothing),
 		TEST(test_a_change_arrives_within_two_seconds),
 		TEST(test_a_burst_is_one_request),
 		TEST(test_both_families_in_one_request),
