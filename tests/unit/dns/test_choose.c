@@ -124,16 +124,16 @@ static void test_old_voices_are_no_news(void **state)
 	/* the interface tells when it changes, so its word stands */
 	says(&c, DNS_SOURCE_INTERFACE, "1.1.1.1", 5002 * S);
 	check(&c, 4, 5002 * S, "1.1.1.1");
-	says(&c, DNS_SOURCE_GATEWAY, "8.8.4.5", 5002 * S);
-	check(&c, 4, 5002 * S, "8.8.4.5");
-	dns_chooser_report(&c, DNS_SOURCE_GATEWAY, 4, DNS_WISH_UNKNOWN, NULL, 5003 * S);
-	check(&c, 4, 5003 * S, "1.1.1.1");
-	dns_chooser_report(&c, DNS_SOURCE_INTERFACE, 4, DNS_WISH_NONE, NULL, 5003 * S);
-	check(&c, 4, 5003 * S, "");
+	says(&c, DNS_SOURCE_GATEWAY, "8.8.4.5", 5003 * S);
+	check(&c, 4, 5003 * S, "8.8.4.5");
+	dns_chooser_report(&c, DNS_SOURCE_GATEWAY, 4, DNS_WISH_UNKNOWN, NULL, 5004 * S);
+	check(&c, 4, 5004 * S, "1.1.1.1");
+	dns_chooser_report(&c, DNS_SOURCE_INTERFACE, 4, DNS_WISH_NONE, NULL, 5004 * S);
+	check(&c, 4, 5004 * S, "");
 	/* but it may come back */
-	says(&c, DNS_SOURCE_STUN, "8.8.4.4", 5004 * S);
-	says(&c, DNS_SOURCE_ECHO, "8.8.4.4", 5004 * S);
-	check(&c, 4, 5004 * S, "8.8.4.4");
+	says(&c, DNS_SOURCE_STUN, "8.8.4.4", 5005 * S);
+	says(&c, DNS_SOURCE_ECHO, "8.8.4.4", 5005 * S);
+	check(&c, 4, 5005 * S, "8.8.4.4");
 }
 
 static void test_news_that_two_agree_on(void **state)
@@ -382,6 +382,10 @@ static void test_whatever_is_reported(void **state)
 				/* nobody says what was believed, or he would be believed */
 				assert_true(former < 0 || !anybody_says(&h, former));
 				assert_true(dns_chooser_wants_more(&c, 4, now));
+				/* nor is anybody there who is believed at once */
+				for (int i = 0; i < PUBLIC_CANDIDATES; i++)
+					assert_true(h.says[DNS_SOURCE_GATEWAY] != i &&
+						    h.says[DNS_SOURCE_INTERFACE] != i);
 				unknown++;
 				continue;
 			}
