@@ -261,6 +261,39 @@ static void add(struct ask *ask)
 	check(ask, igd_add_mapping(router_igd(ask->router), &mapping, then, &ask->call, &e), &e);
 }
 
+/*
+ * A router lets a machine overwrite what it has: the port of another program here would be taken from
+ * it without a word.
+ */
+static void on_before(void *arg, const struct igd_answer *answer)
+{
+	struct ask *ask = arg;
+
+	ask->call = NULL;
+	if (answer->r == -ERR_NOT_FOUND) {
+		refuse(ask, answer, false);
+		return;
+	}
+	if (answer->r == 0 && leads_to_us(ask, &answer->mapping) &&
+	    !is_this_door(ask, &answer->mapping)) {
+		if (!try_another_port(ask, IGD_CONFLICT))
+			refuse_taken(ask, &answer->mapping);
+		return;
+	}
+	add(ask);
+}
+
+static void look_before(struct ask *ask)
+{
+	const struct igd_then then = {on_before, ask};
+	struct err e;
+
+	check(ask,
+	      igd_lookup(router_igd(ask->router), ask->wish.protocol, ask->port, then, &ask->call,
+			 &e),
+	      &e);
+}
+
 /* miniupnpd 2.3.1 says 402 of a pinhole that it does not know, and 704 only if it knows of another. */
 static bool is_gone(const struct ask *ask, const struct igd_answer *answer)
 {
@@ -398,7 +431,10 @@ void ask_igd_open(struct ask *ask)
 	}
 	if (ask->must_be_permanent)
 		ask->lease_s = 0;
-	add(ask);
+	if (ask->grant.external.port)
+		add(ask); /* it is, or was, this door's */
+	else
+		look_before(ask);
 }
 
 void ask_igd_close(struct ask *ask)

@@ -372,6 +372,23 @@ def test_a_roommate_with_homeport(run):
 
 
 @needs_routers
+@pytest.mark.parametrize("profile", ["upnp", "igd-only"])
+def test_a_port_that_another_program_here_has(run, profile):
+    """UPnP routers let a machine overwrite its own doors; whose they are is asked before."""
+    with street(run, profile) as (lab, home):
+        lab.serve(9090)
+        lab.at_home("upnpc", "-u", DESCRIPTION, "-a", HOME, 9090, 8000, "tcp", 600)
+        said = home.map(8000, "--external", 8000, expect=1).stdout
+        assert "UPnP: port 8000 is used by another program of this machine (libminiupnpc) (718)" in said
+        held = home.hold(8000)
+        door = held.wait("open")
+        assert lab.visitor_connects(lab.public, door["external_port"]) == "home 8000"
+        assert lab.visitor_connects(lab.public, 8000) == "home 9090"
+        held.stop()
+        assert lab.doors() == [Door(4, "tcp", 8000, HOME, 9090)]
+
+
+@needs_routers
 @pytest.mark.parametrize("profile, secure", [("igd-only", True), ("igd-only", False)])
 def test_a_roommate_who_deletes(run, profile, secure):
     with street(run, profile, secure=secure) as (lab, home):

@@ -44,6 +44,7 @@ static struct ask ask;
 static struct ask_answer answer;
 static unsigned answered, found;
 static const struct line *script;
+static const struct line *first_look; /* the look before a port is asked for, if one is to come */
 static unsigned n_calls;
 
 /* ── the models ── */
@@ -140,6 +141,15 @@ int igd_delete_mapping(struct igd *igd, uint8_t protocol, uint16_t external_port
 int igd_lookup(struct igd *igd, uint8_t protocol, uint16_t external_port, struct igd_then then,
 	       struct igd_call **ret_call, struct err *e)
 {
+	const struct line *rest = script;
+	int r;
+
+	if (first_look) {
+		script = TAKE(first_look);
+		r = CALL("look %u", external_port);
+		script = rest;
+		return r;
+	}
 	if (external_port >= 49152)
 		return CALL("look high");
 	return CALL("look %u", external_port);
@@ -250,9 +260,23 @@ static void finish(void)
 
 static void opens(const struct line *lines, const struct map_grant *grant)
 {
+	static const struct line nothing[] = {{"look 80", .r = -ERR_REFUSED, .code = 714}, {0}};
+
 	script = lines;
+	first_look = ask.wish.family == 4 && !grant->external.port ? nothing : NULL;
 	ask_open(&ask, MAP_IGD, grant);
 	finish();
+	first_look = NULL;
+}
+
+/* Another answer than that nobody has the port. */
+static void opens_after(const struct line *look, const struct line *lines)
+{
+	script = lines;
+	first_look = look;
+	ask_open(&ask, MAP_IGD, &(struct map_grant){.method = MAP_NONE});
+	finish();
+	assert_null(first_look);
 }
 
 static void closes(const struct line *lines, const struct map_grant *grant)
@@ -295,6 +319,40 @@ static void granted(void **state)
 	opens(SCRIPT({"add 81 7200"}, {"look 81", NO(401)}), &answer.grant);
 	assert_int_equal(answer.r, 0); /* it does not do look-ups: it is believed */
 	assert_int_equal(answer.grant.lifetime_s, 7200);
+}
+
+/* It would be overwritten without a word. */
+static void another_programs_port(void **state)
+{
+	const struct line theirs[] = {{"look 80", .mapping = entry(5, 9090, "Syncthing", 60)}, {0}};
+
+	opens_after(theirs, SCRIPT({"add high 7200"}, {"look high", NO(714)}));
+	assert_int_equal(answer.r, 0);
+	assert_true(answer.grant.external.port >= 49152);
+	ask.wish.exactly = true;
+	opens_after(theirs, SCRIPT({0}));
+	assert_int_equal(answer.r, -ERR_REFUSED);
+	assert_string_equal(answer.why, "UPnP: port 80 is used by another program of this machine "
+					"(Syncthing) (718)");
+}
+
+static void looked_at_before(void **state)
+{
+	/* this door already, by whomever; and another host's: the router has the last word */
+	opens_after(SCRIPT({"look 80", .mapping = entry(5, 8000, "by hand", 0)}),
+		    SCRIPT({"add 80 7200"}, {"look 80", NO(401)}));
+	assert_int_equal(answer.r, 0);
+	opens_after(SCRIPT({"look 80", .mapping = entry(9, 8000, "NAS", 0)}),
+		    SCRIPT({"add 80 7200", NO(606)}));
+	assert_int_equal(answer.r, -ERR_REFUSED);
+	/* no answer to this question is none to the next one */
+	opens_after(SCRIPT({"look 80", .r = -ERR_TIMEOUT}),
+		    SCRIPT({"add 80 7200"}, {"look 80", NO(401)}));
+	assert_int_equal(answer.r, 0);
+	assert_int_equal(found, 0);
+	opens_after(SCRIPT({"look 80", .r = -ERR_NOT_FOUND}), SCRIPT({0}));
+	assert_int_equal(answer.r, -ERR_NOT_FOUND);
+	assert_int_equal(found, 1);
 }
 
 static void success_that_is_none(void **state)
@@ -492,7 +550,7 @@ static void nobody_is_there(void **state)
 
 static void cancelled_at_any_point(void **state)
 {
-	script = SCRIPT({"add 80 7200"});
+	script = SCRIPT({"look 80"});
 	ask_open(&ask, MAP_IGD, &NONE);
 	ask_cancel(&ask);
 	loop_sim_advance(loop, 0);
@@ -629,6 +687,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(granted),
+		T(another_programs_port),
+		T(looked_at_before),
 		T(success_that_is_none),
 		T(only_for_ever),
 		T(for_ever_is_a_week),
