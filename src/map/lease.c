@@ -707,11 +707,6 @@ const struct map_wish *lease_wish(const struct lease *lease)
 	return &lease->wish;
 }
 
-struct router *lease_router(const struct lease *lease)
-{
-	return lease->ground.router;
-}
-
 const struct ledger_entry *lease_entry(const struct lease *lease)
 {
 	return lease->entry;

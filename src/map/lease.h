@@ -86,7 +86,6 @@ void lease_retry(struct lease *lease);
 
 enum lease_state lease_state(const struct lease *lease);
 const struct map_wish *lease_wish(const struct lease *lease);
-struct router *lease_router(const struct lease *lease);
 const struct ledger_entry *lease_entry(const struct lease *lease);
 
 /* With OPEN (also CLOSING): what is granted. */

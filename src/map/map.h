@@ -73,8 +73,8 @@ int map_delete(struct map *map, uint8_t family, uint8_t protocol, uint16_t inter
 /* Give everything back; on_stopped(arg) when it is done, or LEASE_CLOSE_TIME later. Then free it. */
 void map_stop(struct map *map, void (*on_stopped)(void *arg), void *arg);
 
-/* Time jumped, or the network has changed: what was refused is asked for again, and routers that may
- * have restarted meanwhile are asked for their epoch. */
+/* Time jumped: what was refused is asked for again, and routers that may have restarted meanwhile are
+ * asked for their epoch. A change of the network is map_set_place's. */
 void map_wake(struct map *map);
 
 /* ── looks ── */
