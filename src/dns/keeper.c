@@ -665,6 +665,19 @@ static int add_address(json_t *o, const char *field, const struct ipaddr *a)
 	return a->family ? json_object_set_new(o, field, json_string(ipaddr_format(text, a))) : 0;
 }
 
+/* Who says what our address is, for people; nothing of a name whose address is configured. */
+static int add_why(json_t *o, const struct keeper_side *side)
+{
+	const struct dns_keeper *k = side->name->keeper;
+	const struct keeper_choice *choice = &k->choices[side->family == 6];
+	char text[DNS_CHOOSER_TEXT_MAX];
+
+	if (side->family == 6 ? side->name->fixed6.family : side->name->fixed4.family)
+		return 0;
+	dns_chooser_text(text, &k->chooser, side->family, choice->wish, choice->source);
+	return json_object_set_new(o, "why", json_string(text));
+}
+
 static json_t *side_status(const struct keeper_side *side, int64_t now)
 {
 	const struct keeper_name *name = side->name;
@@ -680,6 +693,7 @@ static json_t *side_status(const struct keeper_side *side, int64_t now)
 	if (choice->wish == DNS_WISH_ADDRESS)
 		r = r ||
 		    json_object_set_new(o, "source", json_string(dns_source_name(choice->source)));
+	r = r || add_why(o, side);
 	if (m->attempted_s) {
 		r = r ||
 		    json_object_set_new(o, "answer", json_string(dns_verdict_word(m->verdict)));

@@ -189,6 +189,51 @@ static void report(struct world *w, enum dns_source source, const char *text)
 
 #define DYN "https://members.dyndns.org/v3/update?hostname="
 
+/* ── what people read of the address ── */
+
+static void reads(struct world *w, const char *family, const char *why)
+{
+	json_t *status = dns_keeper_status(w->keeper);
+	bool found = false;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(status, i, o) if (strcmp(json_string_value(json_object_get(o, "family")),
+						    family) == 0)
+	{
+		const char *text = json_string_value(json_object_get(o, "why"));
+
+		assert_string_equal(text ? text : "", why);
+		found = true;
+	}
+	assert_true(found);
+	json_decref(status);
+}
+
+static void test_who_says_so(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	name.fixed6 = ip("2606:4700::1");
+	start(w, &name, 1);
+	reads(w, "ipv4", "nobody has told one yet");
+	reads(w, "ipv6", ""); /* it is configured */
+	report(w, DNS_SOURCE_ROUTER, "100.64.3.4");
+	report(w, DNS_SOURCE_STUN, "8.8.4.4");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	reads(w, "ipv4",
+	      "100.64.3.4 from the router is shared by the provider (100.64.0.0/10); "
+	      "8.8.4.4 from a STUN server is said by nobody else yet");
+	assert_true(dns_keeper_wants_more(w->keeper, 4));
+	report(w, DNS_SOURCE_ECHO, "8.8.4.4");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	reads(w, "ipv4",
+	      "8.8.4.4 from a STUN server, confirmed by echo services; the router itself has "
+	      "100.64.3.4: another router or the provider translates");
+	assert_false(dns_keeper_wants_more(w->keeper, 4));
+}
+
 /* As `homeport import` leaves it. */
 static void take_over(struct world *w, const char *configuration, const char *cache)
 {
@@ -580,6 +625,7 @@ static void test_no_secret_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_who_says_so),
 		TEST(test_who_moves_here_sends_nothing),
 		TEST(test_a_change_arrives_within_two_seconds),
 		TEST(test_a_burst_is_one_request),
