@@ -159,11 +159,12 @@ static bool wait_for_agent(struct visitor *v)
 	       comeback_wait(owner->comeback, agent.id, look_again, v);
 }
 
+/* A name without a service may have got one while he was on his way to this loop. */
 static void open_at_agent(struct visitor *v)
 {
 	const struct front_route *route = &v->front->route;
 
-	if (route->service[0] && link_hub_online(v->owner->hub, route->owner))
+	if ((route->service[0] || find_service(v)) && link_hub_online(v->owner->hub, route->owner))
 		open_at_service(v);
 	else if (!wait_for_agent(v))
 		refuse(v, FRONT_REFUSE_OFFLINE);
