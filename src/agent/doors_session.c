@@ -30,10 +30,14 @@ static json_t *event_json(const struct doors_session *session, const struct map_
 			  bool closed)
 {
 	json_t *object = doors_json_door(session->doors, door);
+	struct map_door_info info;
 
 	json_object_set_new(object, "event", json_string("door"));
-	if (closed)
+	if (closed) {
+		map_door_info(door, &info);
 		json_object_set_new(object, "state", json_string("closed"));
+		json_object_set_new(object, "why", ndjson_text(info.why));
+	}
 	return object;
 }
 

@@ -235,11 +235,12 @@ static void note_network(struct map_run *run, const json_t *door)
 
 static void tell_door_state(struct map_run *run, const json_t *door)
 {
-	const char *state = json_text(door, "state");
-	char text[128];
+	const char *state = json_text(door, "state"), *why = json_text(door, "why");
+	char text[LOG_TEXT_MAX + 64], escaped[LOG_TEXT_MAX];
 
-	snprintf(text, sizeof(text), "%s port %lld", json_text(door, "protocol"),
-		 json_number(door, "internal_port"));
+	snprintf(text, sizeof(text), "%s port %lld%s%s", json_text(door, "protocol"),
+		 json_number(door, "internal_port"), *why ? ": " : "",
+		 log_text(escaped, str_of(why)));
 	if (strcmp(state, "open") == 0)
 		tell_open(run, door);
 	else if (strcmp(state, "refused") == 0)

@@ -465,6 +465,22 @@ static void on_sweep(void *arg)
 		map->sweeps = 0;
 }
 
+/* It is closed as far as its owner is concerned; what the router thinks is another thing. */
+static void note_left_open(struct map_door *door, const struct map_grant *grant)
+{
+	uint32_t lifetime_s = MAX(grant->lifetime_s, door->wish.lifetime_s);
+	char span[USTIME_TEXT_MAX];
+
+	if (grant->permanent)
+		snprintf(door->why, sizeof(door->why),
+			 "the router did not take it back and keeps it for ever, until homeport "
+			 "tries again");
+	else
+		snprintf(door->why, sizeof(door->why),
+			 "the router did not take it back; it ends by itself within %s",
+			 ustime_format_span(span, lifetime_s * USEC_PER_S));
+}
+
 static void reap_list(struct list *list)
 {
 	struct holding *h, *tmp;
@@ -472,8 +488,11 @@ static void reap_list(struct list *list)
 	list_for_each_safe (h, tmp, list, node) {
 		if (!is_over(h))
 			continue;
-		if (h->lease && lease_entry(h->lease))
+		if (h->lease && lease_entry(h->lease)) {
 			sweep_later(h->map);
+			if (h->door && h->door->closing)
+				note_left_open(h->door, lease_grant(h->lease));
+		}
 		holding_free(h);
 	}
 }
@@ -700,7 +719,7 @@ void map_door_info(const struct map_door *door, struct map_door_info *ret)
 	const struct router_offer *offer;
 
 	*ret = (struct map_door_info){.wish = &door->wish, .why = door->why, .took = door->took};
-	if (!h && !*ret->why && door->map->lack_family == door->wish.family)
+	if (!h && !*ret->why && !door->closing && door->map->lack_family == door->wish.family)
 		ret->why = door->map->lack;
 	if (!h)
 		return;

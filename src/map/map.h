@@ -33,7 +33,7 @@ struct map_setup {
 struct map_handler {
 	/* map_door_info tells what is new. */
 	void (*on_door)(void *arg, struct map_door *door);
-	/* Given back, or as good as that; the door is gone after this. */
+	/* Given back, or not: then map_door_info's why tells. The door is gone after this. */
 	void (*on_closed)(void *arg, struct map_door *door);
 	/* What the router offers or says of the outside address is another thing, or known now. */
 	void (*on_router)(void *arg, uint8_t family);

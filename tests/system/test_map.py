@@ -551,6 +551,19 @@ def test_delete_is_not_said_to_be_done_before_it_is(home, router):
     assert not router.doors
 
 
+@pytest.mark.parametrize("answers, says", [
+    (True, r"^closed +tcp port 8000$"),
+    ("silent", r"^closed +tcp port 8000: the router did not take it back; it ends by itself within 10 min$"),
+])
+def test_closed_is_what_the_router_has_closed(home, router, answers, says):
+    held = home.start("map", 8000, "--lifetime", "10m", *home.options)
+    held.wait_line("Ctrl-C closes it")
+    router.pcp = answers
+    held.stop(signal.SIGINT)
+    assert re.search(says, held.text("out"), re.MULTILINE), held.text("out")
+    assert bool(router.doors) == (answers == "silent")
+
+
 def test_many_begin_at_once(run, router):
     """Each with the same state folder; none takes another's for one that was left."""
     home = Home(run, router=router)
