@@ -86,7 +86,8 @@ static struct stream *visit_release(struct visit *visit)
 {
 	struct stream *stream = visit->stream;
 
-	stream_set_handler(stream, NULL, NULL); /* whoever has it next may leave it alone for long */
+	stream_set_handler(stream, NULL,
+			   NULL); /* whoever has it next may leave it alone for long */
 	list_remove(&visit->node);
 	list_remove(&visit->silent);
 	if (visit->proxied)
@@ -212,17 +213,24 @@ static void visit_route_tls(struct visit *visit, struct str bytes, const struct 
 		visit_hand_over(visit, bytes, asked->host, &route);
 }
 
-static void visit_redirect(struct visit *visit, struct str bytes, const struct front_asked *asked)
+static struct front_answer_about about_redirect(const struct front *front,
+						const struct front_asked *asked)
 {
 	struct front_answer_about about = {
 		.host = str_of(asked->host),
 		.path = asked->path,
-		.https_port = visit->front->config.https_port,
+		.https_port = front->config.https_port,
 	};
 
 	if (about.path.at[0] != '/') /* OPTIONS * */
 		about.path = STR("/");
-	visit_answer_http(visit, FRONT_ANSWER_REDIRECT, about, bytes, COUNT_redirected);
+	return about;
+}
+
+static void visit_redirect(struct visit *visit, struct str bytes, const struct front_asked *asked)
+{
+	visit_answer_http(visit, FRONT_ANSWER_REDIRECT, about_redirect(visit->front, asked), bytes,
+			  COUNT_redirected);
 }
 
 static void visit_route_http(struct visit *visit, struct str bytes, const struct front_asked *asked)
@@ -694,15 +702,25 @@ void front_gone(struct front *front, const struct ipaddr *peer)
 static int refusal_http(struct front *front, const struct front_visitor *visitor,
 			enum front_answer which, struct buf *word)
 {
+	uint8_t *scratch = loop_scratch(front->loop, LOOP_SCRATCH_COPY);
+	ssize_t n = stream_read(visitor->stream, scratch, HTTPHEAD_MAX, NULL);
+	struct str bytes = str_n((const char *)scratch, (size_t)MAX(n, 0));
 	struct front_answer_about about = {
 		.host = str_of(visitor->host),
 		.offline_since_wall = visitor->route.offline_since_wall,
-		.now_wall = ustime_wall(),
 	};
-	uint8_t *scratch = loop_scratch(front->loop, LOOP_SCRATCH_COPY);
-	ssize_t n = stream_read(visitor->stream, scratch, HTTPHEAD_MAX, NULL);
+	struct front_opening opening;
+	struct front_asked asked;
 
-	about.head_only = n > 0 && is_head_request(str_n((const char *)scratch, (size_t)n));
+	if (which == FRONT_ANSWER_REDIRECT) {
+		front_opening_init(&opening, FRONT_HTTP, STR(""));
+		if (front_opening_read(&opening, scratch, bytes.len, scratch + SCRATCH_HELLO_AT,
+				       &asked) != FRONT_OPENING_HTTP)
+			return -ERR_FAILED; /* he is gone */
+		about = about_redirect(front, &asked);
+	}
+	about.now_wall = ustime_wall();
+	about.head_only = is_head_request(bytes);
 	return front_answer_http(word, which, &about);
 }
 
@@ -719,6 +737,8 @@ void front_refuse(struct front *front, const struct front_visitor *visitor, enum
 				       COUNT_refused_busy},
 		[FRONT_REFUSE_SERVICE] = {FRONT_ANSWER_SERVICE, front_answer_tls_busy,
 					  COUNT_refused_service},
+		[FRONT_REFUSE_PLAIN] = {FRONT_ANSWER_REDIRECT, front_answer_tls_name,
+					COUNT_redirected},
 	};
 	struct buf word;
 	int r = -ERR_FAILED;

@@ -136,10 +136,16 @@ void front_gone(struct front *front, const struct ipaddr *peer);
  * OFFLINE    503, Retry-After, "known here, offline since"   alert unrecognized_name    reset
  * BUSY       503, Retry-After                                alert internal_error       reset
  * SERVICE    502                                             alert internal_error       reset
+ * PLAIN      redirect to https                               -                          -
  *
  * "Since" is visitor->route.offline_since_wall: the callee may fill in what it knows better.
  */
-enum front_refusal { FRONT_REFUSE_OFFLINE, FRONT_REFUSE_BUSY, FRONT_REFUSE_SERVICE };
+enum front_refusal {
+	FRONT_REFUSE_OFFLINE,
+	FRONT_REFUSE_BUSY,
+	FRONT_REFUSE_SERVICE,
+	FRONT_REFUSE_PLAIN, /* of kind FRONT_HTTP; the name turned out to take TLS only */
+};
 void front_refuse(struct front *front, const struct front_visitor *visitor, enum front_refusal why);
 
 /* From any thread: add this front's counters to *add_to. */

@@ -47,7 +47,7 @@ static void refuse(struct visitor *v, enum front_refusal why)
 {
 	struct front *front = v->owner->front;
 
-	if (v->stats)
+	if (v->stats && why != FRONT_REFUSE_PLAIN)
 		count(&v->stats->refused, 1);
 	if (!front) { /* the gateway is stopping */
 		stream_close(v->front->stream);
@@ -120,30 +120,44 @@ static void open_at_service(struct visitor *v)
 		forget(v);
 }
 
+static unsigned serves_of(enum front_kind kind)
+{
+	return kind == FRONT_HTTP ? FRONT_SERVES_HTTP : FRONT_SERVES_TLS;
+}
+
 /* The name has a service by now, and the same agent. */
 static bool find_service(struct visitor *v)
 {
-	unsigned serves = v->kind == FRONT_HTTP ? FRONT_SERVES_HTTP : FRONT_SERVES_TLS;
 	struct front_route route;
 
-	if (front_routes_find(v->owner->shared->routes, str_of(v->front->host), serves, &route) <
-		    0 ||
-	    route.owner != v->front->route.owner || !(route.serves & serves) || !route.service[0])
+	if (front_routes_find(v->owner->shared->routes, str_of(v->front->host), serves_of(v->kind),
+			      &route) < 0 ||
+	    route.owner != v->front->route.owner || !route.service[0])
 		return false;
 	v->front->route = route;
 	return true;
 }
 
+/* False: the agent is still not there. */
+static bool try_again(struct visitor *v)
+{
+	const struct front_route *route = &v->front->route;
+
+	if (!find_service(v) || !link_hub_online(v->owner->hub, route->owner))
+		return false;
+	if (route->serves & serves_of(v->kind))
+		open_at_service(v);
+	else
+		refuse(v, v->kind == FRONT_HTTP ? FRONT_REFUSE_PLAIN : FRONT_REFUSE_OFFLINE);
+	return true;
+}
+
 static bool look_again(void *arg, bool last)
 {
-	struct visitor *v = arg;
-
-	if (find_service(v) && link_hub_online(v->owner->hub, v->front->route.owner)) {
-		open_at_service(v);
+	if (try_again(arg))
 		return true;
-	}
 	if (last)
-		refuse(v, FRONT_REFUSE_OFFLINE);
+		refuse(arg, FRONT_REFUSE_OFFLINE);
 	return last;
 }
 
@@ -159,12 +173,14 @@ static bool wait_for_agent(struct visitor *v)
 	       comeback_wait(owner->comeback, agent.id, look_again, v);
 }
 
-/* A name without a service may have got one while he was on his way to this loop. */
 static void open_at_agent(struct visitor *v)
 {
 	const struct front_route *route = &v->front->route;
 
-	if ((route->service[0] || find_service(v)) && link_hub_online(v->owner->hub, route->owner))
+	/* The name may have got a service while he was on his way to this loop. */
+	if (!route->service[0] && try_again(v))
+		return;
+	if (route->service[0] && link_hub_online(v->owner->hub, route->owner))
 		open_at_service(v);
 	else if (!wait_for_agent(v))
 		refuse(v, FRONT_REFUSE_OFFLINE);

@@ -119,10 +119,14 @@ def test_visitors_wait_for_the_agent_of_a_restarted_gateway(gateway, agent, fold
             safe = stack.enter_context(connect(gateway.https))
             said = client_hello("safe.laptop.localhost")
             safe.sendall(said)
-            wait_until(lambda: waiting(gateway) == 11, "all of them wait")
+            plain = stack.enter_context(Visitor(gateway.http, "safe.laptop.localhost"))
+            plain.ask("/a?b")
+            wait_until(lambda: waiting(gateway) == 12, "all of them wait")
             process.send_signal(signal.SIGCONT)
             assert [visitor.answer().body for visitor in visitors] == [b"front"] * 10
             assert safe.recv(100) == said[:100]
+            redirect = plain.head()
+            assert (redirect.status, redirect.get("Location")) == (308, f"https://safe.laptop.localhost:{gateway.https}/a?b")
         process.wait_line(rf"tcp://localhost:{public}\b")
         with connect(public) as s:
             s.sendall(b"again")

@@ -23,7 +23,7 @@ struct fixture {
 	struct front_routes *routes;
 	struct front_sources *sources;
 	struct front *front;
-	struct list guests; /* loop's thread */
+	struct list guests;	      /* loop's thread */
 	struct front_visitor waiting; /* the same: for "later.test" */
 	pthread_t thread;
 	uint16_t https, http, raw;
@@ -116,6 +116,10 @@ static void on_visitor(void *arg, const struct front_visitor *visitor)
 		front_refuse(f->front, visitor, FRONT_REFUSE_BUSY);
 		return;
 	}
+	if (strcmp(visitor->route.service, "moved") == 0) {
+		front_refuse(f->front, visitor, FRONT_REFUSE_PLAIN);
+		return;
+	}
 	if (strcmp(visitor->route.service, "later") == 0) {
 		f->waiting = *visitor;
 		return;
@@ -147,6 +151,7 @@ static void add_routes(struct fixture *f)
 		{1, "secure", "*.secure.test", FRONT_SERVES_TLS, true, 0},
 		{1, "away", "away.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, false, 1},
 		{1, "broken", "broken.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
+		{1, "moved", "moved.test", FRONT_SERVES_HTTP, true, 0},
 		{1, "later", "later.test", FRONT_SERVES_HTTP, true, 0},
 		{1, "full", "full.test", FRONT_SERVES_HTTP | FRONT_SERVES_TLS, true, 0},
 	};
@@ -453,12 +458,16 @@ static void redirects_names_that_speak_only_https(void **state)
 	struct fixture *f = start(FRONT_LIMITS_DEFAULT, PATIENT);
 	static const char get[] = "GET /a?b HTTP/1.1\r\nHost: x.secure.test:8080\r\n\r\n";
 	static const char options[] = "OPTIONS * HTTP/1.1\r\nHost: x.secure.test\r\n\r\n";
+	static const char moved[] = "POST /c?d HTTP/1.1\r\nHost: moved.test\r\n\r\nbody";
 	const char *text = ask_refused(f->http, get, sizeof(get) - 1, NULL);
 
 	assert_has(text, "HTTP/1.1 308 ");
 	assert_has(text, "\r\nLocation: https://x.secure.test:8443/a?b\r\n");
 	text = ask_refused(f->http, options, sizeof(options) - 1, NULL);
 	assert_has(text, "\r\nLocation: https://x.secure.test:8443/\r\n");
+	text = ask_refused(f->http, moved, sizeof(moved) - 1, NULL); /* found out later */
+	assert_has(text, "HTTP/1.1 308 ");
+	assert_has(text, "\r\nLocation: https://moved.test:8443/c?d\r\n");
 	stop(f);
 }
 
