@@ -7,7 +7,7 @@
 
 struct flow {
 	struct front_flows *flows; /* borrowed */
-	struct htable_node node;
+	struct htable_node node, of_source;
 	struct list age; /* in unanswered, oldest first, or in answered */
 	void *via;	 /* borrowed */
 	struct ipaddr peer, local;
@@ -21,7 +21,8 @@ struct front_flows {
 	struct front_flows_config config;
 	const struct front_flows_handler *handler;
 	void *arg;
-	struct htable table; /* by peer */
+	struct htable table;   /* by peer */
+	struct htable sources; /* by source, so that a flood of newcomers costs little */
 	struct list unanswered, answered;
 	struct timer sweep;
 	bool stopped;
@@ -35,6 +36,7 @@ static void count(uint64_t *counter, uint64_t n)
 static void flow_free(struct flow *flow)
 {
 	htable_remove(&flow->flows->table, &flow->node);
+	htable_remove(&flow->flows->sources, &flow->of_source);
 	list_remove(&flow->age);
 	count(&flow->flows->config.counters->flows, (uint64_t)-1);
 	free(flow);
@@ -110,23 +112,9 @@ static struct flow *who_goes(const struct front_flows *flows)
 	return loop_now(flows->loop) - oldest->began < FRONT_FLOWS_YOUNG ? NULL : oldest;
 }
 
-/* The source's flows in this list; *idlest: the one that has been idle for longest, so far. */
-static unsigned count_source(const struct list *list, const struct ipaddr *source,
-			     struct flow **idlest)
+static uint64_t source_hash(const struct front_flows *flows, const struct ipaddr *source)
 {
-	struct flow *flow;
-	unsigned n = 0;
-
-	list_for_each (flow, list, age) {
-		struct ipaddr other = ipaddr_source(&flow->peer);
-
-		if (!ipaddr_equal(&other, source))
-			continue;
-		n++;
-		if (!*idlest || flow->active < (*idlest)->active)
-			*idlest = flow;
-	}
-	return n;
+	return ipaddr_hash(source, flows->sources.seed);
 }
 
 /* Whether the source has a place left; *ret_goes: who of its own has to go for that, or NULL. */
@@ -134,17 +122,41 @@ static bool source_has_place(const struct front_flows *flows, const struct ipadd
 			     struct flow **ret_goes)
 {
 	struct ipaddr source = ipaddr_source(peer);
+	struct htable_node *node = htable_find(&flows->sources, source_hash(flows, &source));
 	struct flow *idlest = NULL;
-	unsigned n = count_source(&flows->unanswered, &source, &idlest) +
-		     count_source(&flows->answered, &source, &idlest);
+	unsigned n = 0;
 
 	*ret_goes = NULL;
+	for (; node; node = htable_find_next(node)) {
+		struct flow *flow = container_of(node, struct flow, of_source);
+		struct ipaddr other = ipaddr_source(&flow->peer);
+
+		if (!ipaddr_equal(&other, &source))
+			continue;
+		n++;
+		if (!idlest || flow->active < idlest->active)
+			idlest = flow;
+	}
 	if (n < FRONT_FLOWS_PER_SOURCE_MAX)
 		return true;
 	if (loop_now(flows->loop) - idlest->active < FRONT_FLOWS_YOUNG)
 		return false;
 	*ret_goes = idlest;
 	return true;
+}
+
+/* Into both tables, or into none. */
+static int flow_enter(struct flow *flow)
+{
+	struct front_flows *flows = flow->flows;
+	struct ipaddr source = ipaddr_source(&flow->peer);
+
+	if (htable_add(&flows->table, &flow->node, ipaddr_hash(&flow->peer, flows->table.seed)) < 0)
+		return -ERR_NOMEM;
+	if (htable_add(&flows->sources, &flow->of_source, source_hash(flows, &source)) == 0)
+		return 0;
+	htable_remove(&flows->table, &flow->node);
+	return -ERR_NOMEM;
 }
 
 /* A flow in the table, with a stream that nobody has yet. NULL without memory. */
@@ -163,8 +175,7 @@ static struct flow *flow_new(struct front_flows *flows, void *via, const struct 
 		free(flow);
 		return NULL;
 	}
-	if (htable_add(&flows->table, &flow->node, ipaddr_hash(&flow->peer, flows->table.seed)) <
-	    0) {
+	if (flow_enter(flow) < 0) {
 		dgram_stream_end(flow->stream);
 		stream_close(flow->stream);
 		free(flow);
@@ -286,6 +297,7 @@ int front_flows_new(struct loop *loop, const struct front_flows_config *config,
 	flows->handler = handler;
 	flows->arg = arg;
 	htable_init(&flows->table);
+	htable_init(&flows->sources);
 	list_init(&flows->unanswered);
 	list_init(&flows->answered);
 	timer_init(&flows->sweep, loop, on_sweep, flows);
@@ -307,6 +319,7 @@ void front_flows_free(struct front_flows *flows)
 	end_all(&flows->answered);
 	timer_stop(&flows->sweep);
 	htable_done(&flows->table);
+	htable_done(&flows->sources);
 	free(flows);
 }
 
