@@ -342,7 +342,7 @@ static int option_text(char text[static LOG_TEXT_MAX], const struct option_row *
 #define HELP_WIDTH 100
 
 /* Words up to HELP_WIDTH columns, continued at `indent`; the cursor stands at `indent` already. */
-static void help_wrapped(struct writer *w, struct str text, size_t indent)
+static void help_paragraph(struct writer *w, struct str text, size_t indent)
 {
 	size_t column = indent;
 
@@ -360,6 +360,13 @@ static void help_wrapped(struct writer *w, struct str text, size_t indent)
 		column += word.len;
 	}
 	writer_printf(w, "\n");
+}
+
+/* Paragraphs stand between empty lines. */
+static void help_wrapped(struct writer *w, struct str text, size_t indent)
+{
+	while (text.len)
+		help_paragraph(w, str_split(&text, '\n'), indent);
 }
 
 static void help_example(struct writer *w, struct str text)

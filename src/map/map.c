@@ -344,7 +344,7 @@ static void on_restart(void *arg)
 	if (station->restarts >= RESTARTS_MAX)
 		return;
 	station->restarts++;
-	log_info("the router %s has restarted: its doors are opened again",
+	log_info("the router on %s has restarted: its doors are opened again",
 		 router_place(station->router)->ifname);
 	each_lease(station->map, station, lease_on_restart);
 }
