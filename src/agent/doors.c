@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/baseenc.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "net/httpc.h"
 #include "net/netstate.h"
+#include "net/sock.h"
 #include "net/udp.h"
 #include "state/folder.h"
 #include "uplink/watch.h"
@@ -320,8 +320,6 @@ static void on_uplink(void *arg)
 static int find_source(const struct ipaddr *router, struct ipaddr *ret, struct err *e)
 {
 	struct ipaddr to = *router;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	AUTO(closep) int fd = -1;
 	int r;
 
@@ -329,9 +327,7 @@ static int find_source(const struct ipaddr *router, struct ipaddr *ret, struct e
 	r = udp_connect(&to, &fd, e);
 	if (r < 0)
 		return r;
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		return err_set_errno(e, ERR_FAILED, "own address");
-	ipaddr_from_sockaddr(ret, (struct sockaddr *)&ss);
+	sock_local_addr(fd, ret);
 	ret->port = 0;
 	return 0;
 }

@@ -123,7 +123,8 @@ static void print_outside(const json_t *routers)
 			continue;
 		told = true;
 		if (ipaddr_parse(str_of(external), &address) < 0)
-			printf("      the router says that it has no public address outside (%s)\n", title_of(offer));
+			printf("      the router says that it has no public address outside (%s)\n",
+			       title_of(offer));
 		else
 			printf("      the router says that outside it is %s (%s): %s\n", external,
 			       title_of(offer), ipclass_words(ipclass_of(&address)));
