@@ -1,6 +1,7 @@
 #include "agent/doors_json.h"
 
 #include "base/ipclass.h"
+#include "net/ndjson.h"
 #include "net/sockdiag.h"
 
 static const char *address_text(char text[static IPADDR_TEXT_MAX], const struct ipaddr *a)
@@ -62,6 +63,7 @@ json_t *doors_json_door(const struct doors *doors, const struct map_door *door)
 	char internal[IPADDR_TEXT_MAX], router[IPADDR_TEXT_MAX], lack[UPLINK_WORDS_MAX];
 	struct map_door_info info;
 	struct ipaddr at = {0}, via = {0}, outside;
+	const char *why;
 	json_t *object;
 
 	map_door_info(door, &info);
@@ -70,15 +72,15 @@ json_t *doors_json_door(const struct doors *doors, const struct map_door *door)
 		at.port = info.wish->internal_port;
 		via = info.place->router;
 	}
+	why = info.place || *info.why ? info.why : doors_lack(doors, info.wish->family, lack);
 	object = json_pack(
-		"{s:i s:s s:s s:i s:i s:b s:s s:s s:s s:s s:o s:f}", "family",
+		"{s:i s:s s:s s:i s:i s:b s:s s:o s:s s:o s:o s:f}", "family",
 		(int)info.wish->family, "protocol", map_protocol_name(info.wish->protocol),
 		"internal", address_text(internal, &at), "internal_port",
 		(int)info.wish->internal_port, "external_wished", (int)info.wish->external_port,
 		"exactly", info.wish->exactly, "router", address_text(router, &via), "interface",
-		info.place ? info.place->ifname : "", "state",
-		info.place ? lease_state_name(info.state) : "no network", "why",
-		info.place || *info.why ? info.why : doors_lack(doors, info.wish->family, lack),
+		ndjson_text(info.place ? info.place->ifname : ""), "state",
+		info.place ? lease_state_name(info.state) : "no network", "why", ndjson_text(why),
 		"listening", listening_json(&info), "took_ms", ms(info.took));
 	if (object && info.state == LEASE_OPEN)
 		json_object_update_new(object, grant_json(doors, &info));
@@ -113,9 +115,9 @@ json_t *doors_json_list(const struct doors *doors)
 static json_t *offer_json(const struct router_offer *offer, enum map_method method)
 {
 	char external[IPADDR_TEXT_MAX];
-	json_t *object = json_pack("{s:s s:s s:f s:s}", "method", map_method_name(method), "state",
+	json_t *object = json_pack("{s:s s:s s:f s:o}", "method", map_method_name(method), "state",
 				   router_offer_state_name(offer->state), "took_ms",
-				   ms(offer->took), "text", offer->text);
+				   ms(offer->took), "text", ndjson_text(offer->text));
 
 	if (object && offer->told) {
 		json_object_set_new(object, "external",

@@ -164,6 +164,18 @@ static void tell_names(struct up *up)
 	}
 }
 
+/* What the router says its address outside is. */
+static void on_router(void *arg)
+{
+	struct ipaddr outside;
+	struct up *up = arg;
+
+	if (!up->names || !up->doors)
+		return;
+	map_outside(doors_map(up->doors), &outside); /* family 0: it does not say, or has none */
+	names_report(up->names, DNS_SOURCE_ROUTER, 4, &outside);
+}
+
 /* Anew: what is remembered is on disk. */
 static void set_names(struct up *up)
 {
@@ -175,16 +187,7 @@ static void set_names(struct up *up)
 		      &up->config.observe, &up->names, &e) < 0)
 		log_error("names are not kept: %s", e.text);
 	tell_names(up);
-}
-
-/* What the router says its address outside is. */
-static void on_router(void *arg)
-{
-	struct ipaddr outside;
-	struct up *up = arg;
-
-	if (up->names && map_outside(doors_map(up->doors), &outside) != MAP_NONE)
-		names_report(up->names, DNS_SOURCE_ROUTER, 4, &outside);
+	on_router(up);
 }
 
 /* ── doors ── */

@@ -37,7 +37,7 @@ struct announce {
 	void *arg;
 	struct ear v4, v6, upnp;
 	struct device devices[ANNOUNCE_DEVICES_MAX];
-	size_t n_devices;
+	size_t n_devices; /* so far */
 };
 
 /* ── what is said ── */
@@ -71,10 +71,18 @@ static uint64_t number_of(const struct ssdp_message *m)
 
 static struct device *find_device(struct announce *announce, const struct ipaddr *who)
 {
-	for (size_t i = 0; i < announce->n_devices; i++)
+	for (size_t i = 0; i < MIN(announce->n_devices, ANNOUNCE_DEVICES_MAX); i++)
 		if (ipaddr_equal(&announce->devices[i].who, who))
 			return &announce->devices[i];
 	return NULL;
+}
+
+/* The oldest makes room: a neighbour with many addresses costs a look at the router, no more. */
+static void add_device(struct announce *announce, const struct ipaddr *who, uint64_t number)
+{
+	size_t i = announce->n_devices++ % ANNOUNCE_DEVICES_MAX;
+
+	announce->devices[i] = (struct device){.who = *who, .number = number};
 }
 
 /* A gateway device that was not known, has another number than before, or is back after a goodbye. */
@@ -91,10 +99,9 @@ static bool tells_upnp(struct announce *announce, const struct udp_datagram *dat
 		return false;
 	device = find_device(announce, &who);
 	if (!device) {
-		if (m.kind != SSDP_ALIVE || announce->n_devices >= ANNOUNCE_DEVICES_MAX)
+		if (m.kind != SSDP_ALIVE)
 			return false;
-		announce->devices[announce->n_devices++] =
-			(struct device){.who = who, .number = number_of(&m)};
+		add_device(announce, &who, number_of(&m));
 		return true; /* perhaps it was another one before */
 	}
 	before = *device;

@@ -11,7 +11,7 @@
 #include "net/loop.h"
 
 #define ANNOUNCE_LINKS_MAX   8
-#define ANNOUNCE_DEVICES_MAX 8 /* whose number is remembered; one more is not believed */
+#define ANNOUNCE_DEVICES_MAX 8 /* whose number is remembered; the oldest makes room */
 
 struct announce;
 
