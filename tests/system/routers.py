@@ -612,6 +612,9 @@ def _missing():
     missing = [tool for tool in tools if not shutil.which(tool)]
     if missing:
         return f"needs {', '.join(missing)}"
+    private = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
+    if private.returncode:
+        return f"needs mount namespaces: {private.stderr.strip()}"
     try:
         RouterLab("none", v6=False).close()
     except (OSError, AssertionError) as error:
