@@ -624,6 +624,7 @@ def _missing():
 
 _reason = _missing()
 needs_routers = pytest.mark.skipif(_reason is not None, reason=str(_reason))
+needs_tun = pytest.mark.skipif(not pathlib.Path("/dev/net/tun").exists(), reason="needs /dev/net/tun")
 
 
 def main(profile, *command):

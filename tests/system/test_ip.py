@@ -11,7 +11,7 @@ import pytest
 
 from harness import Agent, needs_root, wait_until
 from lab import Namespace
-from routers import HOME, ROUTER, RouterLab, needs_routers
+from routers import HOME, ROUTER, RouterLab, needs_routers, needs_tun
 
 ADDRESS_KEYS = ["address", "prefix_length", "family", "interface", "kind", "class", "verdict", "why", "chosen", "flags",
                 "preferred_s", "valid_s"]
@@ -135,6 +135,7 @@ def test_the_provider_gives_another_prefix(lone, street):
     assert verdicts(report)[before] == "deprecated"
 
 
+@needs_tun
 @needs_routers
 def test_a_vpn_does_not_hide_the_router(lone, street):
     street.start_vpn()
@@ -209,7 +210,7 @@ def tunnel(namespace, name):
 
 
 @needs_root
-@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="needs /dev/net/tun")
+@needs_tun
 def test_a_default_route_through_a_tunnel(lone, home):
     home.ip("addr add 192.168.1.10/24 dev eth0", "route add default via 192.168.1.1 metric 100")
     with tunnel(home, "tun0"):

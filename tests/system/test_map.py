@@ -16,7 +16,7 @@ import pytest
 import fake_router
 from fake_router import IP1, LEGACY_IP, PPP1, FakeRouter, Service
 from harness import DEADLINE_S, Agent, wait_until
-from routers import CONTROL_PORT, HOME, ROOMMATE, ROUTER, Door, RouterLab, needs_routers
+from routers import CONTROL_PORT, HOME, ROOMMATE, ROUTER, Door, RouterLab, needs_routers, needs_tun
 
 DESCRIPTION = f"http://{ROUTER}:{CONTROL_PORT}/rootDesc.xml"
 REMEMBERED = "doors/*/doors.json"  # in the state folder
@@ -315,6 +315,7 @@ def test_another_address_at_home(run, profile):
         assert lab.visitor_connects(lab.public, door["external_port"]) == "home 8000"
 
 
+@needs_tun
 @needs_routers
 @pytest.mark.parametrize("profile", ["upnp", "igd-only"])
 def test_a_vpn(run, profile):

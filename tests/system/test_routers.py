@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from routers import CONTROL_PORT, HOME, PMP_PORT, PROFILES, ROOMMATE, ROUTER, Door, RouterLab, needs_routers
+from routers import CONTROL_PORT, HOME, PMP_PORT, PROFILES, ROOMMATE, ROUTER, Door, RouterLab, needs_routers, needs_tun
 
 pytestmark = needs_routers
 
@@ -348,6 +348,7 @@ def test_another_address_at_home():
         assert lab.visitor_connects(lab.public, 8080) == "home 8080"
 
 
+@needs_tun
 def test_a_vpn_takes_everything_but_the_router():
     with street() as lab:
         lab.start_vpn()
