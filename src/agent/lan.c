@@ -190,7 +190,7 @@ static bool usable(const struct ifaddrs *i, struct ipaddr *ret)
 	if (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6)
 		return false;
 	ipaddr_from_sockaddr(ret, i->ifa_addr);
-	link_local6 = ret->family == 6 && ret->bytes[0] == 0xfe && (ret->bytes[1] & 0xc0) == 0x80;
+	link_local6 = ipaddr_is_link_local6(ret);
 	return ret->family && !link_local6;
 }
 

@@ -162,6 +162,16 @@ bool ipaddr_is_loopback(const struct ipaddr *a)
 	return a->family == 6 && memcmp(a->bytes, loopback6, 16) == 0;
 }
 
+bool ipaddr_is_link_local6(const struct ipaddr *a)
+{
+	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+bool ipaddr_same_host(const struct ipaddr *a, const struct ipaddr *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
+}
+
 bool ipaddr_is_unspecified(const struct ipaddr *a)
 {
 	static const uint8_t zero[16];

@@ -39,7 +39,10 @@ int ipaddr_parse(struct str s, struct ipaddr *ret) MUST_CHECK;
 int ipaddr_parse_port(struct str s, struct ipaddr *ret) MUST_CHECK;
 
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b); /* ports compared too */
+/* Neither ports nor scopes count. */
+bool ipaddr_same_host(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);
+bool ipaddr_is_link_local6(const struct ipaddr *a); /* fe80::/10 */
 bool ipaddr_is_unspecified(const struct ipaddr *a); /* 0.0.0.0, :: */
 
 /* The unit of limits: an IPv4 address, or the /64 of an IPv6 address; port 0. */

@@ -55,18 +55,13 @@ static void check(struct ask *ask, int r, const struct err *e)
 	ask_finish(ask, r == -ERR_NOT_FOUND ? r : -ERR_TIMEOUT, "UPnP: %s", e->text);
 }
 
-static bool same_address(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 6 ? 16 : 4) == 0;
-}
-
 /* ── port mappings ── */
 
 static void add(struct ask *ask);
 
 static bool leads_to_us(const struct ask *ask, const struct igd_mapping *mapping)
 {
-	return same_address(&mapping->client, our_address(ask));
+	return ipaddr_same_host(&mapping->client, our_address(ask));
 }
 
 static bool is_this_door(const struct ask *ask, const struct igd_mapping *mapping)

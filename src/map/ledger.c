@@ -132,11 +132,6 @@ static int each_entry(const char *folder, void (*each)(void *arg, const struct l
 
 /* ── entries ── */
 
-static bool same_address(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 6 ? 16 : 4) == 0;
-}
-
 struct ledger_entry *ledger_next(struct ledger *ledger, const struct ledger_entry *after)
 {
 	const struct list *node = after ? after->node.next : ledger->entries.next;
@@ -151,8 +146,8 @@ struct ledger_entry *ledger_find(struct ledger *ledger, uint8_t protocol,
 
 	list_for_each (entry, &ledger->entries, node)
 		if (entry->protocol == protocol && entry->internal.port == internal->port &&
-		    same_address(&entry->internal, internal) &&
-		    same_address(&entry->router, router))
+		    ipaddr_same_host(&entry->internal, internal) &&
+		    ipaddr_same_host(&entry->router, router))
 			return entry;
 	return NULL;
 }

@@ -51,16 +51,6 @@ struct search {
 
 /* ── what is believed ── */
 
-static bool same_address(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
-}
-
-static bool is_link_local(const struct ipaddr *a)
-{
-	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
-
 /* In the prefix of our address, and one that a host may have. */
 static bool in_prefix(const struct map_place *place, const struct ipaddr *a)
 {
@@ -72,22 +62,22 @@ static bool in_prefix(const struct map_place *place, const struct ipaddr *a)
 	if (link.bits == 0 || !cidr_contains(&link, a))
 		return false;
 	return !ipaddr_is_loopback(a) && !ipaddr_is_unspecified(a) &&
-	       !same_address(a, &v4_broadcast) && !same_address(a, &link.addr);
+	       !ipaddr_same_host(a, &v4_broadcast) && !ipaddr_same_host(a, &link.addr);
 }
 
 static bool on_link(const struct map_place *place, const struct ipaddr *a)
 {
-	if (a->family != place->address.family || same_address(a, &place->address))
+	if (a->family != place->address.family || ipaddr_same_host(a, &place->address))
 		return false;
-	if (is_link_local(a))
+	if (ipaddr_is_link_local6(a))
 		return a->scope == place->ifindex;
 	return in_prefix(place, a);
 }
 
 static bool is_router(const struct map_place *place, const struct ipaddr *a)
 {
-	return same_address(a, &place->router) &&
-	       (!is_link_local(a) || a->scope == place->router.scope);
+	return ipaddr_same_host(a, &place->router) &&
+	       (!ipaddr_is_link_local6(a) || a->scope == place->router.scope);
 }
 
 static bool contains(struct str s, const char *part)
@@ -131,7 +121,7 @@ int search_believe(const struct map_place *place, const struct ipaddr *from, con
 		return err_wrap(e, -ERR_DENIED, "SSDP");
 	/* Over IPv6 a router may name an address of a prefix that is gone; it is not spoken to there. */
 	if (location.family != from->family ||
-	    (!same_address(&location, from) && !(router && from->family == 6)))
+	    (!ipaddr_same_host(&location, from) && !(router && from->family == 6)))
 		return err_set(e, ERR_DENIED, "SSDP: the location is not the sender's address");
 	if (!str_copy(answer.path, sizeof(answer.path), path))
 		return err_set(e, ERR_DENIED, "SSDP: the location's path is too long");
@@ -307,7 +297,7 @@ static int source_address(const struct map_place *place, struct ipaddr *ret, str
 	int fd, r;
 
 	*ret = place->address;
-	if (!is_link_local(&to))
+	if (!ipaddr_is_link_local6(&to))
 		return 0;
 	to.port = SSDP_PORT;
 	r = udp_connect(&to, &fd, e);

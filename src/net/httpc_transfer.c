@@ -60,7 +60,7 @@ static void note_address(struct ipaddr *ret, const char *text, int port, uint32_
 	if (ipaddr_parse(str_of(text), &a) < 0)
 		return;
 	a.port = (uint16_t)port;
-	if (a.family == 6 && a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80)
+	if (ipaddr_is_link_local6(&a))
 		a.scope = scope;
 	*ret = a;
 }

@@ -70,7 +70,7 @@ static bool get_address(struct ipaddr *ret, uint8_t family, struct cursor attrs,
 
 static void scope_to(struct ipaddr *a, unsigned ifindex)
 {
-	if (a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80)
+	if (ipaddr_is_link_local6(a))
 		a->scope = ifindex;
 }
 

@@ -175,19 +175,8 @@ static void test_hostnames(void **state)
 {
 	static const char *const good[] = {
 		"a", "a.b", "xn--bcher-kva.example", "_acme.a-b.example", "1.2.3", "A.B"};
-	static const char *const bad[] = {"",
-					  ".",
-					  "a.",
-					  ".a",
-					  "a..b",
-					  "-a",
-					  "a-",
-					  "a-.b",
-					  "a.-b",
-					  "a b",
-					  "a/b",
-					  "b\303\274cher",
-					  "a:b"};
+	static const char *const bad[] = {"",	  ".",	  "a.",	 ".a",	"a..b",		 "-a", "a-",
+					  "a-.b", "a.-b", "a b", "a/b", "b\303\274cher", "a:b"};
 	char name[HOSTNAME_MAX], text[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -234,6 +223,29 @@ static void test_authority(void **state)
 	}
 }
 
+static struct ipaddr literal(const char *text)
+{
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(str_of(text), &a), 0);
+	return a;
+}
+
+static void test_hosts(void **state)
+{
+	struct ipaddr a = literal("192.0.2.1"), b = a, other = literal("192.0.2.2");
+	struct ipaddr low = literal("fe80::1"), high = literal("febf::1"),
+		      none = literal("fec0::1");
+
+	b.port = 80;
+	assert_true(ipaddr_same_host(&a, &b));
+	assert_false(ipaddr_equal(&a, &b));
+	assert_false(ipaddr_same_host(&a, &other));
+	assert_false(ipaddr_same_host(&a, &low));
+	assert_true(ipaddr_is_link_local6(&low) && ipaddr_is_link_local6(&high));
+	assert_false(ipaddr_is_link_local6(&none) || ipaddr_is_link_local6(&a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_hostport),
 		cmocka_unit_test(test_hostnames),
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_authority),
 	};
 
