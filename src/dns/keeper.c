@@ -1,6 +1,5 @@
 #include "dns/keeper.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +7,7 @@
 #include "base/secret.h"
 #include "dns/batch.h"
 #include "dns/keeper_private.h"
-#include "dns/sigv4.h"
-#include "http/date.h"
 #include "state/folder.h"
-
-#define HEADERS_MAX 12
 
 static void run_soon(struct dns_keeper *k);
 
@@ -27,21 +22,6 @@ int64_t keeper_now_s(const struct dns_keeper *k)
 static bool same_account(const struct keeper_name *a, const struct keeper_name *b)
 {
 	return memcmp(a->account, b->account, sizeof(a->account)) == 0;
-}
-
-static void hash(uint8_t to[static DNS_CONFIG_LEN], const char *const *texts, size_t n)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned len;
-
-	memset(to, 0, DNS_CONFIG_LEN);
-	if (ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1) {
-		for (size_t i = 0; i < n; i++) /* with their NUL: "ab","c" is not "a","bc" */
-			EVP_DigestUpdate(ctx, texts[i] ? texts[i] : "",
-					 strlen(texts[i] ? texts[i] : "") + 1);
-		EVP_DigestFinal_ex(ctx, to, &len);
-	}
-	EVP_MD_CTX_free(ctx);
 }
 
 static void tell(struct keeper_side *side, enum dns_event_kind kind)
@@ -137,141 +117,7 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 	run_soon(k);
 }
 
-/* ── HTTP ── */
-
-static void next_request(struct keeper_name *name);
-
-static unsigned retry_after(const struct httpc_answer *answer, int64_t now_s)
-{
-	struct str value = httpc_answer_header(answer, "Retry-After");
-	uint64_t seconds;
-	int64_t date;
-
-	if (str_to_u64(value, DNS_WAIT_MAX_S, &seconds))
-		return (unsigned)seconds;
-	if (value.len && http_date_parse(value, &date) && date > now_s)
-		return (unsigned)MIN(date - now_s, (int64_t)DNS_WAIT_MAX_S);
-	return 0;
-}
-
-static void on_http(void *arg, const struct httpc_answer *answer)
-{
-	struct keeper_name *name = arg;
-	struct dns_answer given = {.status = (int)answer->status,
-				   .retry_after_s = retry_after(answer, keeper_now_s(name->keeper)),
-				   .body = answer->body};
-
-	name->call = NULL;
-	if (answer->r < 0) {
-		dns_plan_fail(&name->plan, answer->err.text);
-		/* connected: it may have arrived; not to somebody with another certificate */
-		if (answer->peer.family && answer->r != -ERR_DENIED)
-			name->plan.reply.verdict = DNS_LOST;
-	} else {
-		dns_plan_answer(&name->plan, &given);
-	}
-	if (dns_plan_ended(&name->plan))
-		keeper_finish(name, &name->plan.reply, given.retry_after_s);
-	else
-		next_request(name);
-}
-
-/* "Name: value\r\n" lines as httpc wants them; the text is cut up. False: too many. */
-static bool split_headers(struct buf *lines, struct httpc_header headers[static HEADERS_MAX],
-			  size_t *ret_n)
-{
-	char *at = (char *)buf_head(lines), *end = at + buf_len(lines);
-	size_t n = 0;
-
-	while (at && at < end) {
-		char *colon = memchr(at, ':', (size_t)(end - at));
-		char *line_end = memchr(at, '\r', (size_t)(end - at));
-
-		if (!colon || !line_end || colon > line_end || n == HEADERS_MAX)
-			return false;
-		*colon = *line_end = '\0';
-		headers[n++] = (struct httpc_header){.name = at, .value = colon + 2};
-		at = line_end + 2;
-	}
-	*ret_n = n;
-	return true;
-}
-
-static int send_request(struct keeper_name *name, struct dns_request *q, struct err *e)
-{
-	struct dns_keeper *k = name->keeper;
-	struct httpc_header headers[HEADERS_MAX];
-	struct httpc_request request = {
-		.method = q->method,
-		.url = (const char *)buf_head(&q->url),
-		.headers = headers,
-		.body = q->has_body ? buf_str(&q->body) : (struct str){0},
-		.ca_file = k->settings.ca_file,
-		.https_only = true,
-		.peer = k->settings.peer
-				? k->settings.peer(k->settings.arg, (const char *)buf_head(&q->url))
-				: NULL,
-		.body_max = DNS_REPLY_BODY_MAX,
-	};
-
-	if (!split_headers(&q->headers, headers, &request.n_headers))
-		return err_set(e, ERR_INVALID, "too many header fields");
-	return httpc_start(k->httpc, &request, on_http, name, &name->call, e);
-}
-
-/* Route 53 has one region. */
-static int sign(const struct keeper_name *name, struct dns_request *q, struct err *e)
-{
-	struct dns_sigv4 with = {.user = name->entry.user,
-				 .secret = name->entry.pass,
-				 .region = "us-east-1",
-				 .service = "route53",
-				 .now_s = keeper_now_s(name->keeper)};
-
-	return q->aws ? dns_sigv4_sign(q, &with, e) : 0;
-}
-
-static void next_request(struct keeper_name *name)
-{
-	struct dns_request q = {0};
-	struct err e = {0};
-	int r = dns_plan_request(&name->plan, &q, &e);
-
-	if (r == 0)
-		r = sign(name, &q, &e);
-	if (r == 0)
-		r = send_request(name, &q, &e);
-	dns_request_done(&q);
-	if (r == 0)
-		return;
-	if (!dns_plan_ended(&name->plan))
-		dns_plan_fail(&name->plan, e.text);
-	keeper_finish(name, &name->plan.reply, 0);
-}
-
 /* ── sending ── */
-
-/* What was stored is sent, though something else may be wanted since. */
-static struct ipaddr address_to_send(const struct keeper_side *side)
-{
-	return side->sending ? side->machine.attempt : side->machine.wanted;
-}
-
-static void start_plan(struct keeper_name *name)
-{
-	struct dns_target target = {.ip4 = address_to_send(&name->sides[0]),
-				    .ip6 = address_to_send(&name->sides[1])};
-	struct dns_reply reply = {.verdict = DNS_REFUSED};
-	struct err e = {0};
-
-	target.prefix6 = (struct cidr){.addr = target.ip6, .bits = (uint8_t)name->prefix_bits};
-	if (dns_plan_start(&name->plan, &name->entry, name->what, &target, &e) == 0) {
-		next_request(name);
-		return;
-	}
-	snprintf(reply.text, sizeof(reply.text), "%.*s", (int)sizeof(reply.text) - 1, e.text);
-	keeper_finish(name, &reply, 0);
-}
 
 /* What was stored may leave. */
 static void transmit(struct dns_keeper *k)
@@ -285,7 +131,7 @@ static void transmit(struct dns_keeper *k)
 			keeper_batch_start(k, i);
 		} else {
 			name->stage = STAGE_SENT;
-			start_plan(name);
+			keeper_http_start(name);
 		}
 	}
 }
@@ -638,159 +484,7 @@ bool dns_keeper_confirmed(struct dns_keeper *k, const char *label)
 	return found;
 }
 
-/* ── status ── */
-
-static const char *state_word(const struct dns_machine *m)
-{
-	switch (m->state) {
-	case DNS_STATE_IDLE:
-		return m->wish == DNS_WISH_ADDRESS ? "current" : "waiting for an address";
-	case DNS_STATE_DOUBT:
-	case DNS_STATE_ASKING:
-		return "asking";
-	case DNS_STATE_DUE:
-		return m->fails ? "trouble" : "due";
-	case DNS_STATE_SENT:
-		return "sent";
-	case DNS_STATE_PARKED:
-		return "parked";
-	}
-	return "";
-}
-
-static int add_address(json_t *o, const char *field, const struct ipaddr *a)
-{
-	char text[IPADDR_TEXT_MAX];
-
-	return a->family ? json_object_set_new(o, field, json_string(ipaddr_format(text, a))) : 0;
-}
-
-/* Who says what our address is, for people; nothing of a name whose address is configured. */
-static int add_why(json_t *o, const struct keeper_side *side)
-{
-	const struct dns_keeper *k = side->name->keeper;
-	const struct keeper_choice *choice = &k->choices[side->family == 6];
-	char text[DNS_CHOOSER_TEXT_MAX];
-
-	if (side->family == 6 ? side->name->fixed6.family : side->name->fixed4.family)
-		return 0;
-	dns_chooser_text(text, &k->chooser, side->family, choice->wish, choice->source);
-	return json_object_set_new(o, "why", json_string(text));
-}
-
-static json_t *side_status(const struct keeper_side *side, int64_t now)
-{
-	const struct keeper_name *name = side->name;
-	const struct dns_machine *m = &side->machine;
-	const struct keeper_choice *choice = &name->keeper->choices[side->family == 6];
-	json_t *o = json_pack("{s:s s:s s:s s:s s:s}", "name", name->label, "host",
-			      name->entry.host, "provider", name->entry.provider->name, "family",
-			      side->family == 6 ? "ipv6" : "ipv4", "state", state_word(m));
-	int r = o ? 0 : -1;
-
-	r = r || (m->sure && add_address(o, "published", &m->published));
-	r = r || add_address(o, "wanted", &m->wanted);
-	if (choice->wish == DNS_WISH_ADDRESS)
-		r = r ||
-		    json_object_set_new(o, "source", json_string(dns_source_name(choice->source)));
-	r = r || add_why(o, side);
-	if (m->attempted_s) {
-		r = r ||
-		    json_object_set_new(o, "answer", json_string(dns_verdict_word(m->verdict)));
-		r = r ||
-		    json_object_set_new(o, "meaning", json_string(dns_verdict_text(m->verdict)));
-	}
-	if (m->confirmed_s)
-		r = r || json_object_set_new(o, "confirmed", json_integer(m->confirmed_s));
-	if (m->not_before_s > now)
-		r = r || json_object_set_new(o, "retry_s", json_integer(m->not_before_s - now));
-	if (dns_machine_reminds(m, now))
-		r = r || json_object_set_new(o, "confirm", json_true());
-	if (r) {
-		json_decref(o);
-		return NULL;
-	}
-	return o;
-}
-
-json_t *dns_keeper_status(struct dns_keeper *k)
-{
-	json_t *list = json_array();
-	int64_t now = keeper_now_s(k);
-
-	for (size_t i = 0; i < k->n_names; i++)
-		for (int s = 0; s < 2; s++)
-			if (k->names[i].sides[s].on &&
-			    json_array_append_new(list, side_status(&k->names[i].sides[s], now)) <
-				    0) {
-				json_decref(list);
-				return NULL;
-			}
-	return list;
-}
-
 /* ── birth and end ── */
-
-static const char *copy(const char *text, bool *ok)
-{
-	char *made = text ? str_dup(str_of(text)) : NULL;
-
-	*ok &= !text || made;
-	return made;
-}
-
-static void drop(const char *text)
-{
-	if (text)
-		secret_wipe((char *)(uintptr_t)text, strlen(text));
-	free((char *)(uintptr_t)text);
-}
-
-static bool copy_entry(struct keeper_name *name, const struct dns_keeper_name *from)
-{
-	const struct dns_entry *e = &from->entry;
-	bool ok = true;
-
-	name->entry = (struct dns_entry){
-		.provider = e->provider,
-		.host = copy(e->host, &ok),
-		.zone = copy(e->zone, &ok),
-		.server = copy(e->server, &ok),
-		.user = copy(e->user, &ok),
-		.pass = copy(e->pass, &ok),
-		.key = copy(e->key, &ok),
-		.ttl_s = e->ttl_s,
-	};
-	name->label = copy(from->label ? from->label : e->host, &ok);
-	return ok;
-}
-
-static void init_sides(struct keeper_name *name, const struct dns_keeper_name *from, int64_t now)
-{
-	const struct dns_entry *e = &name->entry;
-	const char *const config[] = {e->provider->name, e->host, e->zone, e->server,
-				      e->user,		 e->pass, e->key};
-	const char *const account[] = {e->provider->name, e->server, e->user, e->pass,
-				       e->provider->rfc2136 ? e->zone : NULL};
-	unsigned can = dns_provider_can(e->provider);
-	uint8_t hashed[DNS_CONFIG_LEN];
-
-	hash(hashed, config, ARRAY_LEN(config));
-	hash(name->account, account, ARRAY_LEN(account));
-	name->sides[0].on = !from->no4 && (can & DNS_CAN_A);
-	name->sides[1].on = !from->no6 && (can & (from->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA));
-	for (int s = 0; s < 2; s++) {
-		struct keeper_side *side = &name->sides[s];
-		char key[DNS_LEDGER_KEY_MAX];
-
-		side->name = name;
-		side->family = s ? 6 : 4;
-		dns_machine_init(&side->machine, &name->rules, hashed);
-		dns_ledger_key(key, e->provider->name, e->host, side->family);
-		dns_ledger_get(&name->keeper->ledger, key, &side->machine);
-		dns_machine_resume(&side->machine, hashed, now);
-	}
-}
 
 static int add_names(struct dns_keeper *k, const struct dns_keeper_settings *settings,
 		     struct err *e)
@@ -802,20 +496,10 @@ static int add_names(struct dns_keeper *k, const struct dns_keeper_settings *set
 	if (!k->names)
 		return err_set(e, ERR_NOMEM, "names");
 	for (size_t i = 0; i < settings->n_names; i++) {
-		const struct dns_keeper_name *from = &settings->names[i];
-		struct keeper_name *name = &k->names[i];
+		int r = keeper_name_init(&k->names[k->n_names++], k, &settings->names[i], e);
 
-		k->n_names++;
-		name->keeper = k;
-		name->fixed4 = from->fixed4;
-		name->fixed6 = from->fixed6;
-		name->suffix = from->suffix;
-		name->prefix_bits = from->prefix_bits ? from->prefix_bits : 64;
-		name->prefix = from->prefix;
-		if (!copy_entry(name, from))
-			return err_set(e, ERR_NOMEM, "names");
-		dns_rules_of(name->entry.provider, &name->rules);
-		init_sides(name, from, keeper_now_s(k));
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -843,7 +527,6 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		   struct err *e)
 {
 	struct dns_keeper *k = calloc(1, sizeof(*k));
-	bool ok = true;
 	int r;
 
 	if (!k)
@@ -852,14 +535,15 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	k->httpc = httpc;
 	k->settings = *settings;
 	k->settings.names = NULL;
-	k->settings.folder = k->folder = copy(settings->folder, &ok);
+	k->folder = settings->folder ? str_dup(str_of(settings->folder)) : NULL;
+	k->settings.folder = k->folder;
 	k->chooser.allow_documentation = settings->allow_documentation;
 	list_init(&k->batches);
 	timer_init(&k->timer, loop, run, k);
 	timer_init(&k->settle, loop, run, k);
 	defer_init(&k->defer, loop, run, k);
 	dns_ledger_init(&k->ledger);
-	if (!ok || !k->ledger.names) {
+	if ((settings->folder && !k->folder) || !k->ledger.names) {
 		dns_keeper_free(k);
 		return err_set(e, ERR_NOMEM, "names");
 	}
@@ -874,24 +558,6 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	return 0;
 }
 
-static void name_done(struct keeper_name *name)
-{
-	const struct dns_asker *asker = &name->keeper->settings.asker;
-
-	httpc_cancel(name->call);
-	for (int s = 0; s < 2; s++)
-		if (name->sides[s].question)
-			asker->cancel(asker->arg, name->sides[s].question);
-	drop(name->label);
-	drop(name->entry.host);
-	drop(name->entry.zone);
-	drop(name->entry.server);
-	drop(name->entry.user);
-	drop(name->entry.pass);
-	drop(name->entry.key);
-	secret_wipe(&name->plan, sizeof(name->plan));
-}
-
 void dns_keeper_free(struct dns_keeper *k)
 {
 	if (!k)
@@ -901,11 +567,11 @@ void dns_keeper_free(struct dns_keeper *k)
 	defer_cancel(&k->defer);
 	keeper_batches_cancel(k);
 	for (size_t i = 0; i < k->n_names; i++)
-		name_done(&k->names[i]);
+		keeper_name_done(&k->names[i]);
 	if (k->store)
 		k->store->keeper = NULL; /* it ends by itself */
 	free(k->names);
 	dns_ledger_done(&k->ledger);
-	drop(k->folder);
+	free(k->folder);
 	free(k);
 }

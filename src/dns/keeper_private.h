@@ -1,4 +1,4 @@
-/* The keeper's inside, for keeper.c and batch.c. */
+/* The keeper's inside: keeper.c decides what is due, keeper_http.c and batch.c send it. */
 #pragma once
 
 #include "dns/keeper.h"
@@ -58,7 +58,7 @@ struct dns_keeper {
 	struct loop *loop;   /* borrowed */
 	struct httpc *httpc; /* borrowed */
 	struct dns_keeper_settings settings;
-	const char *folder;	   /* owned */
+	char *folder;		   /* owned */
 	struct keeper_name *names; /* owned */
 	size_t n_names;
 	struct dns_chooser chooser;
@@ -75,3 +75,11 @@ int64_t keeper_now_s(const struct dns_keeper *k);
 
 /* The answer to what is under way of this name. */
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s);
+
+/* Zeroed before. On error too, keeper_name_done. Takes up what the ledger has of it. */
+int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
+		     const struct dns_keeper_name *from, struct err *e) MUST_CHECK;
+void keeper_name_done(struct keeper_name *name);
+
+/* Begin what is stored of this name; ends in keeper_finish, perhaps before it returns. */
+void keeper_http_start(struct keeper_name *name);

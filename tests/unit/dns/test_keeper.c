@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "dns/custom.h"
 #include "dns/import.h"
 #include "dns/keeper.h"
 #include "dns/ledger.h"
@@ -421,6 +422,40 @@ static void test_a_wrong_password_is_sent_once(void **state)
 	assert_int_equal(w->n_sent, 6);
 }
 
+/* What a user wrote of his provider is configuration: mended, it is tried again. */
+static void test_a_mended_template_is_tried_again(void **state)
+{
+	static const char *const good[] = {"good ..."}, *const fatal[] = {"bad path"};
+	struct dns_custom custom = {.url = "https://ddns.example.net/updtae?h={host}&a={value}",
+				    .good = {good, 1},
+				    .fatal = {fatal, 1}};
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct dns_provider *row;
+	struct world *w = *state;
+
+	assert_int_equal(dns_custom_new(&custom, &row, NULL), 0);
+	name.entry.provider = row;
+	start(w, &name, 1);
+	w->body = "bad path";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	dns_keeper_free(w->keeper);
+	dns_custom_free(row);
+
+	custom.url = "https://ddns.example.net/update?h={host}&a={value}";
+	assert_int_equal(dns_custom_new(&custom, &row, NULL), 0);
+	name.entry.provider = row;
+	w->body = "good";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	dns_keeper_free(w->keeper);
+	w->keeper = NULL;
+	dns_custom_free(row);
+}
+
 static void test_retry_after_is_obeyed(void **state)
 {
 	struct dns_keeper_name name = name_at("dyn", "home.example.org");
@@ -633,6 +668,7 @@ int main(void)
 		TEST(test_restarts_send_nothing),
 		TEST(test_a_crash_after_sending),
 		TEST(test_a_wrong_password_is_sent_once),
+		TEST(test_a_mended_template_is_tried_again),
 		TEST(test_retry_after_is_obeyed),
 		TEST(test_the_line_comes_back),
 		TEST(test_forcing_and_what_cannot_be_found),
