@@ -56,6 +56,7 @@ struct conn {
 	struct timer greeting;
 	bool wants_successor; /* UP, but on its way out, or it did not answer when the network
 				 changed */
+	bool missed;	      /* it did not answer when we were to stop */
 };
 
 struct slot {
@@ -455,19 +456,28 @@ static void conn_on_visitor(void *arg, struct link_visitor *v, const char *servi
 	d->events->on_visitor(d->arg, v, service, who);
 }
 
-static void conn_on_missed(void *arg)
-{
-	conn_wants_successor(arg);
-}
-
+/* Nothing is left that could be finished. */
 static void maybe_stopped(struct link_dial *d)
 {
 	if (d->state != LINK_DIAL_STOPPED || !d->on_stopped)
 		return;
-	for (unsigned i = 0; i < d->n_slots; i++)
-		if (!list_empty(&d->slots[i].conns))
-			return;
+	for (unsigned i = 0; i < d->n_slots; i++) {
+		const struct conn *conn;
+
+		list_for_each (conn, &d->slots[i].conns, node)
+			if (!conn->missed)
+				return;
+	}
 	defer_call(&d->stopped);
+}
+
+static void conn_on_missed(void *arg)
+{
+	struct conn *conn = arg;
+
+	conn_wants_successor(conn);
+	conn->missed = conn->slot->dial->state == LINK_DIAL_STOPPED;
+	maybe_stopped(conn->slot->dial);
 }
 
 static void conn_on_dead(void *arg, int r, const struct err *why)
@@ -763,6 +773,7 @@ void link_dial_stop(struct link_dial *d, usec_t grace, void (*done)(void *arg), 
 			} else if (grace) {
 				carrier_end_flows(conn->carrier);
 				carrier_drain(conn->carrier);
+				carrier_ask(conn->carrier); /* a dead line has nothing to finish */
 			} else {
 				carrier_close(conn->carrier);
 			}

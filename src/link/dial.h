@@ -80,8 +80,9 @@ void link_dial_network_changed(struct link_dial *dial);
 
 /*
  * Go. grace 0: for good, the services are withdrawn and all is closed at once. Else visitors have
- * that long to finish, 30 s at most, and the gateway lets new ones wait a moment, as for any link
- * that was lost: the process may be started again. done is called once, later.
+ * that long to finish, 30 s at most, 2 s where the line is dead, and the gateway lets new ones wait
+ * a moment, as for any link that was lost: the process may be started again. done is called once,
+ * later.
  */
 void link_dial_stop(struct link_dial *dial, usec_t grace, void (*done)(void *arg), void *arg);
 void link_dial_free(

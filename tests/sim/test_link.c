@@ -891,6 +891,39 @@ static void test_stop_for_a_restart(void **state)
 	expect(w->local_end, "in between");
 }
 
+/* With visitors, on a line that is dead: what cannot be finished is not waited for. */
+static void test_stop_on_a_dead_line(void **state)
+{
+	struct world *w = *state;
+	usec_t before;
+
+	up(w, 2);
+	visit(w);
+	pass(w, USEC_PER_MS);
+	assert_int_equal(w->opened, 1);
+	cut_all(w);
+	before = loop_now(w->loop);
+	link_dial_stop(w->dial[0], 30 * USEC_PER_S, on_dial_stopped, &w->stopped[0]);
+	PASS_UNTIL(w, 30 * USEC_PER_S, w->stopped[0]);
+	assert_in_range(loop_now(w->loop) - before, 0, 2500 * USEC_PER_MS);
+}
+
+/* While the line lives, a visitor has the time that was given. */
+static void test_stop_waits_for_visitors(void **state)
+{
+	struct world *w = *state;
+
+	up(w, 2);
+	visit(w);
+	pass(w, USEC_PER_MS);
+	link_dial_stop(w->dial[0], 30 * USEC_PER_S, on_dial_stopped, &w->stopped[0]);
+	pass(w, 20 * USEC_PER_S);
+	assert_false(w->stopped[0]);
+	put(w->visitor_end, "still here");
+	pass(w, 100 * USEC_PER_MS);
+	expect(w->local_end, "still here");
+}
+
 /* A visitor who does not read holds up nobody, and at most his window is kept for him. */
 static void test_stalled_visitor(void **state)
 {
@@ -971,6 +1004,8 @@ int main(void)
 		T(silent_role),
 		T(stop),
 		T(stop_for_a_restart),
+		T(stop_on_a_dead_line),
+		T(stop_waits_for_visitors),
 		T(stalled_visitor),
 		T(many_resets),
 #undef T
