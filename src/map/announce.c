@@ -18,6 +18,7 @@
 struct ear {
 	struct announce *announce; /* borrowed */
 	bool (*tells)(struct announce *announce, const struct udp_datagram *datagram);
+	const char *group;
 	int fd;		     /* owned; -1: none */
 	struct watch *watch; /* owned */
 	unsigned joined[ANNOUNCE_LINKS_MAX];
@@ -141,15 +142,15 @@ static void on_ready(void *arg, unsigned events)
 	}
 }
 
-/* Each program that listens there must be willing to share. */
-static int open_shared(uint8_t family, uint16_t port)
+/* Each program that listens there must be willing to share. What is sent to one of our own addresses is
+ * theirs (a media server is asked so): bound to the group, this socket never has it. */
+static int open_shared(const struct ipaddr *at)
 {
 	int one = 1, zero = 0;
-	int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
-	const struct ipaddr any = {.family = family, .port = port};
+	int fd = socket(at->family == 6 ? AF_INET6 : AF_INET,
+			SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage ss;
-	socklen_t len = ipaddr_to_sockaddr(&any, &ss);
+	socklen_t len = ipaddr_to_sockaddr(at, &ss);
 
 	if (fd < 0)
 		return -1;
@@ -157,7 +158,7 @@ static int open_shared(uint8_t family, uint16_t port)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	/* Only groups that this socket joined, on those links. */
 	setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &zero, sizeof(zero));
-	if (family == 6) {
+	if (at->family == 6) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &zero, sizeof(zero));
 	}
@@ -168,12 +169,22 @@ static int open_shared(uint8_t family, uint16_t port)
 	return fd;
 }
 
-static void open_ear(struct announce *announce, struct ear *ear, uint8_t family, uint16_t port,
+static void open_ear(struct announce *announce, struct ear *ear, const char *group, uint16_t port,
 		     bool (*tells)(struct announce *, const struct udp_datagram *))
 {
+	struct ipaddr at;
+
+	ear->group = group;
+	ear->fd = -1;
+	if (ipaddr_parse(str_of(group), &at) < 0)
+		return;
+	at.port = port;
+	/* A socket can be bound to a group of IPv6 on one link only. */
+	if (at.family == 6)
+		memset(at.bytes, 0, sizeof(at.bytes));
 	ear->announce = announce;
 	ear->tells = tells;
-	ear->fd = open_shared(family, port);
+	ear->fd = open_shared(&at);
 	if (ear->fd < 0) {
 		log_debug("routers' announcements cannot be heard: UDP port %u is taken", port);
 		return;
@@ -192,9 +203,9 @@ int announce_new(struct loop *loop, void (*on_hint)(void *arg, const struct ipad
 	announce->loop = loop;
 	announce->on_hint = on_hint;
 	announce->arg = arg;
-	open_ear(announce, &announce->v4, 4, PCP_ANNOUNCE_PORT, tells_pmp);
-	open_ear(announce, &announce->v6, 6, PCP_ANNOUNCE_PORT, tells_pmp);
-	open_ear(announce, &announce->upnp, 4, SSDP_PORT, tells_upnp);
+	open_ear(announce, &announce->v4, "224.0.0.1", PCP_ANNOUNCE_PORT, tells_pmp);
+	open_ear(announce, &announce->v6, "ff02::1", PCP_ANNOUNCE_PORT, tells_pmp);
+	open_ear(announce, &announce->upnp, "239.255.255.250", SSDP_PORT, tells_upnp);
 	*ret_announce = announce;
 	return 0;
 }
@@ -216,48 +227,40 @@ void announce_free(struct announce *announce)
 	free(announce);
 }
 
-static int member4(int fd, const char *group, unsigned ifindex, bool leave)
+static int member(const struct ear *ear, unsigned ifindex, bool leave)
 {
-	struct ip_mreqn wanted = {.imr_ifindex = (int)ifindex};
+	struct ip_mreqn wanted4 = {.imr_ifindex = (int)ifindex};
+	struct ipv6_mreq wanted6 = {.ipv6mr_interface = ifindex};
 
-	if (inet_pton(AF_INET, group, &wanted.imr_multiaddr) != 1)
-		return -1;
-	return setsockopt(fd, IPPROTO_IP, leave ? IP_DROP_MEMBERSHIP : IP_ADD_MEMBERSHIP, &wanted,
-			  sizeof(wanted));
+	if (inet_pton(AF_INET, ear->group, &wanted4.imr_multiaddr) == 1)
+		return setsockopt(ear->fd, IPPROTO_IP,
+				  leave ? IP_DROP_MEMBERSHIP : IP_ADD_MEMBERSHIP, &wanted4,
+				  sizeof(wanted4));
+	inet_pton(AF_INET6, ear->group, &wanted6.ipv6mr_multiaddr);
+	return setsockopt(ear->fd, IPPROTO_IPV6, leave ? IPV6_LEAVE_GROUP : IPV6_JOIN_GROUP,
+			  &wanted6, sizeof(wanted6));
 }
 
-static int member6(int fd, const char *group, unsigned ifindex, bool leave)
-{
-	struct ipv6_mreq wanted = {.ipv6mr_interface = ifindex};
-
-	if (inet_pton(AF_INET6, group, &wanted.ipv6mr_multiaddr) != 1)
-		return -1;
-	return setsockopt(fd, IPPROTO_IPV6, leave ? IPV6_LEAVE_GROUP : IPV6_JOIN_GROUP, &wanted,
-			  sizeof(wanted));
-}
-
-static void join(struct ear *ear,
-		 int (*how)(int fd, const char *group, unsigned ifindex, bool leave),
-		 const char *group, unsigned ifindex)
+static void join(struct ear *ear, unsigned ifindex)
 {
 	if (ear->fd < 0 || is_joined(ear, ifindex))
 		return;
 	/* A link that comes back is another one each time: the oldest is gone most likely. */
 	if (ear->n_joined == ANNOUNCE_LINKS_MAX) {
-		how(ear->fd, group, ear->joined[0], true);
+		member(ear, ear->joined[0], true);
 		ear->n_joined--;
 		memmove(ear->joined, ear->joined + 1, ear->n_joined * sizeof(*ear->joined));
 	}
-	if (how(ear->fd, group, ifindex, false) == 0)
+	if (member(ear, ifindex, false) == 0)
 		ear->joined[ear->n_joined++] = ifindex;
 }
 
 void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
 {
 	if (family == 6) {
-		join(&announce->v6, member6, "ff02::1", ifindex);
+		join(&announce->v6, ifindex);
 		return;
 	}
-	join(&announce->v4, member4, "224.0.0.1", ifindex);
-	join(&announce->upnp, member4, "239.255.255.250", ifindex);
+	join(&announce->v4, ifindex);
+	join(&announce->upnp, ifindex);
 }

@@ -31,6 +31,8 @@ static bool make_network(void)
 
 	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return false;
+	if (system("exec 2>/dev/null; ip link set lo up") != 0)
+		return false;
 	for (unsigned i = 0; i < LINKS; i++) {
 		snprintf(command, sizeof(command),
 			 "exec 2>/dev/null; ip link add d%u type veth peer name p%u && "
@@ -311,6 +313,28 @@ static void a_port_that_is_taken(void **state)
 	announce_free(second);
 }
 
+/* A media server on this machine is asked on port 1900 of its own address. */
+static void what_is_sent_to_others_is_theirs(void **state)
+{
+	const struct ipaddr any = {.family = 4, .port = 1900};
+	const int one = 1;
+	int server = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(&any, &ss);
+	char got[64];
+
+	if (!own_network)
+		skip();
+	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(server, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	assert_int_equal(bind(server, (struct sockaddr *)&ss, len), 0);
+	for (uint8_t i = 2; i <= 10; i++) {
+		say(4, 0, i, "10.9.0.1", 1900, "search", 6);
+		assert_int_equal(recv(server, got, sizeof(got), 0), 6);
+	}
+	close(server);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -323,6 +347,7 @@ int main(void)
 		T(so_many_devices),
 		T(so_many_links),
 		T(a_link_that_is_not_there),
+		T(what_is_sent_to_others_is_theirs),
 		T(a_port_that_is_taken),
 	};
 
