@@ -7,12 +7,10 @@
 #include "base/baseenc.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "net/httpc.h"
 #include "net/netstate.h"
 #include "net/sock.h"
 #include "net/udp.h"
 #include "state/folder.h"
-#include "uplink/watch.h"
 
 #define ID_FOLDER "doors" /* the ledgers' (map/ledger.h) */
 #define ID_FILE	  "id"
@@ -20,8 +18,7 @@
 
 struct doors {
 	struct loop *loop;		       /* borrowed */
-	struct httpc *httpc;		       /* owned */
-	struct uplink_watch *uplink;	       /* owned; NULL: the router was named */
+	struct uplink_watch *uplink;	       /* borrowed; NULL: the router was named */
 	struct map *map;		       /* owned */
 	struct list keepers;		       /* owned: one for each door */
 	struct list watchers;		       /* borrowed */
@@ -298,11 +295,13 @@ static void set_place(struct doors *doors, uint8_t family, const struct map_plac
 			watcher->on_moved(watcher->arg, family);
 }
 
-static void on_uplink(void *arg)
+void doors_look(struct doors *doors)
 {
-	struct doors *doors = arg;
-	const struct uplink_view *view = uplink_watch_view(doors->uplink);
+	const struct uplink_view *view;
 
+	if (!doors->uplink)
+		return;
+	view = uplink_watch_view(doors->uplink);
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		const struct uplink_place *at = uplink_place(view, family);
 		struct map_place place = {.ifindex = at->ifindex,
@@ -419,22 +418,11 @@ static int find_id(const char *state, char text[static IGD_DESCRIPTION_MAX], str
 	return r;
 }
 
-static int start_uplink(struct doors *doors, const struct doors_setup *setup, struct err *e)
+static int find_place(struct doors *doors, const struct doors_setup *setup, struct err *e)
 {
-	struct uplink_settings settings = {0};
-	int r;
-
 	if (setup->router.family)
 		return set_named_place(doors, setup, e);
-	if (setup->interface &&
-	    !str_copy(settings.interface, sizeof(settings.interface), str_of(setup->interface)))
-		return err_set(e, ERR_INVALID, "%s: no name of an interface", setup->interface);
-	r = uplink_watch_new(doors->loop, &settings, on_uplink, doors, &doors->uplink, e);
-	if (r < 0)
-		return r;
-	if (*uplink_watch_view(doors->uplink)->missing)
-		return err_set(e, ERR_NOT_FOUND, "there is no interface %s", setup->interface);
-	on_uplink(doors);
+	doors_look(doors);
 	return 0;
 }
 
@@ -447,24 +435,24 @@ int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors *
 						   .on_router = on_router};
 	struct doors *doors = calloc(1, sizeof(*doors));
 	char id[IGD_DESCRIPTION_MAX];
-	struct map_setup map = {
-		.state = setup->state, .leave_leftovers = setup->leave_leftovers, .id = id};
+	struct map_setup map = {.httpc = setup->httpc,
+				.state = setup->state,
+				.leave_leftovers = setup->leave_leftovers,
+				.id = id};
 	int r;
 
 	if (!doors)
 		return err_set(e, ERR_NOMEM, "doors");
 	doors->loop = loop;
+	doors->uplink = setup->router.family ? NULL : setup->uplink;
 	defer_init(&doors->again, loop, on_again, doors);
 	list_init(&doors->keepers);
 	list_init(&doors->watchers);
 	r = find_id(setup->state, id, e);
 	if (r == 0)
-		r = httpc_new(loop, &doors->httpc, e);
-	map.httpc = doors->httpc;
-	if (r == 0)
 		r = map_new(loop, &map, &handler, doors, &doors->map, e);
 	if (r == 0)
-		r = start_uplink(doors, setup, e);
+		r = find_place(doors, setup, e);
 	if (r < 0) {
 		doors_free(doors);
 		return r;
@@ -480,9 +468,7 @@ void doors_free(struct doors *doors)
 	if (!doors)
 		return;
 	defer_cancel(&doors->again);
-	uplink_watch_free(doors->uplink);
 	map_free(doors->map);
-	httpc_free(doors->httpc);
 	list_for_each_safe (keeper, tmp, &doors->keepers, node)
 		free(keeper);
 	free(doors);
@@ -501,8 +487,6 @@ bool doors_stopping(const struct doors *doors)
 
 void doors_wake(struct doors *doors)
 {
-	if (doors->uplink)
-		uplink_watch_look(doors->uplink);
 	map_wake(doors->map);
 }
 

@@ -5,25 +5,27 @@
  *
  *	doors_new(loop, &setup, &doors, &e);
  *	doors_set_wishes(doors, wishes, n);
+ *	doors_look(doors);			uplink's view has changed
  *	doors_stop(doors, on_stopped, x);
  */
 #pragma once
 
 #include "map/map.h"
-#include "uplink/uplink.h"
+#include "uplink/watch.h"
 
 struct doors;
 
 struct doors_setup {
-	const char *state;     /* state folder; NULL: nothing is remembered; borrowed */
-	bool leave_leftovers;  /* of former processes (map/map.h) */
-	const char *interface; /* doors are asked for there; NULL: where the way out is */
+	struct httpc *httpc;	     /* borrowed */
+	struct uplink_watch *uplink; /* borrowed; its owner calls doors_look; NULL with a router */
+	const char *state;	     /* folder; NULL: nothing is remembered; borrowed */
+	bool leave_leftovers;	     /* of former processes (map/map.h) */
 	/* Instead of what uplink finds: a router, and maybe our address to it (family 0: the one
 	 * the kernel would send from). family 0: uplink. */
 	struct ipaddr router, source;
 };
 
-/* -ERR_DENIED, -ERR_FAILED: the state folder, or the network cannot be watched. */
+/* -ERR_DENIED, -ERR_FAILED: the state folder, or the router that was named. */
 int doors_new(struct loop *loop, const struct doors_setup *setup, struct doors **ret_doors,
 	      struct err *e) MUST_CHECK;
 void doors_free(struct doors *doors); /* NULL is fine; watchers must be gone */
@@ -36,6 +38,9 @@ void doors_set_wishes(struct doors *doors, const struct map_wish *wishes, size_t
 /* Give everything back, 1.5 s at most. Nothing is opened any more. */
 void doors_stop(struct doors *doors, void (*on_stopped)(void *arg), void *arg);
 bool doors_stopping(const struct doors *doors);
+
+/* The addresses of this machine are others (uplink/watch). */
+void doors_look(struct doors *doors);
 
 /* Time jumped. */
 void doors_wake(struct doors *doors);

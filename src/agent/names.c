@@ -7,9 +7,7 @@
 #include "base/secret.h"
 #include "dns/lookup.h"
 #include "dns/observe.h"
-#include "net/httpc.h"
 #include "net/ndjson.h"
-#include "uplink/watch.h"
 
 #define NAMES_OBSERVE (300 * USEC_PER_S) /* other clients do so, too */
 #define NAMES_DOUBT   (31 * USEC_PER_S)	 /* a little more than DNS_CHOOSE_WHILE */
@@ -20,9 +18,9 @@ struct names {
 	const struct agent_name *configured; /* borrowed */
 	size_t n;
 	struct dns_lookup_settings *lookups; /* owned: one for each of these */
-	struct httpc *httpc;		     /* owned */
+	struct httpc *httpc;		     /* borrowed */
+	struct uplink_watch *uplink;	     /* borrowed */
 	struct dns_keeper *keeper;	     /* owned */
-	struct uplink_watch *uplink;	     /* owned */
 	struct dns_observer *observer;	     /* owned; NULL: nobody wants an IPv4 address */
 	struct timer observe;
 	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
@@ -234,9 +232,8 @@ static void report_place(struct names *names, const struct uplink_place *place, 
 			  usable ? &place->address : NULL);
 }
 
-static void on_uplink(void *arg)
+void names_look(struct names *names)
 {
-	struct names *names = arg;
 	const struct uplink_view *view = uplink_watch_view(names->uplink);
 
 	report_place(names, uplink_place(view, 4), 4);
@@ -264,7 +261,6 @@ void names_report(struct names *names, enum dns_source source, int family,
 
 void names_wake(struct names *names)
 {
-	uplink_watch_look(names->uplink);
 	dns_keeper_network(names->keeper);
 	observe(names);
 }
@@ -379,9 +375,8 @@ static int start_observer(struct names *names, const struct agent_observe_sectio
 	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);
 }
 
-int names_new(struct loop *loop, struct hooks *hooks, const char *state,
-	      const struct agent_name *configured, size_t n,
-	      const struct agent_observe_section *others, struct names **ret_names, struct err *e)
+int names_new(struct loop *loop, const struct names_setup *setup, struct names **ret_names,
+	      struct err *e)
 {
 	struct names *names = calloc(1, sizeof(*names));
 	int r;
@@ -389,21 +384,19 @@ int names_new(struct loop *loop, struct hooks *hooks, const char *state,
 	if (!names)
 		return err_set(e, ERR_NOMEM, "names");
 	names->loop = loop;
-	names->hooks = hooks;
-	names->configured = configured;
-	names->n = n;
-	r = httpc_new(loop, &names->httpc, e);
+	names->httpc = setup->httpc;
+	names->uplink = setup->uplink;
+	names->hooks = setup->hooks;
+	names->configured = setup->configured;
+	names->n = setup->n;
+	r = start_keeper(names, setup->state, e);
 	if (r == 0)
-		r = start_keeper(names, state, e);
-	if (r == 0)
-		r = start_observer(names, others, e);
-	if (r == 0)
-		r = uplink_watch_new(loop, NULL, on_uplink, names, &names->uplink, e);
+		r = start_observer(names, setup->others, e);
 	if (r < 0) {
 		names_free(names);
 		return r;
 	}
-	on_uplink(names);
+	names_look(names);
 	*ret_names = names;
 	return 0;
 }
@@ -414,9 +407,7 @@ void names_free(struct names *names)
 		return;
 	timer_stop(&names->observe);
 	dns_observer_free(names->observer);
-	uplink_watch_free(names->uplink);
 	dns_keeper_free(names->keeper);
-	httpc_free(names->httpc);
 	free(names->lookups);
 	free(names);
 }

@@ -2,7 +2,8 @@
  * The names at DNS providers, as a running homeport has them: uplink, gateway and router say which
  * address is ours, dns/keeper tells the providers.
  *
- *	names_new(loop, hooks, state, configured, n, &others, &names, &e);
+ *	names_new(loop, &setup, &names, &e);
+ *	names_look(names);				uplink's view has changed
  *	names_report(names, DNS_SOURCE_GATEWAY, &observed);	at every change
  *	names_free(names);
  *
@@ -17,20 +18,29 @@
 #include "agent/hook.h"
 #include "agent/name.h"
 #include "agent/observing.h"
+#include "uplink/watch.h"
 
 struct names;
 
-/*
- * others      whom to ask for the IPv4 address where nobody near knows it
- * configured  borrowed; a name whose secret cannot be read is left out, and logged
- *
- * Blocks for a moment: secrets, and what is remembered. -ERR_FAILED, -ERR_NOMEM.
- */
-int names_new(struct loop *loop, struct hooks *hooks, const char *state,
-	      const struct agent_name *configured, size_t n,
-	      const struct agent_observe_section *others, struct names **ret_names,
+/* All of it is borrowed, for as long as the names are there; the state folder's name is copied. */
+struct names_setup {
+	struct httpc *httpc;
+	struct uplink_watch *uplink; /* its owner calls names_look */
+	struct hooks *hooks;
+	const char *state; /* folder */
+	/* One whose secret cannot be read is left out, and logged. */
+	const struct agent_name *configured;
+	size_t n;
+	const struct agent_observe_section *others; /* whom to ask where nobody near knows */
+};
+
+/* Blocks for a moment: secrets, and what is remembered. -ERR_FAILED, -ERR_NOMEM. */
+int names_new(struct loop *loop, const struct names_setup *setup, struct names **ret_names,
 	      struct err *e) MUST_CHECK;
 void names_free(struct names *names); /* NULL is fine */
+
+/* The addresses of this machine are others (uplink/watch). */
+void names_look(struct names *names);
 
 /* Another source's word: our address as it sees it; family 0 with `family`: it does not know (any
  * more). */

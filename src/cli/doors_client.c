@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "net/httpc.h"
 #include "net/ndjson.h"
 #include "net/sock.h"
 
@@ -11,11 +12,13 @@
 struct doors_client {
 	struct loop *loop;		 /* borrowed */
 	const struct places *places;	 /* borrowed */
-	const struct doors_setup *setup; /* borrowed; NULL: no local doors */
+	const struct doors_local *local; /* borrowed; NULL: no local doors */
 	struct doors_client_handler handler;
 	void *arg;
 	struct sock_connect *connect; /* owned; one after the other, each or none: */
 	struct ndjson_conn *conn;
+	struct httpc *httpc;
+	struct uplink_watch *uplink;
 	struct doors *doors;
 	struct doors_session *session;
 	struct defer ready;
@@ -50,13 +53,44 @@ static void emit(void *arg, json_t *object)
 	json_decref(object);
 }
 
-static int start_locally(struct doors_client *client, struct err *e)
+static void on_uplink(void *arg)
 {
+	struct doors_client *client = arg;
+
+	if (client->doors)
+		doors_look(client->doors);
+}
+
+static int watch_uplink(struct doors_client *client, struct err *e)
+{
+	const char *interface = client->local->interface;
+	struct uplink_settings settings = {0};
 	int r;
 
-	if (!client->setup)
+	if (interface &&
+	    !str_copy(settings.interface, sizeof(settings.interface), str_of(interface)))
+		return err_set(e, ERR_INVALID, "%s: no name of an interface", interface);
+	r = uplink_watch_new(client->loop, &settings, on_uplink, client, &client->uplink, e);
+	if (r == 0 && *uplink_watch_view(client->uplink)->missing)
+		return err_set(e, ERR_NOT_FOUND, "there is no interface %s", interface);
+	return r;
+}
+
+static int start_locally(struct doors_client *client, struct err *e)
+{
+	struct doors_setup setup;
+	int r;
+
+	if (!client->local)
 		return err_set(e, ERR_REFUSED, "no homeport runs here");
-	r = doors_new(client->loop, client->setup, &client->doors, e);
+	setup = client->local->setup;
+	r = httpc_new(client->loop, &client->httpc, e);
+	if (r == 0 && !setup.router.family)
+		r = watch_uplink(client, e);
+	setup.httpc = client->httpc;
+	setup.uplink = client->uplink;
+	if (r == 0)
+		r = doors_new(client->loop, &setup, &client->doors, e);
 	if (r == 0 && doors_session_new(client->doors, emit, client, &client->session) < 0)
 		r = err_set(e, ERR_NOMEM, "doors");
 	if (r == 0)
@@ -123,7 +157,7 @@ static void on_patience(void *arg)
 }
 
 int doors_client_new(struct loop *loop, const struct places *places,
-		     const struct doors_setup *setup, const struct doors_client_handler *handler,
+		     const struct doors_local *local, const struct doors_client_handler *handler,
 		     void *arg, struct doors_client **ret_client, struct err *e)
 {
 	struct doors_client *client = calloc(1, sizeof(*client));
@@ -134,12 +168,12 @@ int doors_client_new(struct loop *loop, const struct places *places,
 		return err_set(e, ERR_NOMEM, "doors");
 	client->loop = loop;
 	client->places = places;
-	client->setup = setup;
+	client->local = local;
 	client->handler = *handler;
 	client->arg = arg;
 	defer_init(&client->ready, loop, on_ready, client);
 	timer_init(&client->patience, loop, on_patience, client);
-	if (setup && (setup->router.family || setup->interface))
+	if (local && (local->setup.router.family || local->interface))
 		r = start_locally(client, e);
 	else if (!str_copy(at.path, sizeof(at.path), str_of(places->socket)))
 		r = err_set(e, ERR_FAILED, "%s: too long for a socket", places->socket);
@@ -165,6 +199,8 @@ void doors_client_free(struct doors_client *client)
 	ndjson_conn_free(client->conn);
 	doors_session_free(client->session);
 	doors_free(client->doors);
+	uplink_watch_free(client->uplink);
+	httpc_free(client->httpc);
 	free(client);
 }
 

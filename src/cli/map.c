@@ -49,7 +49,7 @@ struct map_run {
 	enum map_verb verb;
 	uint16_t port; /* 0: none was named */
 	struct places places;
-	struct doors_setup setup;
+	struct doors_local local;
 	uint32_t lifetime_s;
 	struct loop *loop;
 	struct doors_client *client;
@@ -651,7 +651,7 @@ static int start(struct map_run *run, struct err *e)
 	if (r == 0) {
 		timer_init(&run->network, run->loop, on_no_network, run);
 		r = doors_client_new(run->loop, &run->places,
-				     run->verb == VERB_LIST && !run->port ? NULL : &run->setup,
+				     run->verb == VERB_LIST && !run->port ? NULL : &run->local,
 				     &client_handler, run, &run->client, e);
 	}
 	return r;
@@ -724,14 +724,14 @@ static int parse(struct map_run *run, const struct option_args *args, struct err
 	if (r == 0)
 		r = parse_lifetime(run, e);
 	if (r == 0)
-		r = parse_address("--router", o->router, &run->setup.router, e);
+		r = parse_address("--router", o->router, &run->local.setup.router, e);
 	if (r == 0)
-		r = parse_address("--source", o->source, &run->setup.source, e);
+		r = parse_address("--source", o->source, &run->local.setup.source, e);
 	if (r < 0)
 		return r;
 	if (o->source && !o->router)
 		return err_set(e, ERR_INVALID, "--source goes with --router");
-	if (o->source && run->setup.source.family != run->setup.router.family)
+	if (o->source && run->local.setup.source.family != run->local.setup.router.family)
 		return err_set(e, ERR_INVALID, "--source and --router are of one family");
 	run->wanted = (o->ipv6 ? 2u : 0) | (o->ipv4 || !o->ipv6 ? 1u : 0);
 	if (run->verb == VERB_DELETE && run->wanted == 3)
@@ -773,9 +773,9 @@ static int map_command(const void *options, const struct option_args *args)
 	if (r == 0)
 		r = places_prepare(&run.places, &e);
 	if (run.verb == VERB_HOLD || run.verb == VERB_DELETE)
-		run.setup.state = run.places.state;
-	run.setup.leave_leftovers = run.verb != VERB_HOLD;
-	run.setup.interface = o->interface;
+		run.local.setup.state = run.places.state;
+	run.local.setup.leave_leftovers = run.verb != VERB_HOLD;
+	run.local.interface = o->interface;
 	if (r == 0)
 		r = start(&run, &e);
 	if (r == 0)

@@ -41,12 +41,13 @@ int router_look(const struct places *places, const char *interface, json_t **ret
 {
 	static const struct doors_client_handler handler = {
 		.on_ready = on_ready, .on_object = on_object, .on_end = on_end};
-	const struct doors_setup setup = {.interface = interface, .leave_leftovers = true};
+	const struct doors_local local = {.interface = interface,
+					  .setup = {.leave_leftovers = true}};
 	struct look look = {.e = e};
 	int r = loop_new(&look.loop, e);
 
 	if (r == 0)
-		r = doors_client_new(look.loop, places, &setup, &handler, &look, &look.client, e);
+		r = doors_client_new(look.loop, places, &local, &handler, &look, &look.client, e);
 	if (r == 0)
 		loop_run(look.loop);
 	doors_client_free(look.client);

@@ -7,6 +7,7 @@
 #include "cli/common.h"
 #include "net/fdlimit.h"
 #include "net/ctl.h"
+#include "net/httpc.h"
 #include "net/notify.h"
 #include "state/identity.h"
 #include "state/lock.h"
@@ -29,7 +30,9 @@ struct up {
 	struct agent_config config;	   /* in force */
 	struct joined joined;		   /* likewise */
 	struct loop *loop;
-	struct agent *agent; /* NULL: alone */
+	struct httpc *httpc;
+	struct uplink_watch *uplink; /* NULL: neither doors nor names so far */
+	struct agent *agent;	     /* NULL: alone */
 	struct control *control;
 	struct doors *doors; /* NULL: none were ever asked for */
 	struct doors_watcher router;
@@ -139,6 +142,24 @@ static int rejoin(struct up *up, struct agent_setup *setup, struct err *e)
 	return r;
 }
 
+/* ── the addresses of this machine ── */
+
+static void on_uplink(void *arg)
+{
+	struct up *up = arg;
+
+	if (up->doors)
+		doors_look(up->doors);
+	if (up->names)
+		names_look(up->names);
+}
+
+/* Watched for doors and names, once there are any. */
+static int have_uplink(struct up *up, struct err *e)
+{
+	return up->uplink ? 0 : uplink_watch_new(up->loop, NULL, on_uplink, up, &up->uplink, e);
+}
+
 /* ── names ── */
 
 static struct names *names_now(void *arg)
@@ -179,12 +200,22 @@ static void on_router(void *arg)
 /* Anew: what is remembered is on disk. */
 static void set_names(struct up *up)
 {
+	struct names_setup setup = {.httpc = up->httpc,
+				    .hooks = &up->hooks,
+				    .state = up->places.state,
+				    .configured = up->config.names,
+				    .n = up->config.n_names,
+				    .others = &up->config.observe};
 	struct err e = {0};
+	int r = 0;
 
 	names_free(TAKE(up->names));
-	if (up->config.n_names &&
-	    names_new(up->loop, &up->hooks, up->places.state, up->config.names, up->config.n_names,
-		      &up->config.observe, &up->names, &e) < 0)
+	if (setup.n)
+		r = have_uplink(up, &e);
+	setup.uplink = up->uplink;
+	if (setup.n && r == 0)
+		r = names_new(up->loop, &setup, &up->names, &e);
+	if (r < 0)
 		log_error("names are not kept: %s", e.text);
 	tell_names(up);
 	on_router(up);
@@ -196,11 +227,14 @@ static void set_names(struct up *up)
 static int have_doors(void *arg, struct doors **ret_doors, struct err *e)
 {
 	struct up *up = arg;
-	const struct doors_setup setup = {.state = up->places.state};
+	struct doors_setup setup = {.httpc = up->httpc, .state = up->places.state};
 	int r;
 
 	if (!up->doors) {
-		r = doors_new(up->loop, &setup, &up->doors, e);
+		r = have_uplink(up, e);
+		setup.uplink = up->uplink;
+		if (r == 0)
+			r = doors_new(up->loop, &setup, &up->doors, e);
 		if (r < 0)
 			return r;
 		up->router = (struct doors_watcher){.on_router = on_router, .arg = up};
@@ -351,6 +385,8 @@ static void on_jump(void *arg, usec_t span)
 
 	if (up->agent)
 		agent_on_jump(up->agent, span);
+	if (up->uplink)
+		uplink_watch_look(up->uplink);
 	if (up->doors)
 		doors_wake(up->doors);
 	if (up->names)
@@ -403,6 +439,8 @@ static int start(struct up *up, struct err *e)
 					    .arg = up};
 	int r = loop_new(&up->loop, e);
 
+	if (r == 0)
+		r = httpc_new(up->loop, &up->httpc, e);
 	if (r == 0 && !up->alone)
 		r = start_agent(up, e);
 	if (r == 0)
@@ -487,6 +525,8 @@ static void up_done(struct up *up)
 	control_free(up->control);
 	doors_free(up->doors);
 	names_free(up->names);
+	uplink_watch_free(up->uplink);
+	httpc_free(up->httpc);
 	agent_free(up->agent);
 	loop_free(up->loop);
 	tls_identity_free(up->identity);
