@@ -95,24 +95,63 @@ void log_write(enum log_level level, const char *fmt, ...)
 	put(line, len);
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629 §4), or 0. */
+/* Characters that nobody sees, and that turn the text around them or let one name look like another: a
+ * terminal obeys them (Unicode 14, categories Cf, Zl and Zp, and letters without ink). */
+static bool is_invisible(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{0x80, 0x9f},	/* C1 control characters */
+		{0xad, 0xad},	/* soft hyphen */
+		{0x34f, 0x34f}, /* combining grapheme joiner */
+		{0x600, 0x605}, /* signs that go before or around numbers */
+		{0x61c, 0x61c}, /* Arabic letter mark */
+		{0x6dd, 0x6dd},	    {0x70f, 0x70f},	{0x890, 0x891},
+		{0x8e2, 0x8e2},	    {0x115f, 0x1160}, /* Hangul fillers */
+		{0x17b4, 0x17b5},		      /* Khmer vowels without ink */
+		{0x180b, 0x180f},		      /* Mongolian selectors and separator */
+		{0x200b, 0x200f},		      /* zero width; marks of direction */
+		{0x2028, 0x202e}, /* separators of lines; embedding and override of direction */
+		{0x2060, 0x206f}, /* word joiner, invisible operators, isolates of direction */
+		{0x3164, 0x3164}, /* Hangul filler */
+		{0xfe00, 0xfe0f}, /* variation selectors */
+		{0xfeff, 0xfeff}, /* byte order mark */
+		{0xffa0, 0xffa0}, /* Hangul filler */
+		{0xfff0, 0xfffb}, /* unassigned, and anchors of annotations */
+		{0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x13438},
+		{0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, /* musical formatting */
+		{0xe0000, 0xe0fff},			/* tags, selectors */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	/* no characters at all: the last two of each plane, and 32 of the first */
+	return (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+}
+
+/* Length of the sequence at p if it is valid UTF-8 (RFC 3629 §4) that can be seen, or 0. */
 static size_t utf8_len(const unsigned char *p, size_t left)
 {
-	size_t n = p[0] < 0x80			 ? 1
-		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-		   : (p[0] & 0xf0) == 0xe0	 ? 3
-		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-						 : 0;
+	static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = p[0] < 0x80		   ? 1
+		   : (p[0] & 0xe0) == 0xc0 ? 2
+		   : (p[0] & 0xf0) == 0xe0 ? 3
+		   : (p[0] & 0xf8) == 0xf0 ? 4
+					   : 0;
+	uint32_t c;
 
 	if (n == 0 || n > left)
 		return 0;
-	for (size_t i = 1; i < n; i++)
+	c = p[0] & lead[n];
+	for (size_t i = 1; i < n; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	if (p[0] == 0xc2 && p[1] < 0xa0) /* C1 control characters move some terminals */
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || is_invisible(c))
 		return 0;
 	return n;
 }

@@ -3,8 +3,8 @@
  * (JOURNAL_STREAM) with the "<N>" priority prefix. Library layers log at debug only; a role reports
  * each failure once and says what comes next.
  *
- * Bytes from strangers are printed through log_text(): control characters and invalid UTF-8 are
- * escaped.
+ * Bytes from strangers are printed through log_text(): control characters, characters that nobody
+ * sees (such as those that turn the direction of the text around) and invalid UTF-8 are escaped.
  */
 #pragma once
 

@@ -45,6 +45,44 @@ static void test_utf8(void **state)
 	ASSERT_PRINTABLE("\x80\xff", "\\x80\\xff");
 }
 
+/* Encode c, and say whether log_text lets it through. */
+static bool is_let_through(uint32_t c)
+{
+	char bytes[5] = {0}, text[LOG_TEXT_MAX];
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		bytes[i] = (char)(0x80 | (c & 0x3f));
+	bytes[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xf0) | c);
+	return strcmp(log_text(text, str_n(bytes, n)), bytes) == 0;
+}
+
+static void test_what_nobody_sees(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = {{0, 0x1f},	  {'\\', '\\'},	      {0x7f, 0x9f},
+		      {0xad, 0xad},	  {0x61c, 0x61c},     {0x200b, 0x200f},
+		      {0x2028, 0x202e},	  {0x2060, 0x2064},   {0x2066, 0x206f},
+		      {0xd800, 0xdfff},	  {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},
+		      {0xfff9, 0xfffb},	  {0xfffe, 0xffff},   {0x1fffe, 0x1ffff},
+		      {0xe0001, 0xe0001}, {0xe0020, 0xe007f}, {0x10fffe, 0x10ffff}};
+	static const uint32_t seen[] = {' ',	'~',	0xa0,	0xac,	0xae,	 0xff,	  0x5d0,
+					0x627,	0x2010, 0x2027, 0x202f, 0x205f,	 0x2070,  0x20ac,
+					0x4e2d, 0xfefe, 0xff00, 0xfffd, 0x10000, 0x1f600, 0x10fffd};
+
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		for (uint32_t c = hidden[i].first; c <= hidden[i].last; c++)
+			if (is_let_through(c))
+				fail_msg("U+%04X", c);
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+		if (!is_let_through(seen[i]))
+			fail_msg("U+%04X", seen[i]);
+	ASSERT_PRINTABLE("moc.\xe2\x80\xaegro.evil", "moc.\\xe2\\x80\\xaegro.evil");
+	ASSERT_PRINTABLE("\xef\xbb\xbfname", "\\xef\\xbb\\xbfname");
+	ASSERT_PRINTABLE("\xc1\x81", "\\xc1\\x81"); /* overlong "A" */
+}
+
 static void test_long_text_is_cut(void **state)
 {
 	char bytes[1000], text[LOG_TEXT_MAX];
@@ -160,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_of_strangers),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_what_nobody_sees),
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_a_full_pipe_holds_nobody_up),
 		cmocka_unit_test(test_journal),
