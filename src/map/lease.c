@@ -45,6 +45,7 @@ struct lease {
 	unsigned missed; /* times in a row that it was not found */
 	unsigned found;	 /* times in a row that it was, and could not be asked */
 	bool closing;	 /* the question under way is the last */
+	bool going_home; /* what is had is given back, to ask for the wished port */
 };
 
 static const char *const state_names[] = {
@@ -448,12 +449,22 @@ static void on_closed(struct lease *lease, const struct ask_answer *answer)
 	set_state(lease, LEASE_CLOSED, answer->r == 0 ? "given back" : answer->why);
 }
 
+/* Given back or not: the answer to the next question tells what is had. */
+static void on_given_back(struct lease *lease)
+{
+	lease->going_home = false;
+	lease->grant.external.port = 0;
+	ask_by(lease, lease->grant.method);
+}
+
 static void on_answer(void *arg, const struct ask_answer *answer)
 {
 	struct lease *lease = arg;
 
 	if (lease->closing)
 		on_closed(lease, answer);
+	else if (lease->going_home)
+		on_given_back(lease);
 	else if (lease->verifying)
 		on_verified(lease, answer);
 	else if (lease->state == LEASE_OPEN)
@@ -600,7 +611,7 @@ void lease_close(struct lease *lease)
 		lease->grant.method = lease->method; /* the answer may be on its way */
 	ask_cancel(&lease->ask);
 	ledger_sync_cancel(&lease->wait);
-	lease->verifying = false;
+	lease->verifying = lease->going_home = false;
 	if (never_asked(lease)) {
 		ledger_remove(lease->ground.ledger, lease->entry);
 		lease->entry = NULL;
@@ -693,6 +704,21 @@ void lease_retry(struct lease *lease)
 {
 	if (lease->state == LEASE_REFUSED)
 		probing(lease, "asked to");
+}
+
+void lease_go_home(struct lease *lease)
+{
+	if (lease->state != LEASE_OPEN || lease->retired || lease->grant.permanent ||
+	    lease->grant.external.port == lease->wish.external_port)
+		return;
+	ask_cancel(&lease->ask);
+	lease->verifying = false;
+	forget_refusals(lease);
+	lease->expires_at = lease->renew_at = lease->verify_at = USEC_MAX;
+	lease->going_home = true;
+	set_state(lease, LEASE_ASKING, "the wished port may be free again");
+	timer_stop(&lease->timer);
+	ask_close(&lease->ask, &lease->grant);
 }
 
 /* ── looks ── */

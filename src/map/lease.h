@@ -83,6 +83,9 @@ void lease_on_restart(struct lease *lease);
 /* It may have forgotten: a lease of UPnP is looked up. */
 void lease_check(struct lease *lease);
 void lease_retry(struct lease *lease);
+/* Another port than the wished one was granted, and that may be free by now: what is had is given
+ * back, and the wished one asked for. */
+void lease_go_home(struct lease *lease);
 
 enum lease_state lease_state(const struct lease *lease);
 const struct map_wish *lease_wish(const struct lease *lease);

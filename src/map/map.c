@@ -45,6 +45,8 @@ struct map_door {
 	struct list holdings; /* the current one first, if there is one; then retired ones */
 	bool closing;
 	usec_t asked_at, took;
+	struct timer
+		home; /* what was not taken back at a former place has expired: its port is free */
 	struct defer tell;	 /* of what is not a lease's */
 	char why[LEASE_WHY_MAX]; /* without a lease */
 };
@@ -481,6 +483,25 @@ static void note_left_open(struct map_door *door, const struct map_grant *grant)
 			 ustime_format_span(span, lifetime_s * USEC_PER_S));
 }
 
+/* Until then the router has the wished port for our former address. */
+static void note_expiry(struct map_door *door, const struct lease *lease)
+{
+	usec_t at = lease_expires(lease);
+
+	if (lease_wish(lease)->family == 4 && at != USEC_MAX &&
+	    (!timer_running(&door->home) || at > door->home.at))
+		timer_start_at(&door->home, at + USEC_PER_S);
+}
+
+static void on_home(void *arg)
+{
+	struct map_door *door = arg;
+	struct holding *h = current_of(door);
+
+	if (h && !door->closing)
+		lease_go_home(h->lease);
+}
+
 static void reap_list(struct list *list)
 {
 	struct holding *h, *tmp;
@@ -492,6 +513,8 @@ static void reap_list(struct list *list)
 			sweep_later(h->map);
 			if (h->door && h->door->closing)
 				note_left_open(h->door, lease_grant(h->lease));
+			else if (h->door)
+				note_expiry(h->door, h->lease);
 		}
 		holding_free(h);
 	}
@@ -509,6 +532,7 @@ static void door_free(struct map_door *door)
 {
 	struct holding *h, *tmp;
 
+	timer_stop(&door->home);
 	defer_cancel(&door->tell);
 	list_for_each_safe (h, tmp, &door->holdings, node)
 		holding_free(h);
@@ -652,6 +676,7 @@ int map_open(struct map *map, const struct map_wish *wish, void *arg, struct map
 	door->arg = arg;
 	door->asked_at = loop_now(map->loop);
 	list_init(&door->holdings);
+	timer_init(&door->home, map->loop, on_home, door);
 	defer_init(&door->tell, map->loop, on_tell, door);
 	list_push(&map->doors, &door->node);
 	map->n_doors++;

@@ -1548,6 +1548,56 @@ static void the_former_address_is_gone(void **state)
 	assert_int_equal(count_open(w), 0);
 }
 
+/* The router holds the port for the former address, which cannot give it back: when that has expired
+ * the door is where it was wished again. */
+static void back_to_the_wished_port(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_PCP, 5 * MS);
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, S);
+	w->latency = 1600 * MS; /* longer than is waited for */
+	w->ways[MAP_PCP].other_port = 8001;
+	at4(w, 6);
+	advance(w, 5 * S);
+	w->latency = 10 * MS;
+	assert_int_equal(info(door).external.port, 8001);
+	w->ways[MAP_PCP].other_port = 0;
+	advance(w, 3600 * S);
+	assert_int_equal(info(door).external.port, 8001);
+	advance(w, 3600 * S);
+	assert_int_equal(state_of(door), LEASE_OPEN);
+	assert_int_equal(info(door).external.port, 8000);
+	assert_int_equal(count_open(w), 1);
+	assert_int_equal(count_asked(w, CLOSE, MAP_PCP), 2);
+	advance(w, 86400 * S);
+	assert_int_equal(count_asked(w, CLOSE, MAP_PCP), 2); /* once */
+}
+
+/* Somebody else has it now: another one is as good as the one before. */
+static void the_wished_port_is_still_taken(void **state)
+{
+	struct world *w = *state;
+	struct map_door *door;
+
+	offers(w, MAP_PCP, 5 * MS);
+	at4(w, 5);
+	door = open4(w, 8000);
+	advance(w, S);
+	w->latency = 1600 * MS;
+	w->ways[MAP_PCP].other_port = 8001;
+	at4(w, 6);
+	advance(w, 5 * S);
+	w->latency = 10 * MS;
+	advance(w, 2 * 86400 * S);
+	assert_int_equal(state_of(door), LEASE_OPEN);
+	assert_int_equal(info(door).external.port, 8001);
+	assert_int_equal(count_asked(w, CLOSE, MAP_PCP), 2);
+}
+
 static void the_prefix_changes(void **state)
 {
 	struct world *w = *state;
@@ -2281,6 +2331,8 @@ int main(void)
 		T(an_entry_that_gets_lost),
 		T(the_address_changes),
 		T(the_former_address_is_gone),
+		T(back_to_the_wished_port),
+		T(the_wished_port_is_still_taken),
 		T(the_prefix_changes),
 		T(both_prefixes_are_closed_at_the_end),
 		T(there_and_back_4),
