@@ -4,75 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "map/announce.h"
-
-#define HINT_GAP	    (1 * USEC_PER_S) /* between reactions to announcements, which anybody can send */
-#define SWEEP_GAP	    (60 * USEC_PER_S) /* at least between attempts to close what nobody wants */
-#define SWEEP_DOUBLINGS_MAX 5
-
-/* A router whose clock is wrong seems to restart with each answer: so often it is believed. */
-#define RESTARTS_MAX  6
-#define RESTARTS_SPAN (600 * USEC_PER_S)
-
-/* A router, and how many leases stand on it: a former place's stays as long as it has some. */
-struct station {
-	struct list node; /* the map's */
-	struct map *map;  /* borrowed */
-	struct router *router;
-	uint8_t family;
-	bool current;
-	usec_t swept_at;     /* orphans of this place were given back, or could not be; 0: never */
-	usec_t restarted_at; /* the first of */
-	unsigned restarts;   /* in RESTARTS_SPAN */
-};
-
-/* One lease of a door, or an orphan. */
-struct holding {
-	struct list node;      /* the door's, or the map's */
-	struct map *map;       /* borrowed */
-	struct map_door *door; /* NULL: an orphan */
-	struct station *station;
-	struct lease *lease; /* owned; NULL: none yet */
-	bool retired;
-};
-
-struct map_door {
-	struct list node; /* the map's */
-	struct map *map;  /* borrowed */
-	struct map_wish wish;
-	void *arg;
-	struct list holdings; /* the current one first, if there is one; then retired ones */
-	bool closing;
-	usec_t asked_at, took;
-	struct timer
-		home; /* what was not taken back at a former place has expired: its port is free */
-	struct defer tell;	 /* of what is not a lease's */
-	char why[LEASE_WHY_MAX]; /* without a lease */
-};
-
-struct map {
-	struct loop *loop;   /* borrowed */
-	struct httpc *httpc; /* borrowed */
-	struct map_handler handler;
-	void *arg;
-	char id[IGD_DESCRIPTION_MAX];
-	bool leave_leftovers;
-	struct ledger *ledger;	   /* owned */
-	struct announce *announce; /* owned */
-	struct list stations, doors, orphans;
-	size_t n_doors;
-	struct timer hint; /* somebody announced that a router of ours has restarted */
-	usec_t hinted_at;  /* when that was last looked into; 0: never */
-	char lack[sizeof(((struct err *)0)->text)]; /* why a place could not be used; "" */
-	uint8_t lack_family;
-	struct timer sweep; /* what could not be closed is tried again */
-	unsigned sweeps;    /* times in a row that not all could be closed */
-	struct defer reap;  /* closed leases, doors without any, stations without any */
-	bool stopping;
-	void (*on_stopped)(void *arg);
-	void *stopped_arg;
-};
+#include "map/map_private.h"
 
 static bool same_place(const struct map_place *a, const struct map_place *b)
 {
@@ -80,30 +12,9 @@ static bool same_place(const struct map_place *a, const struct map_place *b)
 	       ipaddr_equal(&a->router, &b->router);
 }
 
-static struct station *station_of(const struct map *map, uint8_t family)
-{
-	struct station *s;
-
-	list_for_each (s, &map->stations, node)
-		if (s->current && s->family == family)
-			return s;
-	return NULL;
-}
-
 /* ── holdings ── */
 
-static void each_lease(struct map *map, const struct station *station, void (*fn)(struct lease *))
-{
-	struct map_door *door;
-	struct holding *h;
-
-	list_for_each (door, &map->doors, node)
-		list_for_each (h, &door->holdings, node)
-			if (h->station == station && h->lease)
-				fn(h->lease);
-}
-
-static void on_lease(void *arg)
+void holding_on_lease(void *arg)
 {
 	struct holding *h = arg;
 	struct map *map = h->map;
@@ -121,7 +32,7 @@ static void on_lease(void *arg)
 		map->handler.on_door(map->arg, door);
 }
 
-static struct holding *holding_new(struct station *station, struct map_door *door)
+struct holding *holding_new(struct station *station, struct map_door *door)
 {
 	struct holding *h = calloc(1, sizeof(*h));
 
@@ -134,14 +45,14 @@ static struct holding *holding_new(struct station *station, struct map_door *doo
 	return h;
 }
 
-static void holding_free(struct holding *h)
+void holding_free(struct holding *h)
 {
 	list_remove(&h->node);
 	lease_free(h->lease);
 	free(h);
 }
 
-static struct lease_ground ground_of(struct station *station)
+struct lease_ground station_ground(struct station *station)
 {
 	return (struct lease_ground){station->map->loop, station->router, station->map->ledger,
 				     station->map->id};
@@ -187,25 +98,6 @@ static void take_over(const struct station *station, const struct map_wish *wish
 	defer_call(&station->map->reap);
 }
 
-static bool is_held(const struct map *map, const struct ledger_entry *entry);
-
-/*
- * Places come and go, and what was open at a former one expires there by itself: what does so first
- * is forgotten when something else is to be remembered. False: there is nothing of the kind.
- */
-static bool forget_one(struct map *map)
-{
-	struct ledger_entry *entry = NULL, *first = NULL;
-
-	while ((entry = ledger_next(map->ledger, entry)))
-		if (!entry->permanent && !is_held(map, entry) &&
-		    (!first || entry->expires_s < first->expires_s))
-			first = entry;
-	if (first)
-		ledger_remove(map->ledger, first);
-	return first;
-}
-
 static void refuse_door(struct map_door *door, const char *why)
 {
 	snprintf(door->why, sizeof(door->why), "%.400s", why);
@@ -214,8 +106,8 @@ static void refuse_door(struct map_door *door, const char *why)
 
 static void settle(struct map_door *door, struct station *station)
 {
-	struct lease_ground ground = ground_of(station);
-	struct lease_handler handler = {.on_change = on_lease};
+	struct lease_ground ground = station_ground(station);
+	struct lease_handler handler = {.on_change = holding_on_lease};
 	struct holding *h = holding_new(station, door);
 	struct err e = {0};
 	int r;
@@ -227,7 +119,7 @@ static void settle(struct map_door *door, struct station *station)
 	take_over(station, &door->wish);
 	handler.arg = h;
 	r = lease_new(&ground, &door->wish, &handler, &h->lease, &e);
-	if (r == -ERR_LIMIT && forget_one(door->map))
+	if (r == -ERR_LIMIT && leftover_forget_one(door->map))
 		r = lease_new(&ground, &door->wish, &handler, &h->lease, &e);
 	if (r < 0) {
 		refuse_door(door, e.text);
@@ -236,186 +128,6 @@ static void settle(struct map_door *door, struct station *station)
 	}
 	list_insert_before(door->holdings.next, &h->node);
 	*door->why = '\0';
-}
-
-/* ── orphans ── */
-
-static bool is_held(const struct map *map, const struct ledger_entry *entry)
-{
-	const struct map_door *door;
-	const struct holding *h;
-
-	list_for_each (door, &map->doors, node)
-		list_for_each (h, &door->holdings, node)
-			if (h->lease && lease_entry(h->lease) == entry)
-				return true;
-	list_for_each (h, &map->orphans, node)
-		if (h->lease && lease_entry(h->lease) == entry)
-			return true;
-	return false;
-}
-
-static bool belongs(const struct station *station, const struct ledger_entry *entry)
-{
-	const struct map_place *place = router_place(station->router);
-	size_t len = station->family == 6 ? 16 : 4;
-
-	return entry->internal.family == station->family &&
-	       memcmp(entry->internal.bytes, place->address.bytes, len) == 0 &&
-	       memcmp(entry->router.bytes, place->router.bytes, len) == 0;
-}
-
-static void give_back(struct station *station, struct ledger_entry *entry)
-{
-	struct lease_ground ground = ground_of(station);
-	struct lease_handler handler = {.on_change = on_lease};
-	struct holding *h = holding_new(station, NULL);
-
-	if (!h)
-		return;
-	handler.arg = h;
-	if (lease_new_orphan(&ground, entry, &handler, &h->lease, NULL) < 0)
-		free(h);
-	else
-		list_push(&station->map->orphans, &h->node);
-}
-
-/* Without an answer it is kept for when there is one. */
-static bool can_give_back(const struct station *station, const struct ledger_entry *entry)
-{
-	for (int i = 0; i < MAP_METHOD_COUNT; i++)
-		if ((entry->method == MAP_NONE || entry->method == (enum map_method)i) &&
-		    router_offer(station->router, (enum map_method)i)->state == ROUTER_THERE)
-			return true;
-	return false;
-}
-
-/* Doors that a process before this one left at this place, and nobody wants. */
-static void sweep(struct station *station)
-{
-	struct map *map = station->map;
-	struct ledger_entry *entry, *next;
-
-	station->swept_at = loop_now(map->loop);
-	for (entry = ledger_next(map->ledger, NULL); entry; entry = next) {
-		next = ledger_next(map->ledger, entry);
-		if (belongs(station, entry) && !is_held(map, entry) &&
-		    can_give_back(station, entry)) {
-			log_write(map->sweeps ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-				  "%s port %u was left open by an earlier homeport: closing it",
-				  map_protocol_name(entry->protocol), entry->internal.port);
-			give_back(station, entry);
-		}
-	}
-}
-
-static bool has_orphans(const struct station *station)
-{
-	const struct ledger_entry *entry = NULL;
-
-	while (!station->map->leave_leftovers && (entry = ledger_next(station->map->ledger, entry)))
-		if (belongs(station, entry) && !is_held(station->map, entry))
-			return true;
-	return false;
-}
-
-/* ── routers ── */
-
-static void on_offer(void *arg)
-{
-	struct station *station = arg;
-	struct map *map = station->map;
-
-	each_lease(map, station, lease_on_offer);
-	if (!map->stopping && !map->leave_leftovers && router_decided(station->router) &&
-	    (!station->swept_at || loop_now(map->loop) - station->swept_at >= SWEEP_GAP))
-		sweep(station);
-	if (station->current)
-		map->handler.on_router(map->arg, station->family);
-}
-
-static void on_restart(void *arg)
-{
-	struct station *station = arg;
-	usec_t now = loop_now(station->map->loop);
-
-	if (!station->restarts || now - station->restarted_at >= RESTARTS_SPAN) {
-		station->restarted_at = now;
-		station->restarts = 0;
-	}
-	if (station->restarts >= RESTARTS_MAX)
-		return;
-	station->restarts++;
-	log_info("the router on %s has restarted: its doors are opened again",
-		 router_place(station->router)->ifname);
-	each_lease(station->map, station, lease_on_restart);
-}
-
-static const struct router_handler router_handler = {.on_offer = on_offer,
-						     .on_restart = on_restart};
-
-static void on_hinted(void *arg)
-{
-	struct map *map = arg;
-	struct station *s;
-
-	map->hinted_at = loop_now(map->loop);
-	list_for_each (s, &map->stations, node) {
-		router_check(s->router);
-		each_lease(map, s, lease_check);
-	}
-}
-
-/*
- * One box is the router of both families in most homes, and some (miniupnpd) announce over IPv4
- * alone: all are asked. What comes too soon is kept for later, since it may be the one that is true.
- */
-static void on_hint(void *arg, const struct ipaddr *who)
-{
-	struct map *map = arg;
-	struct station *s;
-	bool ours = false;
-
-	list_for_each (s, &map->stations, node) {
-		const struct ipaddr *router = &router_place(s->router)->router;
-
-		ours |= who->family == router->family && memcmp(who->bytes, router->bytes, 16) == 0;
-	}
-	if (!ours || timer_running(&map->hint))
-		return;
-	timer_start_at(&map->hint, map->hinted_at ? map->hinted_at + HINT_GAP : 0);
-}
-
-static struct station *station_new(struct map *map, uint8_t family, const struct map_place *place,
-				   struct err *e)
-{
-	usec_t stagger = family == 6 && station_of(map, 4) ? IGD_STAGGER : 0;
-	struct station *station = calloc(1, sizeof(*station));
-
-	if (!station) {
-		err_set(e, ERR_NOMEM, "no memory");
-		return NULL;
-	}
-	station->map = map;
-	station->family = family;
-	station->current = true;
-	if (router_new(map->loop, map->httpc, place, stagger, &router_handler, station,
-		       &station->router, e) < 0) {
-		free(station);
-		return NULL;
-	}
-	list_push(&map->stations, &station->node);
-	announce_join(map->announce, family, place->ifindex);
-	if (has_orphans(station))
-		router_probe(station->router); /* else the first door does */
-	return station;
-}
-
-static void station_free(struct station *station)
-{
-	list_remove(&station->node);
-	router_free(station->router);
-	free(station);
 }
 
 static bool in_use(const struct map *map, const struct station *station)
@@ -438,33 +150,6 @@ static bool in_use(const struct map *map, const struct station *station)
 static bool is_over(const struct holding *h)
 {
 	return !h->lease || lease_state(h->lease) == LEASE_CLOSED;
-}
-
-/* The router did not take it back: it is asked again, less and less often. */
-static void sweep_later(struct map *map)
-{
-	usec_t span = SWEEP_GAP << MIN(map->sweeps, (unsigned)SWEEP_DOUBLINGS_MAX);
-
-	if (map->stopping || map->leave_leftovers || timer_running(&map->sweep))
-		return;
-	map->sweeps++;
-	timer_start(&map->sweep, span);
-}
-
-static void on_sweep(void *arg)
-{
-	struct map *map = arg;
-	struct station *s;
-	bool any = false;
-
-	list_for_each (s, &map->stations, node) {
-		if (!s->current || !has_orphans(s))
-			continue;
-		any = true;
-		sweep(s);
-	}
-	if (!any)
-		map->sweeps = 0;
 }
 
 /* It is closed as far as its owner is concerned; what the router thinks is another thing. */
@@ -510,7 +195,7 @@ static void reap_list(struct list *list)
 		if (!is_over(h))
 			continue;
 		if (h->lease && lease_entry(h->lease)) {
-			sweep_later(h->map);
+			leftover_later(h->map);
 			if (h->door && h->door->closing)
 				note_left_open(h->door, lease_grant(h->lease));
 			else if (h->door)
@@ -700,14 +385,9 @@ int map_delete(struct map *map, uint8_t family, uint8_t protocol, uint16_t inter
 	       struct err *e)
 {
 	struct station *station = station_of(map, family);
-	struct ledger_entry *entry = NULL;
 
-	while (station && (entry = ledger_next(map->ledger, entry)))
-		if (belongs(station, entry) && entry->protocol == protocol &&
-		    entry->internal.port == internal_port && !is_held(map, entry)) {
-			give_back(station, entry);
-			return 0;
-		}
+	if (station && leftover_give_back(station, protocol, internal_port) == 0)
+		return 0;
 	return err_set(e, ERR_NOT_FOUND, "no door to %s port %u is known here",
 		       map_protocol_name(protocol), internal_port);
 }
@@ -732,7 +412,7 @@ void map_wake(struct map *map)
 		if (!s->current)
 			continue;
 		router_check(s->router);
-		each_lease(map, s, lease_retry);
+		station_each_lease(s, lease_retry);
 	}
 }
 
@@ -829,12 +509,12 @@ int map_new(struct loop *loop, const struct map_setup *setup, const struct map_h
 	list_init(&map->stations);
 	list_init(&map->doors);
 	list_init(&map->orphans);
-	timer_init(&map->hint, loop, on_hinted, map);
-	timer_init(&map->sweep, loop, on_sweep, map);
+	timer_init(&map->hint, loop, station_on_hinted, map);
+	timer_init(&map->sweep, loop, leftover_on_timer, map);
 	defer_init(&map->reap, loop, on_reap, map);
 	r = ledger_open(loop, setup->state, &map->ledger, e);
 	if (r == 0)
-		r = announce_new(loop, on_hint, map, &map->announce, e);
+		r = announce_new(loop, station_on_hint, map, &map->announce, e);
 	if (r < 0) {
 		map_free(map);
 		return r;
