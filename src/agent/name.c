@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/webhook.h"
 #include "base/secret.h"
 #include "dns/custom.h"
 
@@ -48,6 +49,16 @@ static int check_provider(struct str value, struct err *e)
 		       "no provider that is known; \"homeport dns providers\" lists "
 		       "them, and \"dyndns2\" with server = HOST is any other of "
 		       "that kind");
+}
+
+static bool is_file_or_credential(struct str value)
+{
+	return str_starts(value, STR("/")) || str_starts(value, STR(CREDENTIAL));
+}
+
+static int check_webhook(struct str value, struct err *e)
+{
+	return is_file_or_credential(value) ? 0 : webhook_check(value, e);
 }
 
 const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
@@ -99,8 +110,13 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 	 .help = "A program that is started when the record was changed, with HOMEPORT_EVENT, "
 		 "HOMEPORT_NAME, HOMEPORT_FAMILY and HOMEPORT_ADDRESS in its environment."},
 	{"on-park", CONF_PATH, offsetof(struct agent_dns_section, on_park),
-	 .help = "The same when the provider refuses and a person is needed; HOMEPORT_REASON says "
-		 "why."},
+	 .help = "The same when a person is needed: the provider refuses (the event is parked), or "
+		 "the name must be confirmed on its web site (remind). HOMEPORT_REASON says why."},
+	{"webhook", CONF_STRING, offsetof(struct agent_dns_section, webhook), .flags = CONF_SECRET,
+	 .check = check_webhook, .shape = "URL|FILE|credential:ID",
+	 .help = "A web server, https or http, that is told of all these events (changed, parked, "
+		 "remind) by a POST request with a JSON object. A URL with a token in it is better "
+		 "kept like a password: in the first line of a file, or a credential."},
 	{"url", CONF_STRING, offsetof(struct agent_dns_section, url),
 	 .help = "Of provider = template, for one that is not in the table: the request, with "
 		 "{host}, {value} (the address; or {ip4}, {ip6}), {user}, {pass}, {key}, {zone}, "
@@ -199,7 +215,8 @@ void agent_name_done(struct agent_name *name)
 int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section *s,
 		    const char *file, struct agent_name *ret, struct err *e)
 {
-	struct agent_name name = {.on_change = s->on_change, .on_park = s->on_park};
+	struct agent_name name = {
+		.on_change = s->on_change, .on_park = s->on_park, .webhook = s->webhook};
 	struct dns_keeper_name *keep = &name.keep;
 
 	const char *host = s->name ? s->name : s->head.name;
@@ -273,4 +290,26 @@ int agent_name_secret(const char *where, char **ret, struct err *e)
 	*ret = *line ? strdup(line) : NULL;
 	secret_wipe(line, sizeof(line));
 	return *ret ? 0 : err_set(e, ERR_FAILED, "%s: there is nothing in its first line", path);
+}
+
+int agent_name_webhook(const char *configured, char **ret, struct err *e)
+{
+	char *url;
+	int r;
+
+	if (!is_file_or_credential(str_of(configured))) {
+		*ret = strdup(configured);
+		return *ret ? 0 : err_set(e, ERR_NOMEM, "webhook");
+	}
+	r = agent_name_secret(configured, &url, e);
+	if (r < 0)
+		return r;
+	r = webhook_check(str_of(url), e);
+	if (r < 0) {
+		secret_wipe(url, strlen(url));
+		free(url);
+		return err_wrap(e, r, "%s", configured);
+	}
+	*ret = url;
+	return 0;
 }

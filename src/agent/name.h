@@ -20,10 +20,10 @@ struct agent_dns_section {
 	int64_t family;
 	int64_t prefix; /* bits */
 	int64_t ttl;	/* microseconds */
-	char *on_change, *on_park;
+	char *on_change, *on_park, *webhook;
 };
 
-#define AGENT_DNS_ROWS 22
+#define AGENT_DNS_ROWS 23
 extern const struct conf_row agent_dns_rows[AGENT_DNS_ROWS];
 
 /* Its text is borrowed from the section. */
@@ -31,6 +31,7 @@ struct agent_name {
 	struct dns_keeper_name keep;	 /* entry.pass: where it is (agent_name_secret) */
 	char host[HOSTNAME_MAX];	 /* keep.entry.host */
 	const char *on_change, *on_park; /* programs; NULL: none */
+	const char *webhook;		 /* agent_name_webhook reads it; NULL: none */
 	struct dns_provider *own;	 /* owned: of provider = template; NULL: one of the table */
 };
 
@@ -45,3 +46,7 @@ void agent_name_done(struct agent_name *name);
  * ($CREDENTIALS_DIRECTORY). *ret is the caller's, to be wiped. -ERR_DENIED, -ERR_FAILED.
  */
 int agent_name_secret(const char *where, char **ret, struct err *e) MUST_CHECK;
+
+/* The URL of a webhook as configured: itself, or what such a file has. *ret as above; errors too, and
+ * -ERR_INVALID: it is no URL. */
+int agent_name_webhook(const char *configured, char **ret, struct err *e) MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/names_events.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "dns/lookup.h"
@@ -14,7 +15,6 @@
 
 struct names {
 	struct loop *loop;		     /* borrowed */
-	struct hooks *hooks;		     /* borrowed */
 	const struct agent_name *configured; /* borrowed */
 	size_t n;
 	struct dns_lookup_settings *lookups; /* owned: one for each of these */
@@ -25,74 +25,14 @@ struct names {
 	struct timer observe;
 	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
 	bool gateway_knows; /* it sees our IPv4 address */
+	struct names_events events;
 };
-
-/* ── what happens to a name ── */
-
-static const struct agent_name *find(const struct names *names, const char *label)
-{
-	for (size_t i = 0; i < names->n; i++)
-		if (strcmp(names->configured[i].keep.label, label) == 0)
-			return &names->configured[i];
-	return NULL;
-}
-
-static void run_hook(struct names *names, const struct dns_event *event, const char *address)
-{
-	const struct agent_name *name = event->label ? find(names, event->label) : NULL;
-	const struct hook_value values[] = {
-		{"HOMEPORT_EVENT", event->kind == DNS_EVENT_CHANGED ? "changed" : "parked"},
-		{"HOMEPORT_NAME", event->host},
-		{"HOMEPORT_PROVIDER", event->provider},
-		{"HOMEPORT_FAMILY", event->family == 6 ? "ipv6" : "ipv4"},
-		{"HOMEPORT_ADDRESS", address},
-		{"HOMEPORT_REASON", dns_verdict_text(event->verdict)},
-	};
-	const char *program = NULL;
-
-	if (name && event->kind == DNS_EVENT_CHANGED)
-		program = name->on_change;
-	else if (name && event->kind == DNS_EVENT_PARKED)
-		program = name->on_park;
-	if (program)
-		hook_run(names->hooks, program, values, ARRAY_LEN(values));
-}
 
 static void on_event(void *arg, const struct dns_event *event)
 {
-	char address[IPADDR_TEXT_MAX] = "", text[LOG_TEXT_MAX], span[USTIME_TEXT_MAX];
 	struct names *names = arg;
-	const char *why = dns_verdict_text(event->verdict);
-	bool said = event->text && *event->text;
 
-	if (event->address.family)
-		ipaddr_format(address, &event->address);
-	log_text(text, str_of(said ? event->text : ""));
-	switch (event->kind) {
-	case DNS_EVENT_CHANGED:
-		log_info("name %s is %s now, at %s", event->host, address, event->provider);
-		break;
-	case DNS_EVENT_PARKED:
-		log_error("name %s at %s: %s%s%s%s; nothing more is sent until the configuration "
-			  "is another one, or \"homeport dns update %s\"",
-			  event->host, event->provider, why, said ? " (" : "", text,
-			  said ? ")" : "", event->label);
-		break;
-	case DNS_EVENT_TROUBLE:
-		log_warning("name %s at %s: %s%s%s%s; trying again in %s", event->host,
-			    event->provider, why, said ? " (" : "", text, said ? ")" : "",
-			    ustime_format_span(span, (usec_t)MAX(event->retry_s, 0) * USEC_PER_S));
-		break;
-	case DNS_EVENT_REMIND:
-		log_warning("name %s must be confirmed on the web site of %s soon, or it is "
-			    "deleted; then: homeport dns confirmed %s",
-			    event->host, event->provider, event->label);
-		break;
-	case DNS_EVENT_STATE:
-		log_error("names cannot be remembered: %s", text);
-		break;
-	}
-	run_hook(names, event, address);
+	names_events_tell(&names->events, event);
 }
 
 /* ── what is published ── */
@@ -386,10 +326,12 @@ int names_new(struct loop *loop, const struct names_setup *setup, struct names *
 	names->loop = loop;
 	names->httpc = setup->httpc;
 	names->uplink = setup->uplink;
-	names->hooks = setup->hooks;
 	names->configured = setup->configured;
 	names->n = setup->n;
-	r = start_keeper(names, setup->state, e);
+	r = names_events_init(&names->events, setup->hooks, setup->webhooks, setup->configured,
+			      setup->n, e);
+	if (r == 0)
+		r = start_keeper(names, setup->state, e);
 	if (r == 0)
 		r = start_observer(names, setup->others, e);
 	if (r < 0) {
@@ -408,6 +350,7 @@ void names_free(struct names *names)
 	timer_stop(&names->observe);
 	dns_observer_free(names->observer);
 	dns_keeper_free(names->keeper);
+	names_events_done(&names->events);
 	free(names->lookups);
 	free(names);
 }

@@ -18,6 +18,7 @@
 #include "agent/hook.h"
 #include "agent/name.h"
 #include "agent/observing.h"
+#include "agent/webhook.h"
 #include "uplink/watch.h"
 
 struct names;
@@ -27,6 +28,7 @@ struct names_setup {
 	struct httpc *httpc;
 	struct uplink_watch *uplink; /* its owner calls names_look */
 	struct hooks *hooks;
+	struct webhooks *webhooks;
 	const char *state; /* folder */
 	/* One whose secret cannot be read is left out, and logged. */
 	const struct agent_name *configured;

@@ -38,6 +38,7 @@ struct up {
 	struct doors_watcher router;
 	struct names *names; /* NULL: none are configured */
 	struct hooks hooks;
+	struct webhooks *webhooks;
 	struct timer pulse; /* of the watchdog */
 	bool alone;	    /* no gateway is joined: doors only */
 	bool stopping;
@@ -202,6 +203,7 @@ static void set_names(struct up *up)
 {
 	struct names_setup setup = {.httpc = up->httpc,
 				    .hooks = &up->hooks,
+				    .webhooks = up->webhooks,
 				    .state = up->places.state,
 				    .configured = up->config.names,
 				    .n = up->config.n_names,
@@ -441,6 +443,8 @@ static int start(struct up *up, struct err *e)
 
 	if (r == 0)
 		r = httpc_new(up->loop, &up->httpc, e);
+	if (r == 0)
+		r = webhooks_new(up->loop, up->httpc, &up->webhooks, e);
 	if (r == 0 && !up->alone)
 		r = start_agent(up, e);
 	if (r == 0)
@@ -526,6 +530,7 @@ static void up_done(struct up *up)
 	doors_free(up->doors);
 	names_free(up->names);
 	uplink_watch_free(up->uplink);
+	webhooks_free(up->webhooks);
 	httpc_free(up->httpc);
 	agent_free(up->agent);
 	loop_free(up->loop);
