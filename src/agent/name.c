@@ -7,6 +7,7 @@
 #include "agent/webhook.h"
 #include "base/secret.h"
 #include "dns/custom.h"
+#include "dns/naming.h"
 
 #define TEMPLATE   "template"
 #define CREDENTIAL "credential:"
@@ -62,9 +63,12 @@ static int check_webhook(struct str value, struct err *e)
 }
 
 const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
-	{"name", CONF_STRING, offsetof(struct agent_dns_section, name),
-	 .check = conf_check_hostname, .shape = "HOST",
-	 .help = "The name that follows this machine's address. The default is the section's own."},
+	{"name", CONF_STRING, offsetof(struct agent_dns_section, name), .shape = "HOST",
+	 .help = "The name that follows this machine's address. The default is the section's own. "
+		 "Where records are kept it may begin with \"*.\"; at a few providers it is no "
+		 "host: "
+		 "the number of a tunnel or record, the label of a network, a group "
+		 "(homeport dns providers)."},
 	{"provider", CONF_STRING, offsetof(struct agent_dns_section, provider),
 	 .flags = CONF_REQUIRED, .check = check_provider, .shape = "PROVIDER",
 	 .help = "Where its record is: homeport dns providers lists them and what each needs; "
@@ -206,6 +210,16 @@ static int check_prefix(const struct dns_keeper_name *keep, struct err *e)
 		       keep->entry.provider->name);
 }
 
+static int take_name(const struct agent_dns_section *s, struct agent_name *name, struct err *e)
+{
+	const char *text = s->name ? s->name : s->head.name;
+
+	if (dns_naming_copy(name->host, name->keep.entry.provider, str_of(text), e) == 0)
+		return 0;
+	return s->name ? err_wrap(e, -ERR_INVALID, "name = %s", text)
+		       : err_wrap(e, -ERR_INVALID, "[dns %s], and no \"name\"", text);
+}
+
 void agent_name_done(struct agent_name *name)
 {
 	dns_custom_free(name->own);
@@ -219,12 +233,6 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 		.on_change = s->on_change, .on_park = s->on_park, .webhook = s->webhook};
 	struct dns_keeper_name *keep = &name.keep;
 
-	const char *host = s->name ? s->name : s->head.name;
-
-	if (!hostname_copy(name.host, str_of(host)) || !strchr(name.host, '.'))
-		return err_set(e, ERR_INVALID,
-			       "%s:%u: [dns %s]: not a host name, and no name = HOST", file,
-			       s->head.line, host);
 	keep->label = s->head.name;
 	keep->no4 = s->family == NAME_IPV6;
 	keep->no6 = s->family == NAME_IPV4;
@@ -243,8 +251,13 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 		keep->prefix = true;
 		keep->prefix_bits = (unsigned)s->prefix;
 	}
-	if (find_provider(s, &name, e) < 0 || check_prefix(keep, e) < 0 ||
-	    dns_entry_check(&keep->entry, e) < 0) {
+	if (find_provider(s, &name, e) < 0)
+		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
+	if (take_name(s, &name, e) < 0) {
+		agent_name_done(&name);
+		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "name"));
+	}
+	if (check_prefix(keep, e) < 0 || dns_entry_check(&keep->entry, e) < 0) {
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
 	}

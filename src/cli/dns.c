@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "base/log.h"
+#include "dns/naming.h"
 #include "dns/rules.h"
 #include "net/ctl.h"
 
@@ -154,14 +155,14 @@ static json_t *settings_json(const struct dns_provider *p)
 
 static json_t *provider_json(const struct dns_provider *p)
 {
-	char host[HOSTNAME_MAX];
+	char host[HOSTNAME_MAX], names[DNS_NAMING_TEXT_MAX];
 	unsigned can = p->closed ? 0 : dns_provider_can(p);
 	struct dns_rules rules;
 
 	dns_rules_of(p, &rules);
 	host_of(host, p);
 	return json_pack("{s:s, s:s, s:s?, s:s?, s:b, s:b, s:b, s:b, s:b, s:b, s:o, s:i, s:i, s:i, "
-			 "s:i, s:i, s:s?, s:s?, s:s?}",
+			 "s:i, s:i, s:s, s:s?, s:s?, s:s?}",
 			 "name", p->name, "title", p->title, "host", *host ? host : NULL,
 			 "protocol", p->closed ? NULL : protocol_of(p), "ipv4",
 			 (can & DNS_CAN_A) != 0, "ipv6", (can & DNS_CAN_AAAA) != 0, "both_at_once",
@@ -169,8 +170,9 @@ static json_t *provider_json(const struct dns_provider *p)
 			 "prefix", (can & DNS_CAN_PREFIX) != 0, "txt", (can & DNS_CAN_TXT) != 0,
 			 "settings", settings_json(p), "interval_s", (int)rules.interval_s,
 			 "per_day", (int)rules.per_day, "refresh_days", (int)p->refresh_days,
-			 "remind_days", (int)p->remind_days, "ttl_min_s", (int)p->ttl_min_s, "note",
-			 p->note, "closed", p->closed, "source", p->source);
+			 "remind_days", (int)p->remind_days, "ttl_min_s", (int)p->ttl_min_s,
+			 "names", dns_naming_text(names, p), "note", p->note, "closed", p->closed,
+			 "source", p->source);
 }
 
 static int print_json(json_t *json) /* takes it */

@@ -165,6 +165,7 @@ int dns_custom_new(const struct dns_custom *custom, struct dns_provider **ret, s
 		.header = keep(m, custom->headers, &ok),
 		.basic = custom->basic ? "{user}:{pass}" : NULL,
 		.grammar = &m->grammar,
+		.names = DNS_NAME_ANY,
 		.min_interval_s = custom->interval_s,
 	};
 	add_words(m, &custom->good, DNS_GOOD, &ok);

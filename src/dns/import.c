@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "conf/writer.h"
+#include "dns/naming.h"
 #include "dns/request.h"
 
 #define TTL_MAX_S 86400u /* of homeport.conf */
@@ -191,10 +192,17 @@ static bool same_record(const struct dns_imported *a, const struct dns_imported 
 	       !((a->no4 || b->no4) && (a->no6 || b->no6));
 }
 
-/* A file's names may be anything; a section's is a host name. */
-static bool is_name(const struct dns_imported *name)
+/* A file's names may be anything. */
+static bool is_name(const struct dns_imported *name, struct err *why)
 {
-	return hostname_valid(str_of(name->host)) && strchr(name->host, '.');
+	char text[HOSTNAME_MAX];
+
+	if (name->row)
+		return dns_naming_copy(text, name->row, str_of(name->host), why) == 0;
+	if (hostname_valid(str_of(name->host)) && strchr(name->host, '.'))
+		return true;
+	err_set(why, ERR_INVALID, "not the name of one host");
+	return false;
 }
 
 static int check(const struct dns_imported *name, struct err *why)
@@ -207,8 +215,8 @@ static int check(const struct dns_imported *name, struct err *why)
 				  .pass = set_or_null(name->pass),
 				  .key = set_or_null(name->key)};
 
-	if (!is_name(name))
-		return err_set(why, ERR_INVALID, "not the name of one host");
+	if (!is_name(name, why))
+		return -ERR_INVALID;
 	if (!name->row)
 		return err_set(why, ERR_INVALID, "no provider that is known");
 	if (name->row->closed)
@@ -232,13 +240,14 @@ bool dns_import_usable(const struct dns_import *import, size_t i, struct err *wh
 	return true;
 }
 
-/* "[dns HOST]", or with a label where that is taken, or longer than a section's name may be. */
+/* "[dns HOST]", or with a label where that is taken, longer than a section's name may be, or has signs
+ * that it may not have. */
 static void write_section(const struct dns_import *import, size_t i, const char *indent,
 			  const char *host, struct writer *w)
 {
 	unsigned n = namesakes(import, i);
 
-	if (strlen(host) + 8 > CONF_NAME_MAX)
+	if (strlen(host) + 8 > CONF_NAME_MAX || !hostname_valid(str_of(host)))
 		writer_printf(w, "%s[dns name-%zu]\n%sname = %s\n", indent, i + 1, indent, host);
 	else if (n)
 		writer_printf(w, "%s[dns %s-%u]\n%sname = %s\n", indent, host, n + 1, indent, host);
@@ -274,7 +283,7 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 		write_key(w, indent, "user", name->user);
 	if (dns_import_secret_file(path, import, i))
 		writer_printf(w, "%spassword-file = %s/%s\n", indent, folder, path);
-	else if (is_name(name) && needs(name, "pass")) /* to be filled */
+	else if (is_name(name, NULL) && needs(name, "pass")) /* to be filled */
 		writer_printf(w, "%spassword-file = %s/%s.secret\n", indent, folder, host);
 	if (needs(name, "key"))
 		write_key(w, indent, "key", name->key);

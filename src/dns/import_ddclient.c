@@ -514,6 +514,8 @@ static int add_name(struct reader *r, struct str host, struct options *o, struct
 		    strcmp(get(o, "usev6"), "no") == 0;
 	name->ttl_s = seconds(get(o, "ttl"));
 	adapt(r, name, o);
+	if (name->row && name->row->names)
+		return 0; /* dns_import_usable knows */
 	if (!hostname_valid(str_of(name->host)) && !str_starts(str_of(name->host), STR("*.")))
 		dns_import_note(r->import, r->first, "%s is no host name", name->host);
 	return 0;

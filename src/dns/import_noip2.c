@@ -111,7 +111,7 @@ static int add_name(struct dns_import *import, const struct account *account, st
 	if (account->last.family == 4)
 		name->published4 = account->last;
 	if (group)
-		dns_import_note(import, 0, "%s is a group: write a section for each name in it",
+		dns_import_note(import, 0, "%s is a group: No-IP changes all names in it",
 				name->host);
 	return 0;
 }

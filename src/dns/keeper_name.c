@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "dns/keeper_private.h"
+#include "dns/naming.h"
 
 /* With its NUL: "ab","c" is not "a","bc". */
 static void hash_text(EVP_MD_CTX *ctx, const char *text)
@@ -115,6 +116,7 @@ int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
 	if (!copy_entry(name, from))
 		return err_set(e, ERR_NOMEM, "names");
 	dns_rules_of(name->entry.provider, &name->rules);
+	name->rules.unaskable = !dns_naming_is_host(name->entry.provider, str_of(name->entry.host));
 	init_sides(name, from, keeper_now_s(k));
 	return 0;
 }

@@ -302,7 +302,10 @@ static void on_system(void *arg, int r, const struct ipaddr *addrs, size_t n, co
 /* The system's own way, with its caches and its view of the house's network: better than nothing. */
 static void ask_system(struct lookup *l)
 {
-	if (resolve_start(l->settings->loop, l->host, 0, on_system, l, &l->resolve, NULL) < 0)
+	bool wildcard = l->host[0] == '*'; /* no system's idea of a host */
+
+	if (wildcard ||
+	    resolve_start(l->settings->loop, l->host, 0, on_system, l, &l->resolve, NULL) < 0)
 		fail(l);
 }
 
@@ -337,6 +340,18 @@ static void ask_directly(struct lookup *l)
 
 /* ── for the keeper ── */
 
+/* "*.example.org" is asked for as it stands: the answer is the wildcard itself (RFC 4592 §2.3). */
+static bool take_host(struct lookup *l, struct str host)
+{
+	char name[HOSTNAME_MAX];
+
+	if (!str_starts(host, STR("*.")))
+		return hostname_copy(l->host, host);
+	if (!hostname_copy(name, str_n(host.at + 2, host.len - 2)))
+		return false;
+	return (size_t)snprintf(l->host, sizeof(l->host), "*.%s", name) < sizeof(l->host);
+}
+
 static void *lookup_start(void *arg, const char *host, int family,
 			  void (*done)(void *done_arg, const struct ipaddr *published),
 			  void *done_arg)
@@ -351,7 +366,7 @@ static void *lookup_start(void *arg, const char *host, int family,
 	l->done = done;
 	l->arg = done_arg;
 	defer_init(&l->failed, settings->loop, on_failed, l);
-	if (!hostname_copy(l->host, str_of(host)))
+	if (!take_host(l, str_of(host)))
 		fail(l);
 	else if (settings->direct)
 		ask_directly(l);

@@ -69,7 +69,8 @@ static void settle(struct dns_machine *m, int64_t now)
 	} else if (m->forced || !may_be_there(m)) {
 		set_state(m, DNS_STATE_DUE);
 	} else if (!m->sure) {
-		set_state(m, m->rules->looks_first ? DNS_STATE_DUE : DNS_STATE_DOUBT);
+		set_state(m, m->rules->looks_first || m->rules->unaskable ? DNS_STATE_DUE
+									  : DNS_STATE_DOUBT);
 	} else if (refresh_is_due(m, now)) {
 		m->refresh_only = true;
 		set_state(m, DNS_STATE_DUE);
@@ -120,6 +121,8 @@ void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_C
 	mend_clock(m, now);
 	if (!m->attempted_s) /* nothing is known: perhaps there were requests lately */
 		m->interval_spent = now + (int64_t)m->rules->interval_s * (m->rules->burst - 1);
+	if (!m->attempted_s && m->rules->unaskable)
+		m->interval_spent += m->rules->interval_s; /* nor can anybody be asked */
 	if (m->state == DNS_STATE_SENT) {
 		m->sure = false;
 		m->not_before_s = MAX(m->not_before_s, m->attempted_s + DNS_SETTLE_S / 5);

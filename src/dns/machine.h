@@ -15,7 +15,9 @@
  * DOUBT is what saves a name from being banned: after a lost state, a crash between "sent" and
  * "stored", or an answer that never came, the machine asks what is published (once, of the
  * authoritative server) before it sends. A provider that is looked at before each change
- * (rules.looks_first) needs no doubt.
+ * (rules.looks_first) needs no doubt. A name that is none of the DNS (rules.unaskable) cannot be asked
+ * about: after a lost state one interval passes, so that no number of restarts makes requests follow each
+ * other sooner than the provider allows; then it is sent.
  *
  * Whoever drives it:
  *

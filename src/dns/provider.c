@@ -16,6 +16,9 @@
 
 #define DYNDNS2 USER, .grammar = &dns_grammar_dyndns2
 
+/* "*" is a name like others where records are */
+#define WILDCARDS .names = DNS_NAME_HOST | DNS_NAME_WILDCARD
+
 static const struct dns_word domaindiscount_words[] = {
 	{"code = 200", DNS_GOOD},
 	{"description = invalid password ...", DNS_BADAUTH},
@@ -73,7 +76,9 @@ const struct dns_provider dns_providers[] = {
 	 .min_interval_s = 10 * MINUTE, .refresh_days = 28, .source = "help.dyn.com"},
 	{"noip", "No-IP", "https://dynupdate.no-ip.com/nic/update?hostname={host}", MYIP_LIST,
 	 DYNDNS2, .min_interval_s = 10 * MINUTE, .remind_days = 23,
-	 .note = "free names must be confirmed on the web site every 30 days; no update does that",
+	 .names = DNS_NAME_HOST | DNS_NAME_LABEL, .everything = "all.ddnskey.com",
+	 .note = "free names must be confirmed on the web site every 30 days; no update does that; "
+		 "the name may be a group, or all.ddnskey.com with a DDNS key",
 	 .source = "noip.com/integrate/request"},
 	{"strato", "Strato", "https://dyndns.strato.com/nic/update?hostname={host}", MYIP_LIST,
 	 DYNDNS2, .source = "strato-faq.de"},
@@ -97,7 +102,7 @@ const struct dns_provider dns_providers[] = {
 	 .source = "dns.he.net/docs.html"},
 	{"tunnelbroker", "Hurricane Electric tunnel",
 	 "https://ipv4.tunnelbroker.net/nic/update?hostname={host}", MYIP4, DYNDNS2,
-	 .min_interval_s = 5 * MINUTE,
+	 .min_interval_s = 5 * MINUTE, .names = DNS_NAME_NUMBER,
 	 .note = "the name is the tunnel's number; the address must answer ping",
 	 .source = "forums.he.net/index.php?topic=3153"},
 	{"nsupdate.info", "nsupdate.info", "https://{server}/nic/update?hostname={host}", MYIP_LIST,
@@ -114,11 +119,12 @@ const struct dns_provider dns_providers[] = {
 	 .per_day = 300, .note = "never refreshed without need: the terms forbid it",
 	 .source = "desec.readthedocs.io/en/latest/dyndns/update-api.html"},
 	{"dnsomatic", "DNS-O-Matic", "https://updates.dnsomatic.com/nic/update?hostname={host}",
-	 MYIP4, DYNDNS2, .min_interval_s = 5 * MINUTE,
-	 .note = "all.dnsomatic.com means every service of the account",
+	 MYIP4, DYNDNS2, .min_interval_s = 5 * MINUTE, .names = DNS_NAME_HOST | DNS_NAME_LABEL,
+	 .everything = "all.dnsomatic.com",
+	 .note = "all.dnsomatic.com is every service of the account",
 	 .source = "dnsomatic.com/docs/api"},
 	{"opendns", "OpenDNS", "https://updates.opendns.com/nic/update?hostname={host}", MYIP4,
-	 DYNDNS2, .note = "the name is the label of a network",
+	 DYNDNS2, .names = DNS_NAME_LABEL, .note = "the name is the label of a network",
 	 .source = "support.opendns.com/hc/en-us/articles/227987727"},
 	{"3322", "3322.org", "https://members.3322.net/dyndns/update?hostname={host}", MYIP4,
 	 DYNDNS2, .source = "pubyun.com"},
@@ -165,7 +171,7 @@ const struct dns_provider dns_providers[] = {
 	 .v4 = "&myip={ip4}&keepipv6=1", .v6 = "&myip={ip6}&keepipv4=1",
 	 .both = "&myip={ip4},{ip6}", DYNDNS2, .source = "iface.core-networks.de/general/api/ddns"},
 	{"dyndns2", "any server of the dyndns2 kind", "https://{server}/nic/update?hostname={host}",
-	 MYIP_LIST, DYNDNS2, .source = "help.dyn.com"},
+	 MYIP_LIST, DYNDNS2, WILDCARDS, .source = "help.dyn.com"},
 
 	/* ── one request, words of their own ── */
 	{"duckdns", "DuckDNS", "https://www.duckdns.org/update?domains={sub}&token={pass}",
@@ -201,12 +207,13 @@ const struct dns_provider dns_providers[] = {
 	{"namecheap", "Namecheap",
 	 "https://dynamicdns.park-your-domain.com/update?host={sub}&domain={zone}&password={pass}",
 	 .v4 = "&ip={ip4}", .grammar = &dns_grammar_namecheap, .min_interval_s = 5 * MINUTE,
-	 .note = "IPv4 only", .source = "namecheap.com/support/knowledgebase/article.aspx/29"},
+	 WILDCARDS, .note = "IPv4 only",
+	 .source = "namecheap.com/support/knowledgebase/article.aspx/29"},
 	{"freemyip", "freemyip.com", "https://freemyip.com/update?token={pass}&domain={host}",
 	 MYIP_EACH, .grammar = &dns_grammar_words, .source = "freemyip.com/help"},
 	{"dnsmadeeasy", "DNS Made Easy",
 	 "https://cp.dnsmadeeasy.com/servlet/updateip?username={user}&password={pass}&id={host}",
-	 .v4 = "&ip={ip4}", .grammar = &dnsmadeeasy_grammar,
+	 .v4 = "&ip={ip4}", .grammar = &dnsmadeeasy_grammar, .names = DNS_NAME_NUMBER,
 	 .note = "the name is the record's number",
 	 .source = "dnsmadeeasy.com/technology/dynamic-dns"},
 	{"domaindiscount24", "domaindiscount24, Moniker, Key-Systems",
@@ -240,7 +247,7 @@ const struct dns_provider dns_providers[] = {
 		    "\"proxied\":false}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_cloudflare,
-	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 60,
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 60, WILDCARDS,
 	 .note = "token with Zone.DNS:Edit and Zone.Zone:Read; \"proxied\" and TTL stay as they "
 		 "are, "
 		 "and a proxied name carries HTTP and HTTPS only",
@@ -256,7 +263,7 @@ const struct dns_provider dns_providers[] = {
 		    "{\"type\":\"{type}\",\"name\":\"{sub}\",\"data\":\"{value}\",\"ttl\":{ttl}}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api, .ttl_min_s = 30,
-	 .source = "docs.digitalocean.com/reference/api"},
+	 WILDCARDS, .source = "docs.digitalocean.com/reference/api"},
 	{"hetzner", "Hetzner Cloud DNS",
 	 .steps = {{.url = "https://api.hetzner.cloud/v1/zones/{zone}/rrsets/{sub}/{type}",
 		    .flags = DNS_STEP_FIND,
@@ -270,7 +277,7 @@ const struct dns_provider dns_providers[] = {
 		    "\"records\":[{\"value\":\"{value}\"}]}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_hetzner,
-	 .min_interval_s = MINUTE, .ttl_min_s = 60, .source = "docs.hetzner.cloud"},
+	 .min_interval_s = MINUTE, .ttl_min_s = 60, WILDCARDS, .source = "docs.hetzner.cloud"},
 	{"gandi", "Gandi LiveDNS",
 	 .steps = {{.url = "https://api.gandi.net/v5/livedns/domains/{zone}/records/{sub}/{type}",
 		    .flags = DNS_STEP_FIND,
@@ -278,7 +285,8 @@ const struct dns_provider dns_providers[] = {
 		   {"PUT", "https://api.gandi.net/v5/livedns/domains/{zone}/records/{sub}/{type}",
 		    "{\"rrset_values\":[\"{value}\"],\"rrset_ttl\":{ttl}}"}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api,
-	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 300, .source = "api.gandi.net/docs/livedns"},
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 300, WILDCARDS,
+	 .source = "api.gandi.net/docs/livedns"},
 	{"porkbun", "Porkbun",
 	 .steps = {{"POST",
 		    "https://api.porkbun.com/api/json/v3/dns/retrieveByNameType/{zone}/{type}/"
@@ -294,7 +302,7 @@ const struct dns_provider dns_providers[] = {
 		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\",\"name\":\"{sub0}\","
 		    "\"type\":\"{type}\",\"content\":\"{value}\",\"ttl\":\"{ttl}\"}",
 		    .flags = DNS_STEP_IF_NONE}},
-	 .grammar = &dns_grammar_porkbun, .ttl_min_s = 600,
+	 .grammar = &dns_grammar_porkbun, .ttl_min_s = 600, WILDCARDS,
 	 .note = "\"API ACCESS\" must be switched on for the domain; a new domain's ALIAS or CNAME "
 		 "to "
 		 "pixie.porkbun.com must be removed first",
@@ -315,7 +323,7 @@ const struct dns_provider dns_providers[] = {
 		    "ttl}}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_linode, .ttl_min_s = 300,
-	 .source = "techdocs.akamai.com/linode-api"},
+	 WILDCARDS, .source = "techdocs.akamai.com/linode-api"},
 	{"vultr", "Vultr",
 	 .steps = {{.url = "https://api.vultr.com/v2/domains/{zone}/records?per_page=500",
 		    .take = {{"record", "records[type={type},name={sub0}].id"},
@@ -326,7 +334,7 @@ const struct dns_provider dns_providers[] = {
 		    "{\"name\":\"{sub0}\",\"type\":\"{type}\",\"data\":\"{value}\",\"ttl\":{ttl}}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_vultr, .ttl_min_s = 60,
-	 .note = "an access list by source address at Vultr can lock a home line out",
+	 WILDCARDS, .note = "an access list by source address at Vultr can lock a home line out",
 	 .source = "vultr.com/api"},
 	{"godaddy", "GoDaddy",
 	 .steps = {{.url = "https://api.godaddy.com/v1/domains/{zone}/records/{type}/{sub}",
@@ -334,7 +342,7 @@ const struct dns_provider dns_providers[] = {
 		   {"PUT", "https://api.godaddy.com/v1/domains/{zone}/records/{type}/{sub}",
 		    "[{\"data\":\"{value}\",\"ttl\":{ttl}}]"}},
 	 .header = "Authorization: sso-key {user}:{pass}", .grammar = &dns_grammar_api,
-	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 600,
+	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 600, WILDCARDS,
 	 .note = "only for accounts with ten domains or a Discount Domain Club plan: others are "
 		 "refused with 403",
 	 .source = "developer.godaddy.com/doc/endpoint/domains"},
@@ -357,7 +365,7 @@ const struct dns_provider dns_providers[] = {
 		   {"POST", "https://eu.api.ovh.com/1.0/domain/zone/{zone}/refresh", ""}},
 	 .header = "X-Ovh-Application: {user}\nX-Ovh-Consumer: {key}\nX-Ovh-Timestamp: {time}\n"
 		   "X-Ovh-Signature: {signature}",
-	 .signature = DNS_SIGN_OVH, .grammar = &dns_grammar_api, .ttl_min_s = 60,
+	 .signature = DNS_SIGN_OVH, .grammar = &dns_grammar_api, .ttl_min_s = 60, WILDCARDS,
 	 .note = "user is the application key, password its secret, key the consumer key",
 	 .source = "eu.api.ovh.com/console"},
 	{"dnsexit", "DNSExit",
@@ -373,7 +381,7 @@ const struct dns_provider dns_providers[] = {
 		    "<ResourceRecords><ResourceRecord><Value>{value}</Value></ResourceRecord>"
 		    "</ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch>"
 		    "</ChangeResourceRecordSetsRequest>"}},
-	 .signature = DNS_SIGN_AWS, .grammar = &dns_grammar_route53,
+	 .signature = DNS_SIGN_AWS, .grammar = &dns_grammar_route53, WILDCARDS,
 	 .note = "user is the access key, password its secret, key the hosted zone's ID",
 	 .source = "docs.aws.amazon.com/Route53/latest/APIReference"},
 
@@ -388,7 +396,7 @@ const struct dns_provider dns_providers[] = {
 	 .source = "freedns.afraid.org/api"},
 
 	/* ── DNS UPDATE ── */
-	{"rfc2136", "DNS UPDATE with a key", .rfc2136 = true, .ttl_min_s = 1,
+	{"rfc2136", "DNS UPDATE with a key", .rfc2136 = true, .ttl_min_s = 1, WILDCARDS,
 	 .note = "user is the key's name (hmac-sha256:NAME for another algorithm), password its "
 		 "secret in "
 		 "base64",

@@ -25,6 +25,14 @@
 #define DNS_CAN_PREFIX	  16u /* the network's IPv6 prefix; the provider knows the suffixes */
 #define DNS_CAN_TXT	  32u
 
+/* What a row's names are, as bits. Only hosts and wildcards are names of the DNS. */
+#define DNS_NAME_HOST	  1u
+#define DNS_NAME_WILDCARD 2u /* "*.example.org" */
+#define DNS_NAME_NUMBER	  4u /* of a record or a tunnel */
+#define DNS_NAME_LABEL	  8u /* a word of the account's: a group, a network */
+#define DNS_NAME_ADDRESS  16u
+#define DNS_NAME_ANY	  31u
+
 /*
  * STEP_IF_RECORD, STEP_IF_NONE  only when {record} was found, or was not
  * STEP_FIND    404 means that there is none; nothing is changed by this step
@@ -77,6 +85,9 @@ struct dns_provider {
 	const struct dns_grammar *grammar;
 	const char *zone;   /* the only one; NULL: as configured */
 	const char *server; /* default of {server} */
+
+	unsigned names;		/* DNS_NAME_*; 0: DNS_NAME_HOST */
+	const char *everything; /* a host name that is none, but all of the account; NULL: none */
 
 	/* rules: 0 is the default of dns/rules.h */
 	unsigned min_interval_s, per_day, refresh_days, remind_days, ttl_min_s;

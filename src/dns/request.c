@@ -5,6 +5,7 @@
 
 #include "base/baseenc.h"
 #include "base/secret.h"
+#include "dns/naming.h"
 
 /* The form in which No-IP wants it; others only want that there is one. */
 #define USER_AGENT                                                                                 \
@@ -63,6 +64,7 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 		{"sub0", zone_of(entry), "zone"},
 		{"server", entry->server ? entry->server : p->server, "server"},
 	};
+	char name[HOSTNAME_MAX];
 	struct str sub;
 
 	if (p->rfc2136 && !(entry->user && entry->pass && entry->zone && entry->server))
@@ -76,7 +78,10 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 		if (!needs[i].value && dns_provider_uses(p, needs[i].variable))
 			return err_set(e, ERR_INVALID, "provider %s needs \"%s\"", p->name,
 				       needs[i].key);
-	if (zone_of(entry) && !sub_of(entry->host, zone_of(entry), &sub))
+	if (dns_naming_copy(name, p, str_of(entry->host), e) < 0)
+		return err_wrap(e, -ERR_INVALID, "%s", entry->host);
+	if (zone_of(entry) && dns_naming_is_host(p, str_of(name)) &&
+	    !sub_of(entry->host, zone_of(entry), &sub))
 		return err_set(e, ERR_INVALID, "%s is not in the zone %s", entry->host,
 			       zone_of(entry));
 	return 0;

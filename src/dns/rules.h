@@ -18,6 +18,7 @@ struct dns_rules {
 	unsigned refresh_s;  /* an unchanged record is sent again after that; 0: never */
 	unsigned remind_s;   /* a person is reminded after that; 0: never */
 	bool looks_first;    /* an update changes nothing when nothing is to be changed */
+	bool unaskable;	     /* the name is none of the DNS: nobody can say what is published */
 };
 
 void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret);

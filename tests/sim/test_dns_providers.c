@@ -142,20 +142,26 @@ static void report(struct dns_keeper *keeper, enum dns_source source, const char
 	dns_keeper_report(keeper, source, a.family, DNS_WISH_ADDRESS, &a);
 }
 
+static const char *host_of(const struct dns_provider *p)
+{
+	if (p->names && !(p->names & DNS_NAME_HOST))
+		return "1234567"; /* a number, and a word */
+	return p->zone ? "home.duckdns.org" : "home.example.org";
+}
+
 /* A provider that needs both families gets both; others are asked for one, so that requests can be
  * counted. */
 static unsigned play(const struct dns_provider *p, const struct behaviour *b)
 {
 	bool both = dns_provider_can(p) & DNS_CAN_ONLY_BOTH;
 	struct world w = {.provider = p, .behaviour = b};
-	struct dns_keeper_name name = {
-		.no6 = true,
-		.entry = {.provider = p,
-			  .host = p->zone ? "home.duckdns.org" : "home.example.org",
-			  .zone = "example.org",
-			  .server = "ddns.example.org",
-			  .user = "me",
-			  .pass = "secret"}};
+	struct dns_keeper_name name = {.no6 = true,
+				       .entry = {.provider = p,
+						 .host = host_of(p),
+						 .zone = "example.org",
+						 .server = "ddns.example.org",
+						 .user = "me",
+						 .pass = "secret"}};
 	struct dns_keeper_settings settings = {.names = &name,
 					       .n_names = 1,
 					       .asker = {start_question, cancel_question, &w},

@@ -499,6 +499,9 @@ static void test_what_is_published(void **state)
 	published(b, "two.home.example.org", 4, "unknown"); /* which one is ours? */
 	published(b, "alias.home.example.org", 4, "unknown");
 	published(b, "a.wild.home.example.org", 4, "192.0.2.3");
+	published(b, "*.wild.home.example.org", 4, "192.0.2.3");
+	published(b, "*.home.example.org", 4, "none");
+	published(b, "*.", 4, "unknown");
 	published(b, "home.example.net", 4, "unknown"); /* not a zone of this server */
 	published(b, "not a name", 4, "unknown");
 }
@@ -512,6 +515,7 @@ static void test_a_resolver_without_tcp(void **state)
 	b->server.ip.port = free_port();
 	published(b, "localhost", 4, "127.0.0.1");
 	published(b, "localhost", 6, "::1");
+	published(b, "*.localhost", 4, "unknown"); /* what the system says of that means nothing */
 	b->server = server;
 }
 

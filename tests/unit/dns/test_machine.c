@@ -500,6 +500,41 @@ static void test_a_change_while_one_is_sent(void **state)
 	assert_int_equal(b.m.published.bytes[3], 2);
 }
 
+/* Nobody can be asked what stands behind a tunnel's number. Restarts with a lost state, however many, never
+ * make two requests come sooner than the provider allows. */
+static void test_a_name_that_nobody_can_look_up(void **state)
+{
+	struct bench b;
+	int64_t in;
+
+	for (int i = 0; i < 10; i++, b.now += 299) {
+		setup(&b, "tunnelbroker");
+		b.rules.unaskable = true;
+		dns_machine_resume(&b.m, config1, b.now);
+		wish(&b, "192.0.2.1");
+		assert_int_equal(next(&b, &in), DNS_LATER);
+		assert_int_equal(in, 300);
+	}
+	b.now++;
+	answered(&b, DNS_NOCHG, 0);
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+
+	/* what is known stays known */
+	dns_machine_resume(&b.m, config1, b.now);
+	wish(&b, "192.0.2.1");
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+	wish(&b, "192.0.2.2");
+	b.now += 300;
+
+	/* no answer came: it is sent once more, without a question */
+	answered(&b, DNS_LOST, 0);
+	assert_int_equal(next(&b, &in), DNS_LATER);
+	assert_true(in >= 60);
+	b.now += 600;
+	answered(&b, DNS_NOCHG, 0);
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_no_ip_reminds_and_never_pretends),
 		cmocka_unit_test(test_the_account_s_other_names_are_parked),
 		cmocka_unit_test(test_a_change_while_one_is_sent),
+		cmocka_unit_test(test_a_name_that_nobody_can_look_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,11 +12,12 @@
 #define BASIC	   AGENT "Authorization: Basic bWVAZXhhbXBsZS5vcmc6czMgY3JldC8r\n"
 #define BASIC_HOST AGENT "Authorization: Basic aG9tZS5leGFtcGxlLm9yZzpzMyBjcmV0Lys=\n"
 
-#define IP4   "192.0.2.1"
-#define IP6   "2001:db8::1"
-#define HOST  "home.example.org"
-#define PASS  "s3%20cret%2F%2B"
-#define USER_ "me%40example.org"
+#define IP4    "192.0.2.1"
+#define IP6    "2001:db8::1"
+#define HOST   "home.example.org"
+#define NUMBER "1234567"
+#define PASS   "s3%20cret%2F%2B"
+#define USER_  "me%40example.org"
 
 struct expected {
 	const char *provider;
@@ -71,7 +72,7 @@ static const struct expected expected[] = {
 	 "GET https://dyn.dns.he.net/nic/update?hostname=" HOST "&password=" PASS "&myip=" IP6
 	 "\n" AGENT},
 	{"tunnelbroker", DNS_A,
-	 "GET https://ipv4.tunnelbroker.net/nic/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
+	 "GET https://ipv4.tunnelbroker.net/nic/update?hostname=" NUMBER "&myip=" IP4 "\n" BASIC},
 	{"nsupdate.info", DNS_A,
 	 "GET https://nsupdate.info/nic/update?hostname=" HOST "&myip=" IP4 "\n" BASIC_HOST},
 	{"nsupdate.info", DNS_AAAA,
@@ -93,7 +94,7 @@ static const struct expected expected[] = {
 	{"dnsomatic", DNS_A,
 	 "GET https://updates.dnsomatic.com/nic/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
 	{"opendns", DNS_A,
-	 "GET https://updates.opendns.com/nic/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
+	 "GET https://updates.opendns.com/nic/update?hostname=my%20house&myip=" IP4 "\n" BASIC},
 	{"3322", DNS_A,
 	 "GET https://members.3322.net/dyndns/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
 	{"oray", DNS_A,
@@ -209,7 +210,7 @@ static const struct expected expected[] = {
 	 "GET https://freemyip.com/update?token=" PASS "&domain=" HOST "&myip=" IP6 "\n" AGENT},
 	{"dnsmadeeasy", DNS_A,
 	 "GET https://cp.dnsmadeeasy.com/servlet/updateip?username=" USER_ "&password=" PASS
-	 "&id=" HOST "&ip=" IP4 "\n" AGENT},
+	 "&id=" NUMBER "&ip=" IP4 "\n" AGENT},
 	{"domaindiscount24", DNS_A,
 	 "GET https://dynamicdns.key-systems.net/update.php?hostname=" HOST "&password=" PASS
 	 "&ip=" IP4 "\n" AGENT},
@@ -228,11 +229,20 @@ static const struct expected expected[] = {
 	 "&hostname=" HOST "&ipaddr=" IP6 "\n" AGENT},
 };
 
+static const char *host_of(const struct dns_provider *p)
+{
+	if (p->zone)
+		return "home.duckdns.org";
+	if (p->names & DNS_NAME_NUMBER)
+		return NUMBER;
+	return p->names == DNS_NAME_LABEL ? "my house" : HOST;
+}
+
 static struct dns_entry entry_of(const struct dns_provider *p)
 {
 	return (struct dns_entry){
 		.provider = p,
-		.host = p->zone ? "home.duckdns.org" : HOST,
+		.host = host_of(p),
 		.zone = "example.org",
 		.server = strcmp(p->name, "dyndns2") == 0 ? "ddns.example.net:8443" : NULL,
 		.user = "me@example.org",
