@@ -12,21 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/htable.h"
 #include "base/log.h"
-#include "link/carrier.h"
+#include "link/hub_private.h"
 
-#define FIRST_MESSAGE_MAX (5 * USEC_PER_S)
-#define JOIN_MAX	  (10 * USEC_PER_S) /* the store's answer */
-#define UNKNOWN_KEY_BYTES 4096
-#define WAITING_MAX	  256 /* visitors of one agent that wait for a link */
-/* For one visitor, who is refused or whose connection is lost before the answer. */
-#define TRIES_MAX	    8
-#define TAKEOVERS	    3 /* within TAKEOVER_WINDOW: two machines */
+#define FIRST_MESSAGE_MAX   (5 * USEC_PER_S)
+#define JOIN_MAX	    (10 * USEC_PER_S) /* the store's answer */
+#define UNKNOWN_KEY_BYTES   4096
 #define TAKEOVER_WINDOW	    (600 * USEC_PER_S)
 #define OLD_CONNECTIONS_MAX 8		      /* of one agent, besides the current ones */
-#define ANSWER_MAX	    (60 * USEC_PER_S) /* an agent connects to its service, or says no */
-#define ANSWER_ASK	    (2 * USEC_PER_S)  /* no answer for so long: does the carrier live? */
 #define REPLACED_FOR	    (10 * USEC_PER_S) /* how long the loser of a takeover cannot take it back */
 
 #define CONN_STATES(X) X(FRESH) X(JOINING) X(GREETED) X(UP) X(OLD)
@@ -52,65 +45,6 @@ struct conn {
 	unsigned slot;
 };
 
-struct agent {
-	struct htable_node node; /* in hub.agents, by id */
-	struct link_hub *hub;
-	uint64_t id;
-	char name[LINK_SERVICE_ID_MAX + 1];
-	char instance[LINK_INSTANCE_LEN + 1];
-	char replaced[LINK_INSTANCE_LEN + 1]; /* the one before it */
-	usec_t replaced_at;
-	struct list conns;
-	struct list waiting; /* requests without a carrier */
-	unsigned n_waiting;
-	struct link_services services; /* the last list of this instance */
-	struct link_grants grants;     /* the last answer */
-	bool asked, granted;	       /* the owner was asked about services; and has answered */
-	bool online;
-	usec_t lost_at; /* when the last connection went; 0: never up */
-	usec_t takeovers[TAKEOVERS];
-	bool conflict;
-	struct timer forget;
-};
-
-/* A visitor until his end. */
-struct request {
-	struct list node;	 /* in agent.waiting, or unlinked */
-	struct agent *waits_for; /* borrowed; whose list it is in, or NULL */
-	struct link_hub *hub;
-	unsigned tries;
-	uint64_t agent_id;
-	struct stream *local;	      /* owned while waiting */
-	struct link_visitor *visitor; /* borrowed; on a carrier */
-	bool asked;		      /* whether that carrier still lives */
-	const struct link_visitor_handler *handler;
-	void *arg;
-	struct timer timer;
-	struct opening *opening; /* owned; what is needed to open him again, until the answer */
-};
-
-struct opening {
-	char service[LINK_SERVICE_ID_MAX + 1];
-	struct forwarded who;
-};
-
-struct link_hub {
-	struct loop *loop; /* borrowed */
-	char domain[256];
-	bool has_next_key;
-	struct tls_key_hash next_key;
-	const struct link_hub_handler *handler;
-	void *arg;
-	struct carrier_budget budget;
-	struct htable conns, agents;
-	uint64_t last_number;
-	bool draining, closing;
-	struct carrier_totals totals; /* of connections that are gone */
-};
-
-static void agent_serve_waiting(struct agent *agent);
-static void request_place(struct request *request);
-
 /* ── look-up ── */
 
 static uint64_t hash_number(const struct htable *t, uint64_t number)
@@ -131,7 +65,7 @@ static struct conn *conn_find(const struct link_hub *hub, uint64_t number)
 	return NULL;
 }
 
-static struct agent *agent_find(const struct link_hub *hub, uint64_t id)
+struct agent *hub_agent(const struct link_hub *hub, uint64_t id)
 {
 	struct htable_node *node = htable_find(&hub->agents, hash_number(&hub->agents, id));
 
@@ -168,7 +102,7 @@ static void agent_on_forget(void *arg)
 
 static struct agent *agent_get(struct link_hub *hub, uint64_t id)
 {
-	struct agent *agent = agent_find(hub, id);
+	struct agent *agent = hub_agent(hub, id);
 
 	if (agent)
 		return agent;
@@ -198,9 +132,8 @@ static bool is_good(const struct conn *conn)
 	return carrier_has_room(conn->carrier) && !carrier_is_doubtful(conn->carrier);
 }
 
-/* The connection that takes a visitor best: of those with room the one with the fewest unsent
- * bytes. */
-static struct conn *agent_best(const struct agent *agent)
+/* Of those with room the one with the fewest unsent bytes. */
+struct carrier *hub_carrier(const struct agent *agent)
 {
 	struct conn *conn, *best = NULL;
 	size_t best_unsent = 0;
@@ -216,7 +149,7 @@ static struct conn *agent_best(const struct agent *agent)
 		if (!takes_visitors(conn) || (good && !is_good(conn)))
 			continue;
 		if (candidates == 1 || good == 1)
-			return conn;
+			return conn->carrier;
 		unsent = carrier_unsent(conn->carrier);
 		if (!best || unsent < best_unsent ||
 		    (unsent == best_unsent &&
@@ -225,7 +158,7 @@ static struct conn *agent_best(const struct agent *agent)
 			best_unsent = unsent;
 		}
 	}
-	return best;
+	return best ? best->carrier : NULL;
 }
 
 static void agent_update_online(struct agent *agent, const struct ipaddr *observed)
@@ -394,7 +327,7 @@ static void conn_welcome(struct conn *conn)
 	if (hub->draining && carrier_send(conn->carrier, link_drain_encode()) < 0)
 		log_debug("link: `drain` could not be sent");
 	agent_update_online(agent, &conn->observed);
-	agent_serve_waiting(agent);
+	hub_visitors_serve(agent);
 }
 
 /* A new list (moved): what of it is granted is the owner's to say. */
@@ -622,34 +555,6 @@ void link_hub_refuse(struct link_hub *hub, uint64_t connection, const char *reas
 		conn_refuse(conn, reason, text);
 }
 
-static int grants_copy(struct link_grants *to, const struct link_grants *from)
-{
-	struct link_grants copy = {.revision = from->revision};
-
-	for (size_t i = 0; i < from->n; i++) {
-		const struct link_grant *one = &from->list[i];
-		struct link_grant *made = link_grants_add(&copy, str_of(one->id));
-		int r = made ? 0 : -ERR_NOMEM;
-
-		if (r == 0) {
-			made->granted = one->granted;
-			made->port = one->port;
-			memcpy(made->reason, one->reason, sizeof(made->reason));
-			memcpy(made->text, one->text, sizeof(made->text));
-		}
-		for (size_t j = 0; r == 0 && j < one->n_names; j++)
-			r = link_texts_add(&made->names, &made->n_names, str_of(one->names[j]));
-		for (size_t j = 0; r == 0 && j < one->n_urls; j++)
-			r = link_texts_add(&made->urls, &made->n_urls, str_of(one->urls[j]));
-		if (r < 0) {
-			link_grants_done(&copy);
-			return r;
-		}
-	}
-	*to = copy;
-	return 0;
-}
-
 /* The first of those that wait to be welcomed, or NULL. */
 static struct conn *agent_next_greeted(const struct agent *agent)
 {
@@ -663,13 +568,13 @@ static struct conn *agent_next_greeted(const struct agent *agent)
 
 void link_hub_grant(struct link_hub *hub, uint64_t agent_id, const struct link_grants *grants)
 {
-	struct agent *agent = agent_find(hub, agent_id);
+	struct agent *agent = hub_agent(hub, agent_id);
 	struct link_grants copy;
 	struct conn *conn;
 	bool told = false;
 
 	if (!agent || grants->revision != agent->services.revision ||
-	    grants_copy(&copy, grants) < 0)
+	    link_grants_copy(&copy, grants) < 0)
 		return; /* an answer to an older list: the newer one gets its own */
 	link_grants_done(&agent->grants);
 	agent->grants = copy;
@@ -686,7 +591,7 @@ void link_hub_grant(struct link_hub *hub, uint64_t agent_id, const struct link_g
 
 void link_hub_expel(struct link_hub *hub, uint64_t agent_id, const char *reason, const char *text)
 {
-	struct agent *agent = agent_find(hub, agent_id);
+	struct agent *agent = hub_agent(hub, agent_id);
 	struct conn *conn, *next;
 
 	if (!agent)
@@ -711,169 +616,9 @@ void link_hub_drain(struct link_hub *hub)
 	}
 }
 
-/* ── visitors ── */
-
-static void request_unwait(struct request *request)
-{
-	if (!request->waits_for)
-		return;
-	list_remove(&request->node);
-	request->waits_for->n_waiting--;
-	request->waits_for = NULL;
-}
-
-static void request_free(struct request *request)
-{
-	request_unwait(request);
-	timer_stop(&request->timer);
-	stream_close(request->local);
-	free(request->opening);
-	free(request);
-}
-
-static void request_give_back(struct request *request, int r, unsigned status, const char *reason)
-{
-	struct stream *local = TAKE(request->local);
-
-	stream_set_handler(local, NULL, NULL);
-	request->handler->on_returned(request->arg, local, r, status, reason);
-	request_free(request);
-}
-
-/* Nobody came to open him, or the agent does not answer for him. */
-static void request_on_timeout(void *arg)
-{
-	struct request *request = arg;
-
-	if (request->visitor &&
-	    !request->asked) { /* perhaps the carrier is dead and nobody knows yet */
-		request->asked = true;
-		carrier_ask_for(request->visitor);
-		timer_start(&request->timer, ANSWER_MAX - ANSWER_ASK);
-	} else if (request->visitor)
-		carrier_withdraw(request->visitor, -ERR_TIMEOUT); /* request_on_returned follows */
-	else
-		request_give_back(request, -ERR_TIMEOUT, 0, "the agent is not there");
-}
-
-static void request_on_opened(void *arg)
-{
-	struct request *request = arg;
-
-	timer_stop(&request->timer);
-	free(TAKE(request->opening));
-	if (request->handler->on_opened)
-		request->handler->on_opened(request->arg);
-}
-
-static void request_on_returned(void *arg, struct stream *local, int r, unsigned status,
-				const char *reason)
-{
-	struct request *request = arg;
-
-	request->local = local;
-	request->visitor = NULL;
-	timer_stop(&request->timer);
-	if (r == -ERR_AGAIN && !request->hub->closing && ++request->tries < TRIES_MAX)
-		request_place(request);
-	else
-		request_give_back(request, r == -ERR_AGAIN ? -ERR_TIMEOUT : r, status, reason);
-}
-
-static void request_on_closed(void *arg, const struct link_visitor_totals *totals)
-{
-	struct request *request = arg;
-
-	request->handler->on_closed(request->arg, totals);
-	request_free(request);
-}
-
-static const struct link_visitor_handler request_handler = {.on_opened = request_on_opened,
-							    .on_returned = request_on_returned,
-							    .on_closed = request_on_closed};
-
-/* While he waits his stream is left alone; what he sends stays in the kernel. */
-static void request_wait(struct request *request, struct agent *agent)
-{
-	stream_set_handler(request->local, NULL, NULL); /* the carrier's part of him is gone */
-	if (!agent || !link_hub_online(request->hub, request->agent_id) ||
-	    agent->n_waiting >= WAITING_MAX) {
-		timer_start(&request->timer, 0);
-		return;
-	}
-	list_push(&agent->waiting, &request->node);
-	request->waits_for = agent;
-	agent->n_waiting++;
-	if (!timer_running(&request->timer))
-		timer_start(&request->timer, LINK_WAIT);
-}
-
-static void request_place(struct request *request)
-{
-	struct agent *agent = agent_find(request->hub, request->agent_id);
-	struct conn *conn = agent ? agent_best(agent) : NULL;
-	struct stream *local = request->local;
-	struct err e = {0};
-	int r;
-
-	if (!conn) {
-		request_wait(request, agent);
-		return;
-	}
-	r = carrier_open(conn->carrier, request->opening->service, &request->opening->who, local,
-			 &request_handler, request, &request->visitor, &e);
-	if (r == 0) {
-		request->local = NULL;
-		request->asked = false;
-		timer_start(&request->timer, ANSWER_ASK);
-		return;
-	}
-	if (r == -ERR_AGAIN)
-		request_wait(request, agent);
-	else
-		request_give_back(request, r, 0, e.text);
-}
-
-static void agent_serve_waiting(struct agent *agent)
-{
-	for (unsigned n = agent->n_waiting; n > 0 && !list_empty(&agent->waiting); n--) {
-		struct request *request = list_entry(agent->waiting.next, struct request, node);
-
-		request_unwait(request);
-		request_place(request);
-	}
-}
-
-int link_hub_open(struct link_hub *hub, uint64_t agent, const char *service,
-		  const struct forwarded *who, struct stream *local,
-		  const struct link_visitor_handler *handler, void *arg, struct err *e)
-{
-	struct request *request = calloc(1, sizeof(*request));
-	struct opening *opening = calloc(1, sizeof(*opening));
-
-	if (!request || !opening ||
-	    !str_copy(opening->service, sizeof(opening->service), str_of(service))) {
-		free(request);
-		free(opening);
-		stream_close(local);
-		return err_set(e, ERR_NOMEM, "visitor");
-	}
-	opening->who = *who;
-	request->hub = hub;
-	request->agent_id = agent;
-	request->local = local;
-	request->handler = handler;
-	request->arg = arg;
-	request->opening = opening;
-	list_init(&request->node);
-	timer_init(&request->timer, hub->loop, request_on_timeout, request);
-	request_place(request);
-	return 0;
-}
-
 bool link_hub_online(const struct link_hub *hub, uint64_t agent_id)
 {
-	const struct agent *agent = agent_find(hub, agent_id);
+	const struct agent *agent = hub_agent(hub, agent_id);
 
 	return agent && (agent->online ||
 			 (agent->lost_at && loop_now(hub->loop) - agent->lost_at < LINK_WAIT));
@@ -881,7 +626,7 @@ bool link_hub_online(const struct link_hub *hub, uint64_t agent_id)
 
 bool link_hub_takes_udp(const struct link_hub *hub, uint64_t agent_id)
 {
-	const struct agent *agent = agent_find(hub, agent_id);
+	const struct agent *agent = hub_agent(hub, agent_id);
 	const struct conn *conn;
 
 	if (!agent)
@@ -932,9 +677,7 @@ void link_hub_free(struct link_hub *hub)
 	while ((node = htable_next(&hub->agents, NULL))) {
 		struct agent *agent = container_of(node, struct agent, node);
 
-		while (!list_empty(&agent->waiting))
-			request_give_back(list_entry(agent->waiting.next, struct request, node),
-					  -ERR_TIMEOUT, 0, "");
+		hub_visitors_return(agent);
 		agent_free(agent);
 	}
 	htable_done(&hub->conns);
@@ -969,7 +712,7 @@ void link_hub_info(const struct link_hub *hub, struct link_hub_info *ret)
 int link_hub_agent_info(const struct link_hub *hub, uint64_t agent_id,
 			struct link_hub_agent_info *ret)
 {
-	const struct agent *agent = agent_find(hub, agent_id);
+	const struct agent *agent = hub_agent(hub, agent_id);
 	const struct conn *conn;
 
 	if (!agent || !agent->online)

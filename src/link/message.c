@@ -103,6 +103,34 @@ int link_services_copy(struct link_services *to, const struct link_services *fro
 	return 0;
 }
 
+int link_grants_copy(struct link_grants *to, const struct link_grants *from)
+{
+	struct link_grants copy = {.revision = from->revision};
+
+	for (size_t i = 0; i < from->n; i++) {
+		const struct link_grant *one = &from->list[i];
+		struct link_grant *made = link_grants_add(&copy, str_of(one->id));
+		int r = made ? 0 : -ERR_NOMEM;
+
+		if (r == 0) {
+			made->granted = one->granted;
+			made->port = one->port;
+			memcpy(made->reason, one->reason, sizeof(made->reason));
+			memcpy(made->text, one->text, sizeof(made->text));
+		}
+		for (size_t j = 0; r == 0 && j < one->n_names; j++)
+			r = link_texts_add(&made->names, &made->n_names, str_of(one->names[j]));
+		for (size_t j = 0; r == 0 && j < one->n_urls; j++)
+			r = link_texts_add(&made->urls, &made->n_urls, str_of(one->urls[j]));
+		if (r < 0) {
+			link_grants_done(&copy);
+			return r;
+		}
+	}
+	*to = copy;
+	return 0;
+}
+
 const struct link_service *link_services_find(const struct link_services *services, const char *id)
 {
 	for (size_t i = 0; i < services->n; i++)

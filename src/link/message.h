@@ -81,6 +81,7 @@ struct link_grant *link_grants_add(struct link_grants *grants, struct str id);
 int link_texts_add(char ***texts, size_t *n, struct str text) MUST_CHECK;
 
 int link_services_copy(struct link_services *to, const struct link_services *from) MUST_CHECK;
+int link_grants_copy(struct link_grants *to, const struct link_grants *from) MUST_CHECK;
 const struct link_service *link_services_find(const struct link_services *services,
 					      const char *id); /* or NULL */
 const struct link_grant *link_grants_find(const struct link_grants *grants,
