@@ -22,7 +22,7 @@
 
 struct dns_key {
 	const char *name;      /* of the key, a domain name */
-	const char *algorithm; /* "hmac-sha256" (NULL), "hmac-sha512", "hmac-sha384", "hmac-sha1" */
+	const char *algorithm; /* "hmac-sha256" (NULL), "hmac-sha512", "hmac-sha1" */
 	const char *secret;    /* base64 */
 };
 

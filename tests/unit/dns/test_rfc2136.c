@@ -140,8 +140,35 @@ static void test_keys(void **state)
 	assert_string_equal(k.name, "a.example.org");
 	assert_string_equal(k.algorithm, "hmac-sha512");
 	assert_int_equal(dns_key_parse("hmac-md5:a", text, &k, &e), -ERR_INVALID);
+	assert_int_equal(dns_key_parse("hmac-sha384:a", text, &k, &e), -ERR_INVALID);
 	assert_int_equal(dns_key_parse("a b", text, &k, &e), -ERR_INVALID);
 	assert_int_equal(dns_key_parse("", text, &k, &e), -ERR_INVALID);
+}
+
+/* What the configuration takes can sign; ldns does not know all there are. */
+static void test_each_algorithm_signs(void **state)
+{
+	static const char *const names[] = {"hmac-md5",	   "hmac-sha1",	  "hmac-sha224",
+					    "hmac-sha256", "hmac-sha384", "hmac-sha512"};
+	struct dns_change c = change("a.home.example.org", "192.0.2.1");
+	unsigned signs = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char user[64], text[HOSTNAME_MAX + 16];
+		AUTO(buf_donep) struct buf wire = {0};
+		struct dns_update_sent sent;
+		struct dns_key k = {0};
+		struct err e = {0};
+
+		snprintf(user, sizeof(user), "%s:homeport", names[i]);
+		if (dns_key_parse(user, text, &k, &e) < 0)
+			continue;
+		k.secret = SECRET;
+		if (dns_update_encode("home.example.org", &c, 1, &k, 1, &wire, &sent, &e) < 0)
+			fail_msg("%s: %s", names[i], e.text);
+		signs++;
+	}
+	assert_int_equal(signs, 3);
 }
 
 /* ── answers ── */
@@ -290,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_five_hundred_names_fit),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_each_algorithm_signs),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_not_even_a_message),
 	};
