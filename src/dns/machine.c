@@ -202,8 +202,10 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 	set_state(m, DNS_STATE_DOUBT);
 	if (!published) {
 		m->asks++;
-		m->not_before_s = now + dns_wait_s(DNS_NETWORK, m->asks, 0);
-		if (m->asks >= DNS_ASKS_MAX) { /* nobody can tell: send it, as the limits allow */
+		if (!m->rules->asks_once)
+			m->not_before_s = now + dns_wait_s(DNS_NETWORK, m->asks, 0);
+		/* nobody can tell: send it, as the limits allow */
+		if (m->rules->asks_once || m->asks >= DNS_ASKS_MAX) {
 			m->sure = true;
 			m->published = m->attempt = (struct ipaddr){0};
 			m->asks = 0;

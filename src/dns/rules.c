@@ -18,6 +18,7 @@ void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret)
 		.refresh_s = provider->refresh_days * DAY,
 		.remind_s = provider->remind_days * DAY,
 		.looks_first = dns_provider_looks_first(provider),
+		.asks_once = provider->rfc2136,
 	};
 }
 

@@ -19,6 +19,7 @@ struct dns_rules {
 	unsigned remind_s;   /* a person is reminded after that; 0: never */
 	bool looks_first;    /* an update changes nothing when nothing is to be changed */
 	bool unaskable;	     /* the name is none of the DNS: nobody can say what is published */
+	bool asks_once;	     /* in doubt and without an answer it is sent: nobody minds there */
 };
 
 void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret);

@@ -123,6 +123,19 @@ static void test_nobody_can_tell(void **state)
 	assert_true(b.m.sure);
 }
 
+/* One that answers no questions may take updates all the same, or says what is wrong with them. */
+static void test_a_server_of_ones_own_is_told_at_once(void **state)
+{
+	struct bench b;
+
+	setup(&b, "rfc2136");
+	wish(&b, "192.0.2.1");
+	asked(&b, NULL);
+	assert_int_equal(next(&b, NULL), DNS_SEND);
+	answered(&b, DNS_REFUSED, 0);
+	assert_int_equal(b.m.state, DNS_STATE_PARKED);
+}
+
 static void test_a_change_goes_at_once(void **state)
 {
 	struct bench b;
@@ -540,6 +553,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_new_name_asks_first),
 		cmocka_unit_test(test_nobody_can_tell),
+		cmocka_unit_test(test_a_server_of_ones_own_is_told_at_once),
 		cmocka_unit_test(test_a_change_goes_at_once),
 		cmocka_unit_test(test_unknown_and_none_change_nothing),
 		cmocka_unit_test(test_limits_hold),
