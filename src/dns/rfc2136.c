@@ -127,20 +127,31 @@ static bool push_change(ldns_rr_list *list, const struct dns_change *c)
 	return push(list, rr);
 }
 
+/* There is no alias (RFC 2136 §2.4.3). Beside one a record is "silently ignored", and the server says
+ * that all is done (§3.4.2.2). Once for changes of one host that follow each other. */
+static bool push_no_alias(ldns_rr_list *list, const struct dns_change *changes, size_t i)
+{
+	if (changes[i].remove ||
+	    (i > 0 && !changes[i - 1].remove && strcmp(changes[i].host, changes[i - 1].host) == 0))
+		return true;
+	return push(list, empty_rr(changes[i].host, LDNS_RR_TYPE_CNAME, LDNS_RR_CLASS_NONE, 0));
+}
+
 static ldns_pkt *packet_of(const char *zone, const struct dns_change *changes, size_t n)
 {
-	ldns_rr_list *list = ldns_rr_list_new();
+	ldns_rr_list *required = ldns_rr_list_new(), *list = ldns_rr_list_new();
 	ldns_rdf *name = name_of(zone);
 	ldns_pkt *pkt = NULL;
-	bool good = list && name;
+	bool good = required && list && name;
 
 	for (size_t i = 0; i < n && good; i++)
-		good = push_change(list, &changes[i]);
+		good = push_no_alias(required, changes, i) && push_change(list, &changes[i]);
 	if (good) {
-		pkt = ldns_update_pkt_new(name, LDNS_RR_CLASS_IN, NULL, list, NULL);
+		pkt = ldns_update_pkt_new(name, LDNS_RR_CLASS_IN, required, list, NULL);
 		name = pkt ? NULL : name; /* it is the packet's now */
 	}
 	ldns_rdf_deep_free(name);
+	ldns_rr_list_deep_free(required);
 	ldns_rr_list_deep_free(list);
 	return pkt;
 }
@@ -277,7 +288,10 @@ static void read_rcode(unsigned rcode, struct dns_reply *reply)
 		{LDNS_RCODE_FORMERR, DNS_REFUSED, "FORMERR"},
 		{LDNS_RCODE_SERVFAIL, DNS_SERVER, "SERVFAIL"},
 		{LDNS_RCODE_NOTIMPL, DNS_REFUSED, "NOTIMP: the server takes no updates"},
-		{LDNS_RCODE_REFUSED, DNS_REFUSED, "REFUSED: not allowed by the server's policy"},
+		{LDNS_RCODE_YXRRSET, DNS_REFUSED,
+		 "YXRRSET: the name is an alias (CNAME); no other record can be beside it"},
+		{LDNS_RCODE_REFUSED, DNS_REFUSED,
+		 "REFUSED: not allowed by the server's policy (of PowerDNS: or a wrong key)"},
 		{LDNS_RCODE_NOTAUTH, DNS_REFUSED, "NOTAUTH: the server does not have this zone"},
 		{LDNS_RCODE_NOTZONE, DNS_NOHOST, "NOTZONE: the name is not in the zone"},
 	};

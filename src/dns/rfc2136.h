@@ -3,6 +3,7 @@
  * the server takes whole or not at all. ldns makes and reads the messages; no I/O here.
  *
  *	 header, opcode 5		zone: ZONE SOA IN
+ *	 prerequisite: HOST CNAME NONE	nothing is done if that is an alias
  *	 update: HOST A ANY, empty	delete what is there
  *		 HOST A IN ttl address	and add this
  *	 additional: TSIG

@@ -36,8 +36,23 @@ static ldns_pkt *encode(const struct dns_change *changes, size_t n, struct dns_u
 	return pkt;
 }
 
+static void check_list(const ldns_rr_list *list, const char *const *expected, size_t n)
+{
+	assert_int_equal(ldns_rr_list_rr_count(list), n);
+	for (size_t i = 0; i < n; i++) {
+		AUTO(freep) char *text = ldns_rr2str(ldns_rr_list_rr(list, i));
+
+		if (strcmp(text, expected[i]) != 0)
+			fail_msg("%s is not %s", text, expected[i]);
+	}
+}
+
 static void test_the_message(void **state)
 {
+	static const char *const required[] = {
+		"a.home.example.org.\t0\tNONE\tCNAME\t\\# 0\n",
+		"_acme-challenge.a.home.example.org.\t0\tNONE\tCNAME\t\\# 0\n",
+	};
 	static const char *const expected[] = {
 		"a.home.example.org.\t0\tANY\tA\t\\# 0\n",
 		"a.home.example.org.\t60\tIN\tA\t192.0.2.1\n",
@@ -52,7 +67,6 @@ static void test_the_message(void **state)
 					change("_acme-challenge.a.home.example.org", NULL),
 					change("b.home.example.org", "192.0.2.1")};
 	struct dns_update_sent sent;
-	const ldns_rr_list *list;
 	ldns_rr *zone;
 	ldns_pkt *pkt;
 
@@ -67,15 +81,8 @@ static void test_the_message(void **state)
 	assert_int_equal(ldns_pkt_qdcount(pkt), 1);
 	zone = ldns_rr_list_rr(ldns_pkt_question(pkt), 0);
 	assert_int_equal(ldns_rr_get_type(zone), LDNS_RR_TYPE_SOA);
-	assert_int_equal(ldns_pkt_ancount(pkt), 0);
-	list = ldns_pkt_authority(pkt);
-	assert_int_equal(ldns_rr_list_rr_count(list), ARRAY_LEN(expected));
-	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
-		AUTO(freep) char *text = ldns_rr2str(ldns_rr_list_rr(list, i));
-
-		if (strcmp(text, expected[i]) != 0)
-			fail_msg("%s is not %s", text, expected[i]);
-	}
+	check_list(ldns_pkt_answer(pkt), required, ARRAY_LEN(required));
+	check_list(ldns_pkt_authority(pkt), expected, ARRAY_LEN(expected));
 	ldns_pkt_free(pkt);
 }
 
@@ -260,11 +267,15 @@ static void test_answers(void **state)
 		{{.rcode = 5, .secret = SECRET, .id = 7},
 		 0,
 		 DNS_REFUSED,
-		 "REFUSED: not allowed by the server's policy"},
+		 "REFUSED: not allowed by the server's policy (of PowerDNS: or a wrong key)"},
 		{{.rcode = 5, .id = 7},
 		 0,
 		 DNS_REFUSED,
-		 "REFUSED: not allowed by the server's policy"},
+		 "REFUSED: not allowed by the server's policy (of PowerDNS: or a wrong key)"},
+		{{.rcode = 7, .secret = SECRET, .id = 7},
+		 0,
+		 DNS_REFUSED,
+		 "YXRRSET: the name is an alias (CNAME); no other record can be beside it"},
 		{{.rcode = 4, .id = 7}, 0, DNS_REFUSED, "NOTIMP: the server takes no updates"},
 		{{.rcode = 9, .secret = SECRET, .id = 7},
 		 0,
