@@ -57,6 +57,26 @@ static bool may_be_there(const struct dns_machine *m)
 	       same(&m->published, &m->wanted);
 }
 
+/* Whether the answer leaves open what the provider has now: a server that is out of order may have
+ * done it all the same. */
+static bool leaves_open(enum dns_verdict verdict)
+{
+	return verdict == DNS_LOST || verdict == DNS_SERVER || verdict == DNS_PAGE ||
+	       verdict == DNS_DNSERR || verdict == DNS_UNKNOWN;
+}
+
+/* When it is worth looking again for what was sent. */
+static int64_t look_again_at(const struct dns_machine *m, int64_t after)
+{
+	return after + MAX(m->rules->settle_s / 5, 1);
+}
+
+/* What the provider itself wants waited for. */
+static bool is_providers_wish(enum dns_verdict verdict)
+{
+	return verdict == DNS_OUTAGE || verdict == DNS_DNSERR || verdict == DNS_RATE;
+}
+
 /* The state that follows from what is known, where nothing is under way. */
 static void settle(struct dns_machine *m, int64_t now)
 {
@@ -84,6 +104,15 @@ static void forget_trouble(struct dns_machine *m)
 	m->not_before_s = 0;
 	m->fails = 0;
 	m->asks = 0;
+}
+
+/* The same by somebody who cannot speak for the provider. */
+static void forgive(struct dns_machine *m)
+{
+	int64_t not_before_s = is_providers_wish(m->verdict) ? m->not_before_s : 0;
+
+	forget_trouble(m);
+	m->not_before_s = not_before_s;
 }
 
 void dns_machine_init(struct dns_machine *m, const struct dns_rules *rules,
@@ -125,7 +154,7 @@ void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_C
 		m->interval_spent += m->rules->interval_s; /* nor can anybody be asked */
 	if (m->state == DNS_STATE_SENT) {
 		m->sure = false;
-		m->not_before_s = MAX(m->not_before_s, m->attempted_s + DNS_SETTLE_S / 5);
+		m->not_before_s = MAX(m->not_before_s, look_again_at(m, m->attempted_s));
 	}
 	if (m->state != DNS_STATE_PARKED || changed)
 		m->state = DNS_STATE_IDLE; /* the wish is not known yet */
@@ -134,7 +163,7 @@ void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_C
 	memcpy(m->config, config, DNS_CONFIG_LEN);
 	m->sure = false;
 	m->published = m->attempt = (struct ipaddr){0};
-	forget_trouble(m);
+	forgive(m);
 }
 
 void dns_machine_on_wish(struct dns_machine *m, enum dns_wish wish, const struct ipaddr *address,
@@ -195,8 +224,23 @@ void dns_machine_asking(struct dns_machine *m)
 	set_state(m, DNS_STATE_ASKING);
 }
 
+/* It has the wanted address, and the question found that out. The name server does not say how long it
+ * has been there; where that counts, it may be long. */
+static void adopt(struct dns_machine *m, bool just_arrived, int64_t now)
+{
+	if (just_arrived)
+		m->confirmed_s = now;
+	else if (!m->confirmed_s)
+		m->confirmed_s = now - (int64_t)m->rules->refresh_s / 6 * 5;
+	if (!m->since_s)
+		m->since_s = now;
+	forget_trouble(m);
+}
+
 void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, int64_t now)
 {
+	bool arrived = published && m->attempt.family && same(published, &m->attempt);
+
 	if (m->state != DNS_STATE_ASKING)
 		return;
 	set_state(m, DNS_STATE_DOUBT);
@@ -210,17 +254,15 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 			m->published = m->attempt = (struct ipaddr){0};
 			m->asks = 0;
 		}
-	} else if (m->attempt.family && !same(published, &m->wanted) &&
-		   now < m->attempted_s + DNS_SETTLE_S) {
-		m->not_before_s =
-			now + DNS_SETTLE_S / 5; /* it may have arrived, not yet published */
+	} else if (m->attempt.family && !arrived && now < m->attempted_s + m->rules->settle_s) {
+		m->not_before_s = look_again_at(m, now); /* it may still come */
 	} else {
 		m->sure = true;
 		m->published = *published;
 		m->attempt = (struct ipaddr){0};
+		m->asks = 0;
 		if (m->wish == DNS_WISH_ADDRESS && same(published, &m->wanted))
-			m->confirmed_s = now;
-		forget_trouble(m);
+			adopt(m, arrived, now);
 	}
 	settle(m, now);
 }
@@ -253,31 +295,31 @@ static void take_success(struct dns_machine *m, int64_t now)
 	set_state(m, DNS_STATE_IDLE);
 }
 
-static void take_trouble(struct dns_machine *m, unsigned retry_after_s, int64_t now)
+static void take_trouble(struct dns_machine *m, enum dns_verdict before, unsigned retry_after_s,
+			 int64_t now)
 {
-	m->fails++;
-	if (m->verdict == DNS_LOST) {
-		m->sure = false;
-		m->not_before_s = now + dns_wait_s(DNS_LOST, m->fails, retry_after_s);
-		set_state(m, DNS_STATE_DOUBT);
-		return;
-	}
+	m->fails = dns_same_trouble(before, m->verdict) ? m->fails + 1 : 1;
 	if (m->verdict == DNS_NETWORK) { /* the provider has seen nothing of it */
 		m->interval_spent = m->interval_before;
 		m->budget_spent = m->budget_before;
 	}
-	m->attempt = (struct ipaddr){0}; /* it was answered, or never left: nothing changed */
+	if (leaves_open(m->verdict))
+		m->sure = false;
+	else
+		m->attempt = (struct ipaddr){0};
 	if (dns_gives_up(m->verdict, m->fails)) {
 		set_state(m, DNS_STATE_PARKED);
 		return;
 	}
 	m->not_before_s = now + dns_wait_s(m->verdict, m->fails, retry_after_s);
-	set_state(m, DNS_STATE_DUE);
+	set_state(m, m->sure ? DNS_STATE_DUE : DNS_STATE_DOUBT);
 }
 
 void dns_machine_answer(struct dns_machine *m, const struct dns_reply *reply,
 			unsigned retry_after_s, int64_t now)
 {
+	enum dns_verdict before = m->verdict;
+
 	if (m->state != DNS_STATE_SENT)
 		return;
 	m->verdict = reply->verdict;
@@ -287,7 +329,7 @@ void dns_machine_answer(struct dns_machine *m, const struct dns_reply *reply,
 		take_success(m, now);
 		break;
 	case DNS_CLASS_WAIT:
-		take_trouble(m, retry_after_s, now);
+		take_trouble(m, before, retry_after_s, now);
 		break;
 	case DNS_CLASS_PARK:
 		m->attempt = (struct ipaddr){0};
@@ -308,19 +350,17 @@ void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply)
 
 void dns_machine_on_network(struct dns_machine *m, int64_t now)
 {
-	bool only_the_way = m->state == DNS_STATE_DUE && m->verdict == DNS_NETWORK;
-
-	if (m->fails && only_the_way)
+	if (m->state == DNS_STATE_DUE && m->fails && m->verdict == DNS_NETWORK)
 		forget_trouble(m);
-	if (m->asks && m->state == DNS_STATE_DOUBT)
-		m->not_before_s = MIN(m->not_before_s, now);
+	if (m->state == DNS_STATE_DOUBT && (m->asks || m->verdict == DNS_LOST))
+		m->not_before_s = MIN(m->not_before_s, MAX(now, look_again_at(m, m->attempted_s)));
 }
 
 void dns_machine_unblock(struct dns_machine *m, bool force, int64_t now)
 {
 	if (m->state == DNS_STATE_PARKED)
 		set_state(m, DNS_STATE_IDLE);
-	forget_trouble(m);
+	forgive(m);
 	m->forced |= force;
 	settle(m, now);
 }

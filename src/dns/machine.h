@@ -13,11 +13,11 @@
  *	                            PARKED ◀──────────┘ what only a person can mend
  *
  * DOUBT is what saves a name from being banned: after a lost state, a crash between "sent" and
- * "stored", or an answer that never came, the machine asks what is published (once, of the
- * authoritative server) before it sends. A provider that is looked at before each change
- * (rules.looks_first) needs no doubt. A name that is none of the DNS (rules.unaskable) cannot be asked
- * about: after a lost state one interval passes, so that no number of restarts makes requests follow each
- * other sooner than the provider allows; then it is sent.
+ * "stored", an answer that never came or one that says nothing (an error of the server's), the machine
+ * asks what is published (once, of the authoritative server) before it sends. A provider that is looked
+ * at before each change (rules.looks_first) needs no doubt. A name that is none of the DNS
+ * (rules.unaskable) cannot be asked about: after a lost state one interval passes, so that no number of
+ * restarts makes requests follow each other sooner than the provider allows; then it is sent.
  *
  * Whoever drives it:
  *
@@ -49,7 +49,6 @@ enum dns_action { DNS_NOTHING, DNS_LATER, DNS_ASK, DNS_SEND };
 #define DNS_CONFIG_LEN	32
 #define DNS_ASKS_MAX	5	   /* questions without an answer, then it is sent unasked */
 #define DNS_CLOCK_SET_S 1735689600 /* 2025: a clock before that is not set yet */
-#define DNS_SETTLE_S	300 /* after a request without an answer: until then a record may still come */
 
 struct dns_machine {
 	const struct dns_rules *rules; /* borrowed */
@@ -60,7 +59,8 @@ struct dns_machine {
 	struct ipaddr published;	/* what the provider has, if sure; family 0: nothing */
 	bool sure;
 	struct ipaddr attempt; /* in SENT, and as long as nobody knows whether it arrived */
-	int64_t confirmed_s;   /* the provider last said that it has it; 0: never */
+	int64_t confirmed_s;   /* the provider last said that it has it; 0: never. Found there by a
+				* question in a lost state: when that may have been */
 	int64_t attempted_s;   /* last request */
 	int64_t not_before_s;  /* trouble: next request or question */
 	int64_t interval_spent, budget_spent; /* of the limits */
@@ -111,7 +111,8 @@ void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply);
 /* The network changed: what only failed on the way may be tried at once. */
 void dns_machine_on_network(struct dns_machine *m, int64_t now);
 
-/* A person has mended it. With force: to be sent although nothing changed. */
+/* A person has mended it. With force: to be sent although nothing changed. What the provider wants
+ * waited for is waited for all the same. */
 void dns_machine_unblock(struct dns_machine *m, bool force, int64_t now);
 
 /* Whether a person must do something at the provider's web site by now (free names of No-IP). */

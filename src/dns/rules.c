@@ -17,6 +17,7 @@ void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret)
 		.per_day = provider->per_day,
 		.refresh_s = provider->refresh_days * DAY,
 		.remind_s = provider->remind_days * DAY,
+		.settle_s = provider->rfc2136 ? DNS_SETTLE_OWN_S : DNS_SETTLE_S,
 		.looks_first = dns_provider_looks_first(provider),
 		.asks_once = provider->rfc2136,
 	};
@@ -52,6 +53,17 @@ static unsigned doubled(unsigned first, unsigned times, unsigned most)
 	while (times-- && first < most)
 		first *= 2;
 	return MIN(first, most);
+}
+
+static bool is_of_the_way(enum dns_verdict v)
+{
+	return v == DNS_NETWORK || v == DNS_LOST || v == DNS_PAGE || v == DNS_SERVER ||
+	       v == DNS_TIME;
+}
+
+bool dns_same_trouble(enum dns_verdict a, enum dns_verdict b)
+{
+	return a == b || (is_of_the_way(a) && is_of_the_way(b));
 }
 
 unsigned dns_wait_s(enum dns_verdict verdict, unsigned fails, unsigned retry_after_s)

@@ -9,7 +9,9 @@
 #define DNS_INTERVAL_DEFAULT_S 30
 #define DNS_INTERVAL_OWN_S     1 /* at a name server that takes signed updates: that is its work */
 #define DNS_WAIT_MAX_S	       (24 * 3600) /* nobody is believed who asks for more */
-#define DNS_TRIES_MAX	       3 /* of answers nobody understands, then a person is asked */
+#define DNS_TRIES_MAX	       3   /* of answers nobody understands, then a person is asked */
+#define DNS_SETTLE_S	       300 /* until then a record may still come that nobody has confirmed */
+#define DNS_SETTLE_OWN_S       10  /* at a name server that takes signed updates */
 
 struct dns_rules {
 	unsigned interval_s; /* between two requests for one name and family */
@@ -17,6 +19,7 @@ struct dns_rules {
 	unsigned per_day;    /* in any 24 hours; 0: no limit */
 	unsigned refresh_s;  /* an unchanged record is sent again after that; 0: never */
 	unsigned remind_s;   /* a person is reminded after that; 0: never */
+	unsigned settle_s;   /* what was sent is published by then, or never */
 	bool looks_first;    /* an update changes nothing when nothing is to be changed */
 	bool unaskable;	     /* the name is none of the DNS: nobody can say what is published */
 	bool asks_once;	     /* in doubt and without an answer it is sent: nobody minds there */
@@ -35,6 +38,9 @@ void dns_limit_spend(int64_t *spent, unsigned interval_s, int64_t now);
  * hours see more than all of it. per_day > 1. */
 unsigned dns_budget_interval_s(unsigned per_day);
 unsigned dns_budget_burst(unsigned per_day);
+
+/* Whether b after a goes on with the same trouble; the ways not to get an answer are one. */
+bool dns_same_trouble(enum dns_verdict a, enum dns_verdict b);
 
 /* How long to wait after this verdict, of class WAIT, the `fails`th in a row (from 1). retry_after_s
  * 0: the provider did not say. With a jitter, upwards. */

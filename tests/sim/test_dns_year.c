@@ -31,13 +31,14 @@ struct world {
 
 	/* provider */
 	struct ipaddr record;
-	struct ipaddr shown; /* by its name server, a minute later */
+	struct ipaddr shown; /* by its name server, one to four minutes later */
 	int64_t shown_at;
-	enum { WELL, OUTAGE, BROKEN, LIMITS } health;
+	enum { WELL, OUTAGE, BROKEN, DEAF, LIMITS } health;
 	int64_t silence_until; /* it has asked for that, and was heard */
 	int64_t amnesia_until; /* the home has lost its state: it cannot know how often it asked */
 	int64_t times[REQUESTS_MAX];
-	unsigned n_requests, needless, refreshes, too_soon, unasked, changes;
+	unsigned n_requests, needless, refreshes, too_soon, changes, questions;
+	unsigned reminders;	     /* heard, and followed */
 	int64_t last_change, latest; /* longest from a change to its request, all being well */
 	bool hindered;		     /* since the last change something was not well */
 };
@@ -87,29 +88,40 @@ static void check_rules(struct world *w, const struct ipaddr *address)
 	w->times[w->n_requests++] = w->now;
 }
 
+static enum dns_verdict take(struct world *w, const struct ipaddr *address)
+{
+	if (same(address, &w->record))
+		return DNS_NOCHG;
+	w->record = *address;
+	w->shown_at = w->now + 60 + (int64_t)roll(w, 180);
+	return DNS_GOOD;
+}
+
 static enum dns_verdict receive(struct world *w, const struct ipaddr *address)
 {
+	static const enum dns_verdict broken[] = {DNS_SERVER, DNS_PAGE, DNS_SERVER, DNS_DNSERR};
+	enum dns_verdict verdict = broken[roll(w, ARRAY_LEN(broken))];
+
 	check_rules(w, address);
 	switch (w->health) {
 	case OUTAGE:
 		return DNS_OUTAGE;
 	case LIMITS:
 		return DNS_RATE;
-	case BROKEN:
-		return DNS_SERVER;
+	case BROKEN: /* somewhere: before it has taken it, or behind that */
+	case DEAF:
+		if (roll(w, 2))
+			take(w, address);
+		return w->health == DEAF ? DNS_LOST : verdict;
 	case WELL:
-		break;
+		return take(w, address);
 	}
-	if (same(address, &w->record))
-		return DNS_NOCHG;
-	w->record = *address;
-	w->shown_at = w->now + 60;
-	return DNS_GOOD;
+	return DNS_UNKNOWN;
 }
 
 static void ask_for_silence(struct world *w, enum dns_verdict verdict)
 {
-	if (verdict == DNS_OUTAGE)
+	if (verdict == DNS_OUTAGE || verdict == DNS_DNSERR)
 		w->silence_until = w->now + 1800;
 	if (verdict == DNS_RATE)
 		w->silence_until = w->now + 600;
@@ -201,6 +213,7 @@ static int64_t act(struct world *w)
 		case DNS_LATER:
 			return at;
 		case DNS_ASK:
+			w->questions++;
 			dns_machine_asking(&w->m);
 			dns_machine_asked(&w->m, look_up(w), w->now);
 			store(w);
@@ -252,7 +265,11 @@ static void happen(struct world *w)
 	} else if (what < 75) {
 		restart(w);
 	} else if (what < 90) {
-		w->health = what < 78 ? OUTAGE : what < 81 ? BROKEN : what < 83 ? LIMITS : WELL;
+		w->health = what < 78	? OUTAGE
+			    : what < 81 ? BROKEN
+			    : what < 83 ? LIMITS
+			    : what < 85 ? DEAF
+					: WELL;
 		w->hindered = true;
 	} else if (what < 93) { /* an hour in which the line flaps */
 		for (int i = 0; i < 10; i++) {
@@ -267,6 +284,9 @@ static void happen(struct world *w)
 		w->hindered = true;
 		w->amnesia_until = w->now + (w->rules.per_day ? DAY : 1800);
 		restart(w);
+	} else if (what == 94) { /* a person who does not want to wait */
+		dns_machine_unblock(&w->m, false, w->now);
+		w->hindered = true;
 	}
 }
 
@@ -303,6 +323,21 @@ static void begin(struct world *w, const char *provider, uint64_t seed)
 	restart(w);
 }
 
+/* What a day without trouble has. */
+static void pass_a_day(struct world *w)
+{
+	for (int64_t end = w->now + DAY; w->now < end;) {
+		int64_t at = act(w);
+
+		w->now = MIN(MAX(at, w->now + 1), end);
+	}
+	if (dns_machine_reminds(&w->m, w->now)) {
+		w->reminders++;
+		dns_machine_reminded(&w->m, w->now);
+		store(w);
+	}
+}
+
 static void year(const char *provider, uint64_t seed)
 {
 	static struct world w; /* large */
@@ -314,21 +349,20 @@ static void year(const char *provider, uint64_t seed)
 	/* all well again: within a day the record is right, and then nothing more is sent */
 	w.line_down = false;
 	w.health = WELL;
+	if (w.m.state == DNS_STATE_PARKED) /* three dnserr: a person was asked */
+		dns_machine_unblock(&w.m, false, w.now);
 	tell(&w);
-	for (int64_t end = w.now + DAY; w.now < end;) {
-		int64_t at = act(&w);
-
-		w.now = MIN(MAX(at, w.now + 1), end);
-	}
+	pass_a_day(&w);
 	print_message("%s: a year, %u changes of address, %u requests, %u of them refreshes, %u "
 		      "needless, "
-		      "%u too soon, %lld s at most when all was well\n",
+		      "%u too soon, %u questions, %lld s at most when all was well\n",
 		      provider, w.changes, w.n_requests, w.refreshes, w.needless, w.too_soon,
-		      (long long)w.latest);
+		      w.questions, (long long)w.latest);
 	assert_true(same(&w.record, &w.address));
 	assert_int_equal(w.needless, 0);
 	assert_int_equal(w.too_soon, 0);
 	assert_true(w.latest <= 0);
+	assert_in_range(w.questions, 0, w.n_requests * 2);
 	assert_true(w.changes > 300 && w.n_requests > 200);
 	most_refreshes = w.rules.refresh_s ? YEAR / w.rules.refresh_s + 1 : 0;
 	assert_in_range(w.refreshes, 0, most_refreshes);
@@ -346,32 +380,49 @@ static void test_a_year_at_each_strict_provider(void **state)
 			year(names[i], seed * 1000 + i);
 }
 
+/* It takes connections, and nothing comes back, for a month: less and less is sent. */
+static void test_a_deaf_month(void **state)
+{
+	static struct world w; /* large */
+
+	begin(&w, "strato", 7);
+	w.health = DEAF;
+	for (int day = 0; day < 30; day++) {
+		w.address.bytes[3]++;
+		tell(&w);
+		pass_a_day(&w);
+	}
+	print_message("strato: deaf for 30 days, %u requests, %u questions\n", w.n_requests,
+		      w.questions);
+	assert_int_equal(w.needless, 0);
+	assert_in_range(w.n_requests, 30, 30 * 49);
+	dns_ledger_done(&w.ledger);
+}
+
 /* The same address all the year, and a restart each day. */
 static void test_a_quiet_year(void **state)
 {
 	static const struct {
 		const char *provider;
 		unsigned least, most; /* refreshes */
+		unsigned reminders;   /* each followed at once */
 	} cases[] = {
-		{"dyn", 12, 13}, {"dy.fi", 55, 61}, {"nsupdate.info", 1, 1},
-		{"desec", 0, 0}, {"noip", 0, 0},    {"strato", 0, 0},
+		{"dyn", 12, 13, 0}, {"dy.fi", 55, 61, 0}, {"nsupdate.info", 1, 1, 0},
+		{"desec", 0, 0, 0}, {"noip", 0, 0, 15},	  {"strato", 0, 0, 0},
 	};
 	static struct world w; /* large */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		begin(&w, cases[i].provider, i);
 		for (int day = 0; day < 365; day++) {
-			for (int64_t end = w.now + DAY; w.now < end;) {
-				int64_t at = act(&w);
-
-				w.now = MIN(MAX(at, w.now + 1), end);
-			}
+			pass_a_day(&w);
 			restart(&w);
 		}
 		print_message("%s: a quiet year, %u requests, %u of them refreshes\n",
 			      cases[i].provider, w.n_requests, w.refreshes);
 		assert_in_range(w.refreshes, cases[i].least, cases[i].most);
 		assert_int_equal(w.needless, 0);
+		assert_int_equal(w.reminders, cases[i].reminders);
 		dns_ledger_done(&w.ledger);
 	}
 }
@@ -380,6 +431,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_year_at_each_strict_provider),
+		cmocka_unit_test(test_a_deaf_month),
 		cmocka_unit_test(test_a_quiet_year),
 	};
 

@@ -71,6 +71,19 @@ static void answered(struct bench *b, enum dns_verdict verdict, unsigned retry_a
 	dns_machine_answer(&b->m, &reply, retry_after_s, b->now);
 }
 
+/* Where it is in doubt: it is told that the last request did nothing, as often as it asks. */
+static void not_there(struct bench *b, const char *published)
+{
+	int64_t wait;
+
+	for (int i = 0; b->m.state == DNS_STATE_DOUBT; i++) {
+		assert_in_range(i, 0, 10);
+		if (next(b, &wait) == DNS_LATER)
+			b->now += wait;
+		asked(b, published);
+	}
+}
+
 /* A machine that knows that the provider has 192.0.2.1. */
 static void settled(struct bench *b, const char *provider)
 {
@@ -285,6 +298,7 @@ static void test_waits(void **state)
 			assert_int_equal(next(&b, &wait), DNS_LATER);
 			assert_in_range(wait, least, least + least / 5);
 			b.now += wait;
+			not_there(&b, "192.0.2.1");
 		}
 	}
 }
@@ -298,8 +312,15 @@ static void test_what_nobody_understands_is_given_up(void **state)
 
 		settled(&b, "dyn");
 		wish(&b, "192.0.2.2");
-		for (int n = 0; n < DNS_TRIES_MAX; n++) {
+		for (int n = 0; n < DNS_TRIES_MAX; n++) { /* trouble of another kind counts not */
 			b.now += 10 * 3600;
+			not_there(&b, "192.0.2.1");
+			answered(&b, DNS_NETWORK, 0);
+		}
+		for (int n = 0; n < DNS_TRIES_MAX; n++) {
+			assert_int_equal(b.m.state, n ? DNS_STATE_DOUBT : DNS_STATE_DUE);
+			b.now += 10 * 3600;
+			not_there(&b, "192.0.2.1");
 			answered(&b, verdicts[i], 0);
 		}
 		assert_int_equal(b.m.state, DNS_STATE_PARKED);
@@ -352,12 +373,160 @@ static void test_an_answer_that_was_lost(void **state)
 			asked(&b, "192.0.2.1");
 	}
 	assert_true(b.now - b.m.attempted_s >= DNS_SETTLE_S);
+	assert_int_equal(b.m.fails, 1); /* asking is no success */
 
 	settled(&b, "dyn"); /* and meanwhile a third address is wanted: that is needed anyhow */
 	wish(&b, "192.0.2.2");
 	answered(&b, DNS_LOST, 0);
 	wish(&b, "192.0.2.3");
 	assert_int_equal(b.m.state, DNS_STATE_DUE);
+}
+
+/* It accepts connections and says nothing, for a week: asking in between makes nobody impatient. */
+static void test_a_provider_that_is_deaf(void **state)
+{
+	unsigned sent = 0;
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "strato");
+	wish(&b, "192.0.2.2");
+	for (int64_t end = b.now + 7 * 86400; b.now < end;) {
+		switch (next(&b, &wait)) {
+		case DNS_LATER:
+			b.now += wait;
+			break;
+		case DNS_ASK:
+			asked(&b, "192.0.2.1");
+			break;
+		case DNS_SEND:
+			answered(&b, DNS_LOST, 0);
+			sent++;
+			break;
+		case DNS_NOTHING:
+			fail();
+		}
+	}
+	assert_in_range(sent, 7 * 40, 7 * 48 + 10); /* every half hour */
+}
+
+/* An error of the server's says nothing about the record: it may be there all the same. */
+static void test_an_answer_that_leaves_it_open(void **state)
+{
+	static const enum dns_verdict verdicts[] = {DNS_SERVER, DNS_PAGE, DNS_DNSERR, DNS_UNKNOWN};
+	int64_t wait;
+
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		struct bench b;
+
+		settled(&b, "dyn");
+		wish(&b, "192.0.2.2");
+		answered(&b, verdicts[i], 0);
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		b.now += wait;
+		asked(&b, "192.0.2.2");
+		assert_int_equal(b.m.state, DNS_STATE_IDLE);
+		assert_int_equal(b.m.confirmed_s, b.now);
+
+		settled(&b, "cloudflare"); /* looks at the record itself */
+		wish(&b, "192.0.2.2");
+		answered(&b, verdicts[i], 0);
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		b.now += wait;
+		assert_int_equal(next(&b, &wait), DNS_SEND);
+	}
+}
+
+/* The answer to A is lost, and now P is wanted again, which is still published: A may come yet. */
+static void test_what_was_sent_may_come_after_all(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "dyn");
+	wish(&b, "192.0.2.2");
+	answered(&b, DNS_LOST, 0);
+	wish(&b, "192.0.2.1");
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	b.now += wait;
+	asked(&b, "192.0.2.1");
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	b.now += wait;
+	asked(&b, "192.0.2.2");
+	assert_int_equal(b.m.state, DNS_STATE_DUE);
+}
+
+/* The way is there again: asking costs nobody anything. */
+static void test_a_network_event_asks_again(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "dyn");
+	wish(&b, "192.0.2.2");
+	for (int i = 0; i < 6; i++) {
+		answered(&b, DNS_LOST, 0);
+		b.now += 3600;
+		if (i < 5)
+			not_there(&b, "192.0.2.1");
+	}
+	b.now = b.m.attempted_s + 5; /* the wait is half an hour by now */
+	dns_machine_on_network(&b.m, b.now);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_int_equal(wait, DNS_SETTLE_S / 5 - 5);
+
+	settled(&b, "dyn"); /* what the provider has asked for stands */
+	wish(&b, "192.0.2.2");
+	answered(&b, DNS_SERVER, 7200);
+	dns_machine_on_network(&b.m, b.now);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_true(wait >= 7200);
+}
+
+/* Neither a person nor another password can wish an outage away. */
+static void test_what_the_provider_waits_for_stands(void **state)
+{
+	static const enum dns_verdict verdicts[] = {DNS_OUTAGE, DNS_DNSERR, DNS_RATE};
+	int64_t wait;
+
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		struct bench b;
+
+		settled(&b, "dyn");
+		wish(&b, "192.0.2.2");
+		answered(&b, verdicts[i], 0);
+		dns_machine_unblock(&b.m, i, b.now);
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_true(wait >= 1800);
+		dns_machine_resume(&b.m, config2, b.now);
+		wish(&b, "192.0.2.2");
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_true(wait >= 1800);
+	}
+}
+
+/* What a question finds after a lost state may have been there for as long as the provider allows. */
+static void test_a_refresh_after_a_lost_state(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	setup(&b, "dy.fi"); /* deletes after seven days, is refreshed after six */
+	wish(&b, "192.0.2.1");
+	asked(&b, "192.0.2.1");
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_int_equal(wait, 86400);
+	b.now += wait;
+	answered(&b, DNS_NOCHG, 0);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_int_equal(wait, 6 * 86400);
+
+	setup(&b, "noip"); /* and is to be confirmed from now on */
+	wish(&b, "192.0.2.1");
+	asked(&b, "192.0.2.1");
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+	assert_false(dns_machine_reminds(&b.m, b.now + 22 * 86400));
+	assert_true(dns_machine_reminds(&b.m, b.now + 23 * 86400));
 }
 
 static void test_a_crash_between_sent_and_stored(void **state)
@@ -564,6 +733,12 @@ int main(void)
 		cmocka_unit_test(test_what_nobody_understands_is_given_up),
 		cmocka_unit_test(test_a_network_event_tries_again_at_once),
 		cmocka_unit_test(test_an_answer_that_was_lost),
+		cmocka_unit_test(test_a_provider_that_is_deaf),
+		cmocka_unit_test(test_an_answer_that_leaves_it_open),
+		cmocka_unit_test(test_what_was_sent_may_come_after_all),
+		cmocka_unit_test(test_a_network_event_asks_again),
+		cmocka_unit_test(test_what_the_provider_waits_for_stands),
+		cmocka_unit_test(test_a_refresh_after_a_lost_state),
 		cmocka_unit_test(test_a_crash_between_sent_and_stored),
 		cmocka_unit_test(test_a_hundred_restarts),
 		cmocka_unit_test(test_the_clock_is_set_back),
