@@ -104,27 +104,37 @@ static bool push(ldns_rr_list *list, ldns_rr *rr)
 	return false;
 }
 
-/* Delete the record set, and add the one record (RFC 2136 §2.5.2, §2.5.1). */
-static bool push_change(ldns_rr_list *list, const struct dns_change *c)
+/* rr NULL: no memory, or what it was made from was wrong. */
+static bool push_with_data(ldns_rr_list *list, ldns_rr *rr, const struct dns_change *c)
 {
-	ldns_rr_type type = c->address.family == 4   ? LDNS_RR_TYPE_A
-			    : c->address.family == 6 ? LDNS_RR_TYPE_AAAA
-						     : LDNS_RR_TYPE_TXT;
-	ldns_rdf *data;
-	ldns_rr *rr;
+	ldns_rdf *data = rr ? data_of(c) : NULL;
 
-	if (!push(list, empty_rr(c->host, type, LDNS_RR_CLASS_ANY, 0)))
-		return false;
-	if (c->remove)
-		return true;
-	rr = empty_rr(c->host, type, LDNS_RR_CLASS_IN, c->ttl_s);
-	data = rr ? data_of(c) : NULL;
 	if (!data || !ldns_rr_push_rdf(rr, data)) {
 		ldns_rdf_deep_free(data);
 		ldns_rr_free(rr);
 		return false;
 	}
 	return push(list, rr);
+}
+
+/* A text beside others: add it, or delete that one record (RFC 2136 §2.5.1, §2.5.4). */
+static bool push_text(ldns_rr_list *list, const struct dns_change *c)
+{
+	ldns_rr_class class = c->remove ? LDNS_RR_CLASS_NONE : LDNS_RR_CLASS_IN;
+
+	return push_with_data(
+		list, empty_rr(c->host, LDNS_RR_TYPE_TXT, class, c->remove ? 0 : c->ttl_s), c);
+}
+
+/* Delete the record set, and add the one record (RFC 2136 §2.5.2, §2.5.1). */
+static bool push_address(ldns_rr_list *list, const struct dns_change *c)
+{
+	ldns_rr_type type = c->address.family == 4 ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA;
+
+	if (!push(list, empty_rr(c->host, type, LDNS_RR_CLASS_ANY, 0)))
+		return false;
+	return c->remove ||
+	       push_with_data(list, empty_rr(c->host, type, LDNS_RR_CLASS_IN, c->ttl_s), c);
 }
 
 /* There is no alias (RFC 2136 §2.4.3). Beside one a record is "silently ignored", and the server says
@@ -145,7 +155,9 @@ static ldns_pkt *packet_of(const char *zone, const struct dns_change *changes, s
 	bool good = required && list && name;
 
 	for (size_t i = 0; i < n && good; i++)
-		good = push_no_alias(required, changes, i) && push_change(list, &changes[i]);
+		good = push_no_alias(required, changes, i) &&
+		       (changes[i].address.family ? push_address(list, &changes[i])
+						  : push_text(list, &changes[i]));
 	if (good) {
 		pkt = ldns_update_pkt_new(name, LDNS_RR_CLASS_IN, required, list, NULL);
 		name = pkt ? NULL : name; /* it is the packet's now */

@@ -6,6 +6,7 @@
  *	 prerequisite: HOST CNAME NONE	nothing is done if that is an alias
  *	 update: HOST A ANY, empty	delete what is there
  *		 HOST A IN ttl address	and add this
+ *		 HOST TXT IN ttl text	add this beside others (NONE for IN: take it away)
  *	 additional: TSIG
  *
  * An answer is believed if its TSIG is right, or if it is one of those errors that cannot be signed
@@ -30,8 +31,8 @@ struct dns_key {
 struct dns_change {
 	const char *host;
 	struct ipaddr address; /* its family is the type; 0: see txt */
-	const char *txt;       /* a TXT record, 255 bytes at most */
-	bool remove;	       /* only delete: address's family, or txt not NULL, is the type */
+	const char *txt;       /* a TXT record, 255 bytes at most, one of those of the name */
+	bool remove;	       /* an address: all of its family; a text: exactly this one */
 	unsigned ttl_s;
 };
 

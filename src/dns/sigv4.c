@@ -52,16 +52,18 @@ static bool signing_key(const struct dns_sigv4 *with, const char *date,
 }
 
 /* What is signed of the request: method, path, query, headers, their names, hash of the body. */
-static bool canonical_hash(const struct dns_request *q, struct str host, struct str path,
+static bool canonical_hash(const struct dns_request *q, struct str host, struct str rest,
 			   const char *time, char text[static HASH_TEXT])
 {
 	AUTO(buf_donep) struct buf canonical = {.max = 2 * DNS_EXPANDED_MAX};
+	struct str path = str_split(&rest, '?');
 	char body[HASH_TEXT];
 
 	return hash_text(buf_str(&q->body), body) &&
 	       buf_printf(&canonical,
-			  "%s\n/%.*s\n\nhost:%.*s\nx-amz-date:%s\n\nhost;x-amz-date\n%s", q->method,
-			  STR_ARG(path), STR_ARG(host), time, body) == 0 &&
+			  "%s\n/%.*s\n%.*s\nhost:%.*s\nx-amz-date:%s\n\nhost;x-amz-date\n%s",
+			  q->method, STR_ARG(path), STR_ARG(rest), STR_ARG(host), time,
+			  body) == 0 &&
 	       hash_text(buf_str(&canonical), text);
 }
 
@@ -91,8 +93,8 @@ int dns_sigv4_sign(struct dns_request *request, const struct dns_sigv4 *with, st
 	for (int i = 0; i < 2; i++) /* "https:", "" */
 		str_split(&path, '/');
 	host = str_split(&path, '/');
-	if (str_find(path, '?') >= 0 || !gmtime_r(&now, &tm))
-		return err_set(e, ERR_INVALID, "a request with a query is not signed");
+	if (!gmtime_r(&now, &tm))
+		return err_set(e, ERR_INVALID, "the clock is wrong");
 	strftime(time, sizeof(time), "%Y%m%dT%H%M%SZ", &tm);
 	snprintf(scope, sizeof(scope), "%.8s/%s/%s/aws4_request", time, with->region,
 		 with->service);

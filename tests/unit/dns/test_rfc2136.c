@@ -58,14 +58,15 @@ static void test_the_message(void **state)
 		"a.home.example.org.\t60\tIN\tA\t192.0.2.1\n",
 		"a.home.example.org.\t0\tANY\tAAAA\t\\# 0\n",
 		"a.home.example.org.\t60\tIN\tAAAA\t2001:db8::1\n",
-		"_acme-challenge.a.home.example.org.\t0\tANY\tTXT\t\\# 0\n",
 		"_acme-challenge.a.home.example.org.\t5\tIN\tTXT\t\"t0ken\\\"x\"\n",
 		"b.home.example.org.\t0\tANY\tA\t\\# 0\n",
+		"_acme-challenge.a.home.example.org.\t0\tNONE\tTXT\t\"0ld\"\n",
 	};
-	struct dns_change changes[4] = {change("a.home.example.org", "192.0.2.1"),
+	struct dns_change changes[5] = {change("a.home.example.org", "192.0.2.1"),
 					change("a.home.example.org", "2001:db8::1"),
 					change("_acme-challenge.a.home.example.org", NULL),
-					change("b.home.example.org", "192.0.2.1")};
+					change("b.home.example.org", "192.0.2.1"),
+					change("_acme-challenge.a.home.example.org", NULL)};
 	struct dns_update_sent sent;
 	ldns_rr *zone;
 	ldns_pkt *pkt;
@@ -73,7 +74,9 @@ static void test_the_message(void **state)
 	changes[2].txt = "t0ken\"x";
 	changes[2].ttl_s = 5;
 	changes[3].remove = true;
-	pkt = encode(changes, 4, &sent);
+	changes[4].txt = "0ld";
+	changes[4].remove = true;
+	pkt = encode(changes, 5, &sent);
 	assert_int_equal(ldns_pkt_id(pkt), 0x1234);
 	assert_int_equal(sent.id, 0x1234);
 	assert_int_equal(sent.mac_len, 2 + 32);
