@@ -24,8 +24,8 @@ int dns_plan_start(struct dns_plan *plan, const struct dns_entry *entry, enum dn
 
 	if (r < 0)
 		return r;
-	if (entry->provider->rfc2136)
-		return err_set(e, ERR_INVALID, "not an HTTP provider");
+	if (entry->provider->rfc2136 || what == DNS_TXT)
+		return err_set(e, ERR_INVALID, "not an address at an HTTP provider");
 	if (entry->provider->steps[0].url && (what == DNS_BOTH || what == DNS_PREFIX))
 		return err_set(e, ERR_INVALID, "%s takes one record at a time",
 			       entry->provider->title);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "dns/template.h"
+#include "dns/txt.h"
 
 #define MINUTE 60
 #define USER   .basic = "{user}:{pass}"
@@ -176,7 +177,7 @@ const struct dns_provider dns_providers[] = {
 	/* ── one request, words of their own ── */
 	{"duckdns", "DuckDNS", "https://www.duckdns.org/update?domains={sub}&token={pass}",
 	 .v4 = "&ip={ip4}", .v6 = "&ipv6={ip6}", .both = "&ip={ip4}&ipv6={ip6}",
-	 .txt = "&txt={txt}", .grammar = &dns_grammar_duckdns, .zone = "duckdns.org",
+	 .grammar = &dns_grammar_duckdns, .zone = "duckdns.org",
 	 .note = "one TXT value a name; it never says whether token or name is wrong",
 	 .source = "duckdns.org/spec.jsp"},
 	{"dynv6", "dynv6", "https://dynv6.com/api/update?zone={host}&token={pass}",
@@ -425,12 +426,12 @@ const struct dns_provider *dns_provider_find(struct str name)
 
 unsigned dns_provider_can(const struct dns_provider *p)
 {
-	unsigned can = 0;
+	unsigned can = dns_txt_row_find(p) ? DNS_CAN_TXT : 0;
 
 	if (p->rfc2136)
 		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_TXT;
 	if (p->steps[0].url)
-		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_TXT;
+		return can | DNS_CAN_A | DNS_CAN_AAAA;
 	if (p->v4 || p->both)
 		can |= DNS_CAN_A;
 	if (p->v6 || p->both)
@@ -439,15 +440,13 @@ unsigned dns_provider_can(const struct dns_provider *p)
 		can |= p->v4 || p->v6 ? DNS_CAN_BOTH : DNS_CAN_BOTH | DNS_CAN_ONLY_BOTH;
 	if (p->prefix)
 		can |= DNS_CAN_PREFIX;
-	if (p->txt)
-		can |= DNS_CAN_TXT;
 	return can;
 }
 
 bool dns_provider_uses(const struct dns_provider *p, const char *variable)
 {
 	const char *const texts[] = {p->url, p->v4,   p->v6,	p->both,  p->prefix,
-				     p->txt, p->body, p->basic, p->header};
+				     p->body, p->basic, p->header};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (dns_template_uses(texts[i], variable))

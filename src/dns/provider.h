@@ -7,7 +7,7 @@
  * Variables of the texts: {host} the whole name, {zone} and {sub} its parts ("@" where they are
  * equal), {sub0} the same ("" there), {user} {pass} {key} {server} what is configured, {ttl}
  * seconds, {sha} FreeDNS's hash of user and password, {ip4} {ip6} {prefix6} the addresses, {type} "A" "AAAA" "TXT" and {value} the record as
- * it should be, {txt}; and what earlier steps took from their answers.
+ * it should be; and what earlier steps took from their answers.
  */
 #pragma once
 
@@ -23,7 +23,7 @@
 #define DNS_CAN_BOTH	  4u  /* A and AAAA in one request */
 #define DNS_CAN_ONLY_BOTH 8u  /* one alone would harm the other */
 #define DNS_CAN_PREFIX	  16u /* the network's IPv6 prefix; the provider knows the suffixes */
-#define DNS_CAN_TXT	  32u
+#define DNS_CAN_TXT	  32u /* dns/txt.h, or DNS UPDATE */
 
 /* What a row's names are, as bits. Only hosts and wildcards are names of the DNS. */
 #define DNS_NAME_HOST	  1u
@@ -70,7 +70,7 @@ struct dns_provider {
 	const char *title; /* for people */
 
 	/* one request: url and one of the pieces; NULL: the provider does not have that */
-	const char *url, *v4, *v6, *both, *prefix, *txt;
+	const char *url, *v4, *v6, *both, *prefix;
 	const char *method; /* NULL: GET */
 	const char *body;
 

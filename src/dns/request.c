@@ -28,8 +28,7 @@ void dns_request_done(struct dns_request *request)
 
 /* ── what an entry needs ── */
 
-/* The name's part before the zone; empty when they are equal. False: it is not below the zone. */
-static bool sub_of(const char *host, const char *zone, struct str *ret)
+bool dns_sub_of(const char *host, const char *zone, struct str *ret)
 {
 	struct str h = str_of(host), z = str_of(zone);
 
@@ -81,7 +80,7 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 	if (dns_naming_copy(name, p, str_of(entry->host), e) < 0)
 		return err_wrap(e, -ERR_INVALID, "%s", entry->host);
 	if (zone_of(entry) && dns_naming_is_host(p, str_of(name)) &&
-	    !sub_of(entry->host, zone_of(entry), &sub))
+	    !dns_sub_of(entry->host, zone_of(entry), &sub))
 		return err_set(e, ERR_INVALID, "%s is not in the zone %s", entry->host,
 			       zone_of(entry));
 	return 0;
@@ -126,7 +125,7 @@ void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 	dns_vars_set(ret, "key", str_of(entry->key));
 	dns_vars_set_plain(ret, "server", str_of(entry->server ? entry->server : p->server));
 	dns_vars_set(ret, "zone", str_of(zone_of(entry)));
-	if (zone_of(entry) && sub_of(entry->host, zone_of(entry), &sub) &&
+	if (zone_of(entry) && dns_sub_of(entry->host, zone_of(entry), &sub) &&
 	    str_copy(text->sub, sizeof(text->sub), sub)) {
 		dns_vars_set(ret, "sub0", str_of(text->sub));
 		dns_vars_set(ret, "sub", sub.len ? str_of(text->sub) : STR("@"));
@@ -148,10 +147,8 @@ void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 	if (what == DNS_PREFIX)
 		dns_vars_set_plain(ret, "prefix6",
 				   str_of(cidr_format(text->prefix6, &target->prefix6)));
-	if (what == DNS_TXT) {
-		dns_vars_set(ret, "txt", str_of(target->txt));
+	if (what == DNS_TXT)
 		dns_vars_set(ret, "value", str_of(target->txt));
-	}
 }
 
 /* ── making ── */
@@ -310,7 +307,7 @@ int dns_request_make(const struct dns_provider *row, enum dns_what what, struct 
 				     [DNS_AAAA] = row->v6,
 				     [DNS_BOTH] = row->both,
 				     [DNS_PREFIX] = row->prefix,
-				     [DNS_TXT] = row->txt};
+				     [DNS_TXT] = NULL};
 	struct dns_step step = {.method = row->method, .url = row->url, .body = row->body};
 
 	if (!row->url || !tails[what])

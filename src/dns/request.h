@@ -21,7 +21,7 @@ struct dns_entry {
 	unsigned ttl_s; /* 0: the least the row allows, DNS_TTL_DEFAULT_S if that is less */
 };
 
-enum dns_what { DNS_A, DNS_AAAA, DNS_BOTH, DNS_PREFIX, DNS_TXT };
+enum dns_what { DNS_A, DNS_AAAA, DNS_BOTH, DNS_PREFIX, DNS_TXT /* dns/txt.h only */ };
 
 /* What is to be published; what `what` does not name is ignored. */
 struct dns_target {
@@ -44,6 +44,9 @@ void dns_request_done(struct dns_request *request); /* wipes */
 /* Whether the entry has what its row needs. -ERR_INVALID: e says what is missing or why the row
  * cannot be used. */
 int dns_entry_check(const struct dns_entry *entry, struct err *e) MUST_CHECK;
+
+/* The name's part before the zone; empty when they are equal. False: it is not in the zone. */
+bool dns_sub_of(const char *host, const char *zone, struct str *ret);
 
 /* The variables of the entry and its target. What they point to lives in *text. */
 struct dns_vars_text {

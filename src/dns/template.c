@@ -133,7 +133,7 @@ static bool has_control(struct str s)
 static int append_value(const struct dns_var *var, enum dns_encoding encoding, struct buf *out,
 			struct err *e)
 {
-	if (var->value.len > DNS_VAR_VALUE_MAX)
+	if (var->value.len > DNS_VAR_VALUE_MAX && encoding != DNS_ENCODE_NONE)
 		return err_set(e, ERR_LIMIT, "%s is too long", var->name);
 	if ((encoding == DNS_ENCODE_NONE || encoding == DNS_ENCODE_XML) && has_control(var->value))
 		return err_set(e, ERR_INVALID, "%s has control characters", var->name);

@@ -174,8 +174,6 @@ static const struct expected expected[] = {
 	{"duckdns", DNS_BOTH,
 	 "GET https://www.duckdns.org/update?domains=home&token=" PASS "&ip=" IP4 "&ipv6=" IP6
 	 "\n" AGENT},
-	{"duckdns", DNS_TXT,
-	 "GET https://www.duckdns.org/update?domains=home&token=" PASS "&txt=gfj9Xq_-%3D\n" AGENT},
 	{"dynv6", DNS_A,
 	 "GET https://dynv6.com/api/update?zone=" HOST "&token=" PASS "&ipv4=" IP4 "\n" AGENT},
 	{"dynv6", DNS_AAAA,
@@ -253,7 +251,7 @@ static struct dns_entry entry_of(const struct dns_provider *p)
 
 static struct dns_target target_of(void)
 {
-	struct dns_target t = {.txt = "gfj9Xq_-="};
+	struct dns_target t = {0};
 
 	assert_int_equal(ipaddr_parse(STR(IP4), &t.ip4), 0);
 	assert_int_equal(ipaddr_parse(STR(IP6), &t.ip6), 0);
@@ -338,8 +336,7 @@ static void test_no_row_is_left_out(void **state)
 		const char *tails[] = {[DNS_A] = p->v4,
 				       [DNS_AAAA] = p->v6,
 				       [DNS_BOTH] = p->both,
-				       [DNS_PREFIX] = p->prefix,
-				       [DNS_TXT] = p->txt};
+				       [DNS_PREFIX] = p->prefix};
 
 		for (size_t what = 0; what < ARRAY_LEN(tails) && p->url; what++)
 			if (tails[what] && !is_expected(p->name, (enum dns_what)what))
@@ -383,7 +380,9 @@ static void test_what_a_row_can(void **state)
 		{"he", DNS_CAN_A | DNS_CAN_AAAA},
 		{"namecheap", DNS_CAN_A},
 		{"inwx", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_ONLY_BOTH},
-		{"dynv6", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_PREFIX},
+		{"dynv6",
+		 DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_PREFIX | DNS_CAN_TXT},
+		{"dnsexit", DNS_CAN_A | DNS_CAN_AAAA},
 		{"duckdns", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_TXT},
 		{"cloudflare", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_TXT},
 		{"google-domains", 0},
