@@ -6,6 +6,7 @@
 #include "base/baseenc.h"
 #include "base/secret.h"
 #include "dns/naming.h"
+#include "dns/rfc2136.h"
 
 /* The form in which No-IP wants it; others only want that there is one. */
 #define USER_AGENT                                                                                 \
@@ -63,7 +64,8 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 		{"sub0", zone_of(entry), "zone"},
 		{"server", entry->server ? entry->server : p->server, "server"},
 	};
-	char name[HOSTNAME_MAX];
+	char name[HOSTNAME_MAX], key_name[HOSTNAME_MAX + 16];
+	struct dns_key signer;
 	struct str sub;
 
 	if (p->rfc2136 && !(entry->user && entry->pass && entry->zone && entry->server))
@@ -71,6 +73,8 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 			e, ERR_INVALID,
 			"provider rfc2136 needs \"server\", \"zone\", \"user\" (the key's name) "
 			"and \"password-file\"");
+	if (p->rfc2136 && dns_key_parse(entry->user, key_name, &signer, e) < 0)
+		return err_wrap(e, -ERR_INVALID, "user");
 	if (p->closed)
 		return err_set(e, ERR_INVALID, "%s: %s", p->title, p->closed);
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
