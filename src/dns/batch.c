@@ -17,6 +17,7 @@ struct batch {
 	struct dns_keeper *keeper;
 	struct keeper_name *names[BATCH_NAMES_MAX]; /* borrowed */
 	size_t n, from, to;			    /* names[from..to) are in the message */
+	size_t most;				    /* names in the next one */
 	struct sock_addr server;
 	char key_text[HOSTNAME_MAX + 16];
 	struct dns_key key;
@@ -35,9 +36,17 @@ static void batch_free(struct batch *b)
 
 static void send_next(struct batch *b);
 
+static void halve(struct batch *b)
+{
+	b->most = (b->to - b->from) / 2;
+	b->to = b->from + b->most;
+}
+
 /* The same for every name of the message; then on with the rest. */
 static void finish(struct batch *b, const struct dns_reply *reply)
 {
+	if (reply->verdict == DNS_GOOD)
+		b->most *= 2;
 	for (size_t i = b->from; i < b->to; i++)
 		keeper_finish(b->names[i], reply, 0);
 	b->from = b->to;
@@ -70,7 +79,7 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 	if (r < 0) {
 		fail(b, sent ? DNS_LOST : DNS_NETWORK, e);
 	} else if (b->to - b->from > 1 && is_about_a_name(reply.verdict)) {
-		b->to = b->from + 1; /* from here on each alone */
+		halve(b); /* until it is alone */
 		send_next(b);
 	} else {
 		finish(b, &reply);
@@ -110,19 +119,19 @@ static int send_message(struct batch *b, struct err *e)
 				  &b->exchange, e);
 }
 
-/* names[from..to), or, when these are done, the next one alone. */
+/* As many as a message takes. */
 static void send_next(struct batch *b)
 {
 	struct err e = {0};
 	int r;
 
-	if (b->from == b->to)
-		b->to++;
-	if (b->from >= b->n) {
+	if (b->from == b->n) {
 		batch_free(b);
 		return;
 	}
-	r = send_message(b, &e);
+	b->to = MIN(b->from + b->most, b->n);
+	while ((r = send_message(b, &e)) == -ERR_LIMIT && b->to - b->from > 1)
+		halve(b);
 	if (r < 0)
 		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
 }
@@ -183,7 +192,7 @@ void keeper_batch_start(struct dns_keeper *k, unsigned long first)
 		name->stage = STAGE_SENT;
 		b->names[b->n++] = name;
 	}
-	b->to = b->n;
+	b->most = b->to = b->n;
 	r = find_server(b, &e);
 	if (r < 0)
 		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);

@@ -198,6 +198,20 @@ static int sign(ldns_pkt *pkt, const struct dns_key *key, struct dns_update_sent
 	return 0;
 }
 
+#define FIXED_LEN (12 + 2 * (HOSTNAME_MAX + 32) + 128) /* header, zone, TSIG */
+#define RR_LEN	  (2 + 10)			       /* around name and data */
+
+/* The most it can be: no name is shortened. ldns aborts the process when a message grows too long. */
+static size_t length_max(const struct dns_change *changes, size_t n)
+{
+	size_t len = FIXED_LEN;
+
+	for (size_t i = 0; i < n; i++)
+		len += 3 * (strlen(changes[i].host) + RR_LEN) +
+		       (changes[i].txt ? 1 + strlen(changes[i].txt) : 16);
+	return len;
+}
+
 int dns_update_encode(const char *zone, const struct dns_change *changes, size_t n,
 		      const struct dns_key *key, uint16_t id, struct buf *out,
 		      struct dns_update_sent *ret_sent, struct err *e)
@@ -211,14 +225,16 @@ int dns_update_encode(const char *zone, const struct dns_change *changes, size_t
 	if (n > DNS_UPDATE_CHANGES_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d changes at once",
 			       DNS_UPDATE_CHANGES_MAX);
+	if (length_max(changes, n) > UINT16_MAX)
+		return err_set(e, ERR_LIMIT, "the message is too long");
 	pkt = packet_of(zone, changes, n);
 	if (!pkt)
 		return err_set(e, ERR_INVALID, "zone %s: a name or text cannot stand in the DNS",
 			       zone);
 	ldns_pkt_set_id(pkt, id);
 	r = sign(pkt, key, &sent, e);
-	if (r == 0 && (ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK || len > UINT16_MAX))
-		r = err_set(e, ERR_LIMIT, "the message is too long");
+	if (r == 0 && ldns_pkt2wire(&wire, pkt, &len) != LDNS_STATUS_OK)
+		r = err_set(e, ERR_NOMEM, "message");
 	if (r == 0 && buf_append(out, wire, len) < 0)
 		r = err_set(e, ERR_NOMEM, "message");
 	if (r == 0)

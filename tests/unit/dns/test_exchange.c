@@ -204,10 +204,10 @@ static int teardown(void **state)
 }
 
 /* What the server says of a name, through its own tool. */
-static void check_record(const struct bench *b, const char *host, const char *type,
-			 const char *expected)
+static void ask_record(const struct bench *b, const char *host, const char *type,
+		       char out[static 256])
 {
-	char port[8], out[256] = "";
+	char port[8];
 	int fds[2];
 	pid_t pid;
 	ssize_t n;
@@ -222,12 +222,32 @@ static void check_record(const struct bench *b, const char *host, const char *ty
 		_exit(127);
 	}
 	close(fds[1]);
-	n = read(fds[0], out, sizeof(out) - 1);
+	n = read(fds[0], out, 255);
 	close(fds[0]);
 	waitpid(pid, NULL, 0);
 	assert_true(n >= 0);
+	out[n] = '\0';
+}
+
+static void check_record(const struct bench *b, const char *host, const char *type,
+			 const char *expected)
+{
+	char out[256];
+
+	ask_record(b, host, type, out);
 	if (strcmp(out, expected) != 0)
 		fail_msg("%s %s: \"%s\", not \"%s\"", host, type, out, expected);
+}
+
+/* Grows by one with each update that changes something. */
+static unsigned serial(const struct bench *b)
+{
+	char out[256];
+	unsigned n;
+
+	ask_record(b, "home.example.org", "SOA", out);
+	assert_int_equal(sscanf(out, "%*s %*s %u", &n), 1);
+	return n;
 }
 
 static void expect(struct bench *b, int r, enum dns_verdict verdict)
@@ -437,6 +457,48 @@ static void test_the_keeper_s_five_hundred_names(void **state)
 	assert_true(took < 2 * USEC_PER_S);
 }
 
+/* 200 bytes each, and nothing in common that could be left out. */
+static void test_names_of_more_than_one_message(void **state)
+{
+	static char texts[500][HOSTNAME_MAX];
+	const char *hosts[500];
+	struct bench *b = *state;
+	struct kept kept;
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%060d.%060d.%060d.home.example.org", i, i, i);
+		hosts[i] = texts[i];
+	}
+	keep(b, hosts, 500, "192.0.2.62", &kept);
+	assert_int_equal(kept.changed, 500);
+	check_record(b, hosts[0], "A", "192.0.2.62\n");
+	check_record(b, hosts[499], "A", "192.0.2.62\n");
+}
+
+static void test_a_wrong_name_among_a_hundred(void **state)
+{
+	static char texts[100][40];
+	const char *hosts[100];
+	struct bench *b = *state;
+	struct kept kept;
+	unsigned before;
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "many%03d.home.example.org", i);
+		hosts[i] = texts[i];
+	}
+	hosts[37] = "alias.home.example.org";
+	before = serial(b);
+	keep(b, hosts, 100, "192.0.2.63", &kept);
+	assert_int_equal(kept.changed, 99);
+	assert_int_equal(kept.parked, 1);
+	assert_int_equal(kept.why, DNS_REFUSED);
+	check_record(b, hosts[36], "A", "192.0.2.63\n");
+	check_record(b, hosts[38], "A", "192.0.2.63\n");
+	assert_in_range(serial(b) - before, 2,
+			20); /* messages that were taken: not one for each name */
+}
+
 static void test_one_wrong_name_parks_only_itself(void **state)
 {
 	static const char *const hosts[] = {"x.home.example.org", "home.example.org",
@@ -580,6 +642,8 @@ int main(void)
 		cmocka_unit_test(test_a_wrong_clock),
 		cmocka_unit_test(test_five_hundred_names_within_a_second),
 		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
+		cmocka_unit_test(test_names_of_more_than_one_message),
+		cmocka_unit_test(test_a_wrong_name_among_a_hundred),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_what_is_published),
 		cmocka_unit_test(test_a_resolver_without_tcp),
