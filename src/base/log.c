@@ -156,6 +156,21 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	return n;
 }
 
+/* Length of the printable character at p, or 0. */
+static size_t plain_len(const unsigned char *p, size_t left)
+{
+	return p[0] < 0x20 || p[0] == 0x7f ? 0 : utf8_len(p, left);
+}
+
+bool log_text_is_plain(struct str s)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < s.len && n; i += n)
+		n = plain_len((const unsigned char *)s.at + i, s.len - i);
+	return n > 0;
+}
+
 const char *log_text(char text[static LOG_TEXT_MAX], struct str s)
 {
 	const size_t room = LOG_TEXT_MAX - 4; /* for "..." and NUL */
@@ -163,8 +178,8 @@ const char *log_text(char text[static LOG_TEXT_MAX], struct str s)
 
 	for (size_t i = 0; i < s.len;) {
 		const unsigned char *p = (const unsigned char *)s.at + i;
-		size_t n = utf8_len(p, s.len - i);
-		bool plain = n > 1 || (n == 1 && p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\');
+		size_t n = plain_len(p, s.len - i);
+		bool plain = n && p[0] != '\\';
 		size_t need = plain ? n : 4;
 
 		if (len + need > room) {

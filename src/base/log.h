@@ -37,3 +37,6 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 /* Make a stranger's bytes printable: at most LOG_TEXT_MAX - 1 bytes, "..." when cut. Returns text.
  */
 const char *log_text(char text[static LOG_TEXT_MAX], struct str s);
+
+/* Whether log_text would change nothing in it but backslashes, and cut it. */
+bool log_text_is_plain(struct str s);

@@ -11,7 +11,8 @@
 #include "dns/naming.h"
 #include "dns/request.h"
 
-#define TTL_MAX_S 86400u /* of homeport.conf */
+#define TTL_MAX_S     86400u /* of homeport.conf */
+#define FILE_HOST_MAX 200    /* with what stands behind it, a file's name (NAME_MAX) */
 
 void dns_import_init(struct dns_import *import)
 {
@@ -55,6 +56,40 @@ struct dns_imported *dns_import_add(struct dns_import *import, unsigned line)
 	name = &import->names[import->n++];
 	name->line = line;
 	return name;
+}
+
+void dns_import_drop(struct dns_import *import)
+{
+	secret_wipe(&import->names[--import->n], sizeof(*import->names));
+}
+
+void dns_import_copy(struct dns_imported *name, char *to, size_t size, const char *from)
+{
+	if (str_copy(to, size, str_of(from)))
+		return;
+	to[0] = '\0';
+	name->cut = true;
+}
+
+void dns_import_set_host(struct dns_imported *name, struct str host)
+{
+	if (!hostname_copy(name->host, host) && !str_copy(name->host, sizeof(name->host), host)) {
+		name->host[0] = '\0';
+		name->cut = true;
+	}
+}
+
+bool dns_import_is(const struct dns_imported *name, const char *row)
+{
+	return name->row && strcmp(name->row->name, row) == 0;
+}
+
+bool dns_import_in_zone(struct str host, const char *zone)
+{
+	struct str z = str_of(zone);
+
+	return str_eq_nocase(host, z) || (host.len > z.len && str_ends_nocase(host, z) &&
+					  host.at[host.len - z.len - 1] == '.');
 }
 
 void dns_import_note(struct dns_import *import, unsigned line, const char *fmt, ...)
@@ -119,6 +154,13 @@ void dns_import_guess_zone(struct dns_imported *name)
 void dns_import_published(struct dns_import *import, struct str host, const struct ipaddr *address,
 			  int64_t confirmed_s)
 {
+	static const uint8_t none[16];
+	char text[HOSTNAME_MAX];
+
+	if (memcmp(address->bytes, none, address->family == 4 ? 4 : 16) == 0)
+		return; /* what some write before they know one */
+	if (hostname_copy(text, host))
+		host = str_of(text);
 	for (size_t i = 0; i < import->n; i++) {
 		struct dns_imported *name = &import->names[i];
 
@@ -144,12 +186,18 @@ static unsigned namesakes(const struct dns_import *import, size_t i)
 	return n;
 }
 
+/* A secret is the first line of its file. */
+static bool is_line(const char *pass)
+{
+	return !strpbrk(pass, "\r\n");
+}
+
 const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 				   const struct dns_import *import, size_t i)
 {
 	unsigned n;
 
-	if (!import->names[i].pass[0])
+	if (!import->names[i].pass[0] || !is_line(import->names[i].pass))
 		return NULL;
 	for (size_t j = 0; j < i; j++)
 		if (strcmp(import->names[j].pass, import->names[i].pass) == 0) {
@@ -157,7 +205,9 @@ const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 			break;
 		}
 	n = namesakes(import, i);
-	if (n)
+	if (strlen(import->names[i].host) > FILE_HOST_MAX)
+		snprintf(text, DNS_IMPORT_PATH_MAX, "name-%zu.secret", i + 1);
+	else if (n)
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s-%u.secret", import->names[i].host, n + 1);
 	else
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s.secret", import->names[i].host);
@@ -168,17 +218,27 @@ const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 	return text;
 }
 
+/* Whether homeport.conf has the value as it is: it knows no quotes and no escapes. */
+static bool fits(const char *value)
+{
+	struct str s = str_of(value);
+
+	return log_text_is_plain(s) && str_trim(s).len == s.len;
+}
+
 static void write_key(struct writer *w, const char *indent, const char *key, const char *value)
 {
 	char text[LOG_TEXT_MAX];
 
 	if (*value)
-		writer_printf(w, "%s%s = %s\n", indent, key, log_text(text, str_of(value)));
+		writer_printf(w, "%s%s = %s\n", indent, key,
+			      fits(value) ? value : log_text(text, str_of(value)));
 }
 
+/* Of a provider that we do not know nobody can say what is secret: some have their token as the user. */
 static bool needs(const struct dns_imported *name, const char *variable)
 {
-	return !name->row || name->row->rfc2136 || dns_provider_uses(name->row, variable);
+	return name->row && (name->row->rfc2136 || dns_provider_uses(name->row, variable));
 }
 
 static const char *set_or_null(const char *text)
@@ -215,6 +275,15 @@ static int check(const struct dns_imported *name, struct err *why)
 				  .pass = set_or_null(name->pass),
 				  .key = set_or_null(name->key)};
 
+	const struct {
+		const char *key, *value;
+	} values[] = {{"user", name->user},
+		      {"key", name->key},
+		      {"zone", name->zone},
+		      {"server", name->server}};
+
+	if (name->cut)
+		return err_set(why, ERR_INVALID, "something in it is too long");
 	if (!is_name(name, why))
 		return -ERR_INVALID;
 	if (!name->row)
@@ -223,6 +292,13 @@ static int check(const struct dns_imported *name, struct err *why)
 		return err_set(why, ERR_INVALID, "%s", name->row->closed);
 	if (name->no4 && name->no6)
 		return err_set(why, ERR_INVALID, "neither IPv4 nor IPv6 is switched on");
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		if (!fits(values[i].value))
+			return err_set(why, ERR_INVALID,
+				       "%s has characters that the configuration cannot have",
+				       values[i].key);
+	if (!is_line(name->pass))
+		return err_set(why, ERR_INVALID, "the password has more than one line");
 	return dns_entry_check(&entry, why);
 }
 
@@ -263,7 +339,7 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 	bool usable = dns_import_usable(import, i, &why);
 	const char *indent = usable ? "" : "# ";
 	char path[DNS_IMPORT_PATH_MAX], host[LOG_TEXT_MAX], provider[LOG_TEXT_MAX],
-		reason[LOG_TEXT_MAX];
+		reason[LOG_TEXT_MAX], address[IPADDR_TEXT_MAX];
 
 	log_text(host, str_of(name->host)); /* a file's names may be anything */
 	log_text(provider, str_of(name->provider));
@@ -283,16 +359,18 @@ static void write_name(const struct dns_import *import, size_t i, const char *fo
 		write_key(w, indent, "user", name->user);
 	if (dns_import_secret_file(path, import, i))
 		writer_printf(w, "%spassword-file = %s/%s\n", indent, folder, path);
-	else if (is_name(name, NULL) && needs(name, "pass")) /* to be filled */
+	else if (is_name(name, NULL) && (!name->row || needs(name, "pass"))) /* to be filled */
 		writer_printf(w, "%spassword-file = %s/%s.secret\n", indent, folder, host);
 	if (needs(name, "key"))
 		write_key(w, indent, "key", name->key);
 	if (needs(name, "zone") || needs(name, "sub") || needs(name, "sub0"))
 		write_key(w, indent, "zone", name->row && name->row->zone ? "" : name->zone);
 	write_key(w, indent, "server", name->server);
-	if (name->no4 != name->no6)
+	if (name->fixed.family)
+		write_key(w, indent, "address", ipaddr_format(address, &name->fixed));
+	else if (name->no4 != name->no6)
 		write_key(w, indent, "family", name->no4 ? "ipv6" : "ipv4");
-	if (name->ttl_s)
+	if (name->ttl_s > 1) /* 1 is a word for "automatic", at Cloudflare */
 		writer_printf(w, "%sttl = %us\n", indent, MIN(name->ttl_s, TTL_MAX_S));
 }
 
@@ -309,11 +387,13 @@ static int put_published(const struct dns_imported *name, const struct ipaddr *p
 			 struct dns_ledger *ledger, bool all)
 {
 	static const uint8_t config[DNS_CONFIG_LEN]; /* zeros: not known yet */
-	char key[DNS_LEDGER_KEY_MAX];
+	char key[DNS_LEDGER_KEY_MAX], host[HOSTNAME_MAX];
 	struct dns_rules rules;
 	struct dns_machine m;
 
-	dns_ledger_key(key, name->row->name, name->host, published->family);
+	if (dns_naming_copy(host, name->row, str_of(name->host), NULL) < 0)
+		return 0; /* never to be a name of ours */
+	dns_ledger_key(key, name->row->name, host, published->family);
 	if (!all && json_object_get(ledger->names, key))
 		return 0;
 	dns_rules_of(name->row, &rules);

@@ -5,7 +5,7 @@
  *
  *	dns_import_init(&import);
  *	r = dns_import_ddclient(&import, text, &e);
- *	r = dns_import_ddclient_cache(&import, cache_text, &e);
+ *	r = dns_import_ddclient_cache(&import, cache_text, &e);	(of import.cache, or the usual place)
  *	r = dns_import_write(&import, "/etc/homeport/secrets", &out);
  *	for each i < import.n: store import.names[i].pass where dns_import_secret_path says, 0600
  *	dns_import_done(&import);
@@ -32,8 +32,10 @@ struct dns_imported {
 	char pass[DNS_IMPORT_VALUE_MAX]; /* secret */
 	char key[DNS_IMPORT_VALUE_MAX];
 	char interface[32];
-	bool no4, no6;	/* a family is switched off */
-	unsigned ttl_s; /* 0: not given */
+	bool cut;	     /* something was longer than there is room for here */
+	bool no4, no6;	     /* a family is switched off */
+	struct ipaddr fixed; /* published as it is; family 0: whatever the address is */
+	unsigned ttl_s;	     /* 0: not given */
 
 	/* from the cache: family 0 or 0 where nothing is known */
 	struct ipaddr published4, published6;
@@ -51,6 +53,8 @@ struct dns_import {
 	struct dns_import_note *notes; /* owned */
 	size_t n_notes;
 	size_t lost_notes; /* there were more than DNS_IMPORT_NOTES_MAX */
+	char cache
+		[DNS_IMPORT_VALUE_MAX]; /* where the file says that its cache is; "": it does not */
 };
 
 void dns_import_init(struct dns_import *import);
@@ -59,12 +63,13 @@ void dns_import_done(struct dns_import *import); /* wipes */
 /* ── formats: -ERR_INVALID: not that format, e names the line; -ERR_LIMIT; -ERR_NOMEM. What was read
  * before stays. */
 
-/* ddclient.conf, and its cache (import what is configured first). */
+/* ddclient.conf, and its cache (import what is configured first), of which damaged lines are noted and
+ * left out. */
 int dns_import_ddclient(struct dns_import *import, struct str text, struct err *e) MUST_CHECK;
 int dns_import_ddclient_cache(struct dns_import *import, struct str text, struct err *e) MUST_CHECK;
 
-/* inadyn.conf; and a file of its cache, which holds an address: its name is "PROVIDER-HOST.cache", its
- * time that of the last update. */
+/* inadyn.conf; and a file of its cache, which holds an address: its name is "HOST.cache", of later versions
+ * "PROVIDER-HOST.cache", its time that of the last update. */
 int dns_import_inadyn(struct dns_import *import, struct str text, struct err *e) MUST_CHECK;
 void dns_import_inadyn_cache(struct dns_import *import, struct str file_name, struct str text,
 			     int64_t modified_s);
@@ -76,6 +81,21 @@ int dns_import_noip2(struct dns_import *import, struct str bytes, struct err *e)
 
 /* A new name, zeroed but for its line; NULL: no memory, or DNS_IMPORT_NAMES_MAX. */
 struct dns_imported *dns_import_add(struct dns_import *import, unsigned line);
+
+/* Takes the last one back. */
+void dns_import_drop(struct dns_import *import);
+
+/* A host name in lower case, or what else the file has there. */
+void dns_import_set_host(struct dns_imported *name, struct str host);
+
+/* What is too long is none, and the name is cut. */
+void dns_import_copy(struct dns_imported *name, char *to, size_t size, const char *from);
+
+/* Whether its provider is that one. */
+bool dns_import_is(const struct dns_imported *name, const char *row);
+
+/* Whether the host is the zone, or below it. */
+bool dns_import_in_zone(struct str host, const char *zone);
 
 /* Printable text only is kept. Never a secret in it. */
 void dns_import_note(struct dns_import *import, unsigned line, const char *fmt, ...) PRINTF(3, 4);
@@ -107,7 +127,7 @@ int dns_import_write(const struct dns_import *import, const char *folder,
 		     struct buf *out) MUST_CHECK;
 
 /* Where name i's secret belongs below the folder: "home.example.org.secret"; names with the same
- * secret share a file. Returns text; NULL: it has none. */
+ * secret share a file. Returns text; NULL: it has none, or one that a file's first line cannot hold. */
 #define DNS_IMPORT_PATH_MAX (HOSTNAME_MAX + 32)
 const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 				   const struct dns_import *import, size_t i);

@@ -1,239 +1,262 @@
-/*
- * ddclient.conf and ddclient.cache, read as ddclient itself reads them:
- *
- *	[opt=value{,| }...] [host{,host} [login [password]]]
- *
- * "#" starts a comment anywhere but in a password, "\" at the end of a line continues it. Without a
- * host the options are defaults for the hosts that follow. Passwords are taken out first, with rules of
- * their own: 'between quotes' anything may stand, unquoted one runs to the next blank, commas too.
- */
+/* ddclient.conf and ddclient.cache: what their lines (dns/ddclient.h) mean for us. Without a host, options
+ * are defaults for the hosts that follow. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
+#include "dns/ddclient.h"
 #include "dns/import.h"
 
-#define OPTIONS_MAX   48
-#define LINE_MAX_     8192
-#define PASSWORDS_MAX 8
-#define DUMMY	      "dummy"
+_Static_assert(DDCLIENT_VALUE_MAX == DNS_IMPORT_VALUE_MAX, "a value fits");
 
-struct option {
-	char name[32];
-	char value[DNS_IMPORT_VALUE_MAX];
-};
-
-struct options {
-	struct option at[OPTIONS_MAX];
-	size_t n;
-};
+#define HETZNER_TOKEN_LEN 64 /* of the Cloud console; the old one's had 32 */
 
 struct reader {
 	struct dns_import *import; /* borrowed */
-	struct options globals;
-	char line[LINE_MAX_]; /* with what it was continued by */
-	size_t len;
-	unsigned number, first; /* of the last physical line; of the first of this one */
-	struct options passwords;
+	struct ddclient_reader file;
+	struct ddclient_line line;
+	struct ddclient_options globals;
 };
 
 /* ── options ── */
 
-static struct option *find(struct options *o, const char *name)
+static const char *get(const struct reader *r, const char *name)
 {
-	for (size_t i = 0; i < o->n; i++)
-		if (strcmp(o->at[i].name, name) == 0)
-			return &o->at[i];
-	return NULL;
+	return ddclient_get(&r->line.options, name);
 }
 
-/* Overwrites. False: no room, or too long. */
-static bool set(struct options *o, struct str name, struct str value)
-{
-	char text[sizeof(o->at[0].name)];
-	struct option *at;
+#define ROUTER	"router pages are not read: PCP, NAT-PMP and UPnP are used"
+#define COMMAND "commands are not run to learn an address"
+#define MAIL	"no mail is sent: see \"on-park\" and homeport dns status"
+#define LEGACY	"providers take no notice of it any more"
+#define TIMES	"when a request is sent follows from the provider's rules"
+#define TRUST	"certificates are always checked, against the system's list"
 
-	if (!str_copy(text, sizeof(text), name))
-		return false;
-	at = find(o, text);
-	if (!at) {
-		if (o->n == OPTIONS_MAX)
-			return false;
-		at = &o->at[o->n++];
-		memcpy(at->name, text, sizeof(text));
-	}
-	return str_copy(at->value, sizeof(at->value), value);
-}
-
-static const char *get(struct options *o, const char *name)
-{
-	const struct option *at = find(o, name);
-
-	return at ? at->value : "";
-}
-
-/* ── passwords ── */
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-struct password {
-	size_t key, value, end; /* offsets: of the key, of the text behind "=", behind the value */
-	size_t key_len;
-	struct str secret;
+/*
+ * What ddclient has, and what a person should know of an option that is not carried over; NULL where
+ * nothing is lost, because it is carried over or of no use for a program that reacts to events. What
+ * switches something on or off is told only when it is on.
+ */
+static const struct {
+	const char *name, *text;
+	bool is_switch;
+} options[] = {
+	{"daemon", NULL},
+	{"jitter", NULL},
+	{"foreground", NULL},
+	{"file", NULL},
+	{"cache", NULL},
+	{"pid", NULL},
+	{"protocol", NULL},
+	{"use", NULL}, /* strategy() */
+	{"usev4", NULL},
+	{"usev6", NULL},
+	{"ip", NULL}, /* fixed_address() */
+	{"ipv4", NULL},
+	{"ipv6", NULL},
+	{"if", NULL},
+	{"ifv4", NULL},
+	{"ifv6", NULL},
+	{"if-skip", NULL},
+	{"web", NULL},
+	{"webv4", NULL},
+	{"webv6", NULL},
+	{"web-skip", NULL},
+	{"webv4-skip", NULL},
+	{"webv6-skip", NULL},
+	{"web-ssl-validate", NULL},
+	{"fw", ROUTER},
+	{"fwv4", ROUTER},
+	{"fwv6", ROUTER},
+	{"fw-login", ROUTER},
+	{"fw-password", ROUTER},
+	{"fw-skip", ROUTER},
+	{"fwv4-skip", ROUTER},
+	{"fwv6-skip", ROUTER},
+	{"fw-ssl-validate", NULL},
+	{"fw-banlocal", NULL},
+	{"cmd", COMMAND},
+	{"cmdv4", COMMAND},
+	{"cmdv6", COMMAND},
+	{"cmd-skip", COMMAND},
+	{"proxy", "no proxy is used"},
+	{"timeout", NULL},
+	{"retry", NULL},
+	{"force", NULL},
+	{"ssl", NULL},
+	{"curl", NULL},
+	{"ssl_ca_dir", TRUST},
+	{"ssl_ca_file", TRUST},
+	{"syslog", NULL},
+	{"facility", NULL},
+	{"priority", NULL},
+	{"mail", MAIL},
+	{"mail-failure", MAIL},
+	{"mail-from", MAIL},
+	{"max-warn", NULL},
+	{"exec", NULL},
+	{"debug", NULL},
+	{"verbose", NULL},
+	{"quiet", NULL},
+	{"test", NULL},
+	{"postscript", "set \"on-change\" to the program; it gets its data in the environment"},
+	{"server", NULL},
+	{"script", NULL}, /* add_name() */
+	{"login", NULL},
+	{"password", NULL},
+	{"host", NULL},
+	{"zone", NULL},
+	{"ttl", NULL},
+	{"apikey", NULL},
+	{"secretapikey", NULL},
+	{"root-domain", NULL},
+	{"on-root-domain", NULL},
+	{"use-personal-access-token", NULL},
+	{"path", NULL},
+	{"tcp", NULL},
+	{"min-interval", TIMES},
+	{"max-interval", TIMES},
+	{"min-error-interval", TIMES},
+	{"wildcard", "names below it are not set: make a CNAME record \"*.NAME\" at the provider",
+	 true},
+	{"mx", LEGACY},
+	{"backupmx", LEGACY, true},
+	{"static", LEGACY, true},
+	{"custom", LEGACY, true},
 };
 
-/* The password whose word "password" begins at `at`. */
-static bool password_at(struct str s, size_t at, struct password *ret)
+static bool says_no(const char *value)
 {
-	size_t i = at + strlen("password"), start = at;
+	static const char *const words[] = {"n", "no", "f", "false", "0"};
 
-	while (i < s.len && !blank(s.at[i]) && s.at[i] != '=')
-		i++;
-	ret->key_len = i;
-	while (i < s.len && blank(s.at[i]))
-		i++;
-	if (i == s.len || s.at[i] != '=')
-		return false;
-	i++;
-	while (i < s.len && blank(s.at[i]))
-		i++;
-	if (i == s.len)
-		return false;
-	while (start > 0 && !blank(s.at[start - 1]) && s.at[start - 1] != ',')
-		start--;
-	ret->key = start;
-	ret->key_len -= start;
-	ret->value = i;
-	if (s.at[i] == '\'') {
-		for (ret->end = s.len; ret->end > i + 1 && s.at[ret->end - 1] != '\''; ret->end--)
-			;
-		if (ret->end == i + 1)
-			return false;
-		ret->secret = str_n(s.at + i + 1, ret->end - i - 2);
-		return true;
-	}
-	for (ret->end = i; ret->end < s.len && !blank(s.at[ret->end]); ret->end++)
-		;
-	ret->secret = str_n(s.at + i, ret->end - i);
-	return true;
-}
-
-/* The last one of a physical line, before any "#". */
-static bool find_password(struct str s, struct password *ret)
-{
-	ptrdiff_t hash = str_find(s, '#');
-	size_t end = hash < 0 ? s.len : (size_t)hash;
-
-	for (size_t at = end; at-- > 0;)
-		if (str_starts(str_n(s.at + at, end - at), STR("password")) &&
-		    password_at(s, at, ret))
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (str_eq_nocase(str_of(value), str_of(words[i])))
 			return true;
 	return false;
 }
 
-/* Odd, but what ddclient does. */
-static void warn_of_password(struct reader *r, struct str secret)
+static void note_option(struct reader *r, const struct ddclient_option *o)
 {
-	ptrdiff_t comma = str_find(secret, ',');
-	struct str rest;
-
-	if (comma < 0)
+	if (str_ends_nocase(str_of(o->name), STR("_env"))) {
+		dns_import_note(r->import, r->line.number,
+				"%s: nothing is read from the environment: a secret belongs into "
+				"the password file",
+				o->name);
 		return;
-	rest = str_n(secret.at + comma, secret.len - (size_t)comma);
-	if (secret.at[secret.len - 1] == ',')
-		dns_import_note(
-			r->import, r->number,
-			"the password ends in a comma: ddclient takes it for a part of it, and so "
-			"do we");
-	else if (str_find(rest, '=') > 0)
-		dns_import_note(
-			r->import, r->number,
-			"the password has \",name=\" in it: ddclient takes what follows for a part "
-			"of it, and so do we");
-}
-
-/* ── one logical line ── */
-
-/* The name in front of "=", if an assignment begins here; *rest is behind the "=" then. */
-static bool assignment(struct str *rest, struct str *ret_name)
-{
-	struct str s = *rest;
-	size_t n = 0;
-
-	while (s.len && (blank(s.at[0]) || s.at[0] == ','))
-		s = str_n(s.at + 1, s.len - 1);
-	while (n < s.len &&
-	       ((str_lower(s.at[n]) >= 'a' && str_lower(s.at[n]) <= 'z') ||
-		(n && ((s.at[n] >= '0' && s.at[n] <= '9') || s.at[n] == '_' || s.at[n] == '-'))))
-		n++;
-	if (n == 0 || n == s.len || s.at[n] != '=')
-		return false;
-	*ret_name = str_n(s.at, n);
-	*rest = str_n(s.at + n + 1, s.len - n - 1);
-	return true;
-}
-
-/* A value with its quotes and escapes taken off, up to an unquoted blank or comma. */
-static bool value(struct str *rest, char *to, size_t size)
-{
-	bool escaped = false;
-	char quote = 0;
-	size_t n = 0;
-
-	for (; rest->len; *rest = str_n(rest->at + 1, rest->len - 1)) {
-		char c = rest->at[0];
-
-		if (escaped)
-			escaped = false;
-		else if (c == '\\') {
-			escaped = true;
-			continue;
-		} else if (quote && c == quote) {
-			quote = 0;
-			continue;
-		} else if (!quote && (c == '\'' || c == '"')) {
-			quote = c;
-			continue;
-		} else if (!quote && (blank(c) || c == ','))
-			break;
-		if (n + 1 >= size || c == '\0')
-			return false;
-		to[n++] = c;
 	}
-	to[n] = '\0';
-	return true;
-}
-
-static int too_long(struct reader *r, struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "line %u: too long", r->number);
-}
-
-static int read_options(struct reader *r, struct str *rest, struct options *locals, struct err *e)
-{
-	struct str name;
-
-	while (assignment(rest, &name)) {
-		char text[DNS_IMPORT_VALUE_MAX];
-		const struct option *password;
-		char key[sizeof(locals->at[0].name)];
-		bool good = value(rest, text, sizeof(text)) && str_copy(key, sizeof(key), name);
-
-		password = good ? find(&r->passwords, key) : NULL;
-		if (good)
-			good = set(locals, name, str_of(password ? password->value : text));
-		secret_wipe(text, sizeof(text));
-		if (!good)
-			return too_long(r, e);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (strcmp(options[i].name, o->name) != 0)
+			continue;
+		if (options[i].text && !(options[i].is_switch && says_no(o->value)))
+			dns_import_note(r->import, r->line.number, "%s: %s", o->name,
+					options[i].text);
+		return;
 	}
-	return 0;
+	dns_import_note(r->import, r->line.number, "%s is not carried over", o->name);
 }
 
-/* ── what it means ── */
+static void note_oddities(struct reader *r)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} texts[] = {
+		{DDCLIENT_ODD_COMMA,
+		 "the password ends in a comma: ddclient takes it for a part of "
+		 "it, and so do we"},
+		{DDCLIENT_ODD_ASSIGNMENT, "the password has \",name=\" in it: ddclient takes what "
+					  "follows for a part of it, and so do we"},
+		{DDCLIENT_ODD_BACKSLASH,
+		 "blanks follow the backslash at the end of the line: it is not continued"},
+		{DDCLIENT_ODD_END, "the file ends in a line that is to be continued"},
+		{DDCLIENT_ODD_QUOTE,
+		 "a quote has no end: the rest of the line is taken for a value"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (r->line.odd & texts[i].bit)
+			dns_import_note(r->import, r->line.odd_number, "%s", texts[i].text);
+}
+
+static void note_line(struct reader *r)
+{
+	const char *cache = get(r, "cache");
+
+	note_oddities(r);
+	for (size_t i = 0; i < r->line.options.n; i++)
+		note_option(r, &r->line.options.at[i]);
+	if (*cache)
+		str_copy(r->import->cache, sizeof(r->import->cache), str_of(cache));
+}
+
+/* ── which addresses ── */
+
+enum strategy { UNSET, OFF, FIXED, OTHER };
+
+/* Of "use", "usev4" or "usev6". */
+static enum strategy strategy(struct reader *r, const char *option)
+{
+	static const struct {
+		const char *word;
+		enum strategy strategy;
+	} words[] = {
+		{"no", OFF},	  {"disabled", OFF}, {"ip", FIXED},    {"ipv4", FIXED},
+		{"ipv6", FIXED},  {"web", OTHER},    {"webv4", OTHER}, {"webv6", OTHER},
+		{"if", OTHER},	  {"ifv4", OTHER},   {"ifv6", OTHER},  {"cmd", OTHER},
+		{"cmdv4", OTHER}, {"cmdv6", OTHER},  {"fw", OTHER},    {"fwv4", OTHER},
+		{"fwv6", OTHER},
+	};
+	const char *value = get(r, option);
+
+	if (!*value)
+		return UNSET;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (str_eq_nocase(str_of(words[i].word), str_of(value)))
+			return words[i].strategy;
+	dns_import_note(r->import, r->line.number, "%s=%s: " ROUTER, option, value);
+	return OTHER;
+}
+
+/* What "ip", "ipv4" or "ipv6" says is published as it is, where the strategy says so. */
+static bool fixed_address(struct reader *r, enum strategy strategy, const char *option,
+			  struct dns_imported *name)
+{
+	return strategy == FIXED && *get(r, option) &&
+	       ipaddr_parse(str_of(get(r, option)), &name->fixed) == 0;
+}
+
+static void find_families(struct reader *r, struct dns_imported *name)
+{
+	enum strategy use = strategy(r, "use"), v4 = strategy(r, "usev4"),
+		      v6 = strategy(r, "usev6");
+	bool fixed;
+
+	name->no6 = v6 == UNSET || v6 == OFF;
+	name->no4 = v4 == OFF || (v4 == UNSET && (use == OFF || (use == UNSET && !name->no6)));
+	fixed = fixed_address(r, v4 == UNSET ? use : v4, v4 == UNSET ? "ip" : "ipv4", name) ||
+		fixed_address(r, v6, *get(r, "ipv6") ? "ipv6" : "ip", name);
+	if (fixed && !name->no4 && !name->no6) {
+		name->fixed = (struct ipaddr){0};
+		dns_import_note(r->import, r->line.number,
+				"%s: a fixed address of one kind only: write a section of its own "
+				"for it, with \"address\" and \"family\"",
+				name->host);
+	}
+}
+
+static void find_interface(struct reader *r, struct dns_imported *name)
+{
+	static const char *const names[] = {"ifv4", "ifv6", "if"};
+	const char *value = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && !*value; i++)
+		value = get(r, names[i]);
+	if (strcmp(value, "default") != 0)
+		dns_import_copy(name, name->interface, sizeof(name->interface), value);
+}
+
+/* ── protocols ── */
 
 static const struct {
 	const char *protocol, *row; /* row NULL: by the server's name */
@@ -243,6 +266,7 @@ static const struct {
 	{"noip", "noip"},
 	{"cloudflare", "cloudflare"},
 	{"digitalocean", "digitalocean"},
+	{"dnsmadeeasy", "dnsmadeeasy"},
 	{"duckdns", "duckdns"},
 	{"dynu", "dynu"},
 	{"easydns", "easydns"},
@@ -266,110 +290,6 @@ static const struct {
 	{"googledomains", "google-domains"},
 };
 
-/* Options that a program which reacts to events has no use for. */
-static const char *const needless[] = {
-	"daemon",
-	"jitter",
-	"syslog",
-	"pid",
-	"cache",
-	"file",
-	"verbose",
-	"debug",
-	"quiet",
-	"facility",
-	"priority",
-	"ssl",
-	"exec",
-	"test",
-	"force",
-	"max-warn",
-	"foreground",
-	"timeout",
-	"wildcard",
-	"mx",
-	"backupmx",
-	"static",
-	"custom",
-	"use",
-	"usev4",
-	"usev6",
-	"web",
-	"webv4",
-	"webv6",
-	"web-skip",
-	"webv4-skip",
-	"webv6-skip",
-	"max-interval",
-	"min-error-interval",
-	"min-interval",
-	"web-ssl-validate",
-	"fw-ssl-validate",
-	"ssl_ca_dir",
-	"ssl_ca_file",
-	"login",
-	"password",
-	"protocol",
-	"server",
-	"host",
-	"zone",
-	"ttl",
-	"if",
-	"ifv4",
-	"ifv6",
-	"apikey",
-	"secretapikey",
-	"root-domain",
-	"script",
-	"on-root-domain",
-	"use-personal-access-token",
-	"path",
-	"tcp",
-	"mail-failure",
-	"mail",
-	"mail-from",
-};
-
-/* What a person should know about options that are not carried over. */
-static const struct {
-	const char *name, *text;
-} telling[] = {
-	{"mail", "no mail is sent: see \"on-park\" and homeport dns status"},
-	{"postscript", "set \"on-change\" to the program; it gets its data in the environment"},
-	{"fw", "router pages are not read: PCP, NAT-PMP and UPnP are used"},
-	{"fwv4", "router pages are not read: PCP, NAT-PMP and UPnP are used"},
-	{"fw-login", "router pages are not read: PCP, NAT-PMP and UPnP are used"},
-	{"fw-password", "router pages are not read: PCP, NAT-PMP and UPnP are used"},
-	{"cmd", "commands are not run to learn an address"},
-	{"cmdv4", "commands are not run to learn an address"},
-	{"cmdv6", "commands are not run to learn an address"},
-	{"ip", "a fixed address: set \"address\""},
-	{"ipv4", "a fixed address: set \"address\""},
-	{"ipv6", "a fixed address: set \"address\""},
-	{"proxy", "no proxy is used"},
-	{"script", "a path of its own: use provider = template"},
-};
-
-static void note_options(struct reader *r, const struct options *o)
-{
-	for (size_t i = 0; i < o->n; i++) {
-		const char *text = NULL;
-		bool known = false;
-
-		for (size_t j = 0; j < ARRAY_LEN(telling) && !text; j++)
-			if (strcmp(telling[j].name, o->at[i].name) == 0)
-				text = telling[j].text;
-		for (size_t j = 0; j < ARRAY_LEN(needless); j++)
-			known |= strcmp(needless[j], o->at[i].name) == 0;
-		if (text && !(strcmp(o->at[i].name, "script") == 0 &&
-			      strcmp(o->at[i].value, "/nic/update") == 0))
-			dns_import_note(r->import, r->first, "%s: %s", o->at[i].name, text);
-		else if (!known && !text)
-			dns_import_note(r->import, r->first, "%s is not carried over",
-					o->at[i].name);
-	}
-}
-
 static const struct dns_provider *row_of(const char *protocol, const char *server)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
@@ -388,269 +308,245 @@ static const struct dns_provider *row_of(const char *protocol, const char *serve
 	return NULL;
 }
 
-static void copy(char *to, size_t size, const char *from)
+/* ddclient does not care for capitals. */
+static const char *protocol_of(struct reader *r, char text[static DDCLIENT_VALUE_MAX])
 {
-	if (!str_copy(to, size, str_of(from)))
-		to[0] = '\0';
+	const char *protocol = *get(r, "protocol") ? get(r, "protocol") : "dyndns2";
+	size_t n = 0;
+
+	for (; protocol[n]; n++)
+		text[n] = str_lower(protocol[n]);
+	text[n] = '\0';
+	return text;
 }
 
-static bool is(const struct dns_imported *name, const char *row)
+/* Of dyndns2, a provider that is in no row, with a path that only a template can say. */
+static bool has_own_path(struct reader *r, const struct dns_imported *name)
 {
-	return name->row && strcmp(name->row->name, row) == 0;
+	const char *script = get(r, "script");
+
+	return dns_import_is(name, "dyndns2") && *script && strcmp(script, "/nic/update") != 0;
+}
+
+static void adapt_namecheap(struct dns_imported *name)
+{
+	char host[2 * HOSTNAME_MAX];
+	struct str sub = str_of(name->host);
+
+	dns_import_copy(name, name->zone, sizeof(name->zone), name->user);
+	if (dns_import_in_zone(sub, name->zone))
+		return;
+	if (str_eq(sub, STR("@")))
+		snprintf(host, sizeof(host), "%s", name->zone);
+	else
+		snprintf(host, sizeof(host), "%s.%s", name->host, name->zone);
+	dns_import_set_host(name, str_of(host));
 }
 
 /* Where ddclient and the provider use a word for something else. */
-static void adapt(struct reader *r, struct dns_imported *name, struct options *o)
+static void adapt(struct reader *r, struct dns_imported *name)
 {
-	char host[2 * HOSTNAME_MAX];
-
-	if (is(name, "namecheap")) {
-		copy(name->zone, sizeof(name->zone), name->user);
-		if (strcmp(name->host, "@") == 0)
-			copy(name->host, sizeof(name->host), name->zone);
-		else if (!str_ends_nocase(str_of(name->host), str_of(name->zone))) {
-			snprintf(host, sizeof(host), "%s.%s", name->host, name->zone);
-			copy(name->host, sizeof(name->host), host);
-		}
-	} else if (is(name, "porkbun")) {
-		copy(name->user, sizeof(name->user), get(o, "apikey"));
-		copy(name->pass, sizeof(name->pass), get(o, "secretapikey"));
-		copy(name->zone, sizeof(name->zone), get(o, "root-domain"));
-	} else if (is(name, "rfc2136")) {
+	if (dns_import_is(name, "namecheap")) {
+		adapt_namecheap(name);
+	} else if (dns_import_is(name, "porkbun")) {
+		dns_import_copy(name, name->user, sizeof(name->user), get(r, "apikey"));
+		dns_import_copy(name, name->pass, sizeof(name->pass), get(r, "secretapikey"));
+		dns_import_copy(name, name->zone, sizeof(name->zone), get(r, "root-domain"));
+	} else if (dns_import_is(name, "rfc2136")) {
 		dns_import_note(
-			r->import, r->first,
+			r->import, r->line.number,
 			"the key is in a file of nsupdate's: set \"user\" to its name and put its "
 			"secret into the password file");
 		name->user[0] = name->pass[0] = '\0';
-	} else if (is(name, "cloudflare") && *name->user && strcmp(name->user, "token") != 0) {
+	} else if (dns_import_is(name, "cloudflare") && *name->user &&
+		   strcmp(name->user, "token") != 0) {
 		dns_import_note(
-			r->import, r->first,
+			r->import, r->line.number,
 			"cloudflare: a global key is not used; make a token with Zone.DNS:Edit and "
 			"Zone.Zone:Read");
 		name->pass[0] = '\0';
-	} else if (is(name, "hetzner")) {
+	} else if (dns_import_is(name, "hetzner") && strlen(name->pass) != HETZNER_TOKEN_LEN) {
 		dns_import_note(
-			r->import, r->first,
+			r->import, r->line.number,
 			"hetzner: the old console was switched off in May 2026; put a token of the "
 			"Cloud console into the password file");
 		name->pass[0] = '\0';
-	} else if (is(name, "gandi") && !*get(o, "use-personal-access-token")) {
+	} else if (dns_import_is(name, "gandi") && !*get(r, "use-personal-access-token")) {
 		dns_import_note(
-			r->import, r->first,
+			r->import, r->line.number,
 			"gandi: API keys are no longer taken; make a personal access token");
-	} else if (is(name, "freedns-user")) {
+	} else if (dns_import_is(name, "freedns-user")) {
 		dns_import_note(
-			r->import, r->first,
+			r->import, r->line.number,
 			"freedns: user and password are sent to version 2 of its interface");
-	} else if (is(name, "dnsexit")) {
-		copy(name->pass, sizeof(name->pass),
-		     *get(o, "apikey") ? get(o, "apikey") : name->pass);
+	} else if (dns_import_is(name, "dnsexit") && *get(r, "apikey")) {
+		dns_import_copy(name, name->pass, sizeof(name->pass), get(r, "apikey"));
+	} else if (dns_import_is(name, "dnsexit") && strcmp(name->provider, "dnsexit") == 0) {
+		dns_import_note(
+			r->import, r->line.number,
+			"dnsexit: passwords are no longer taken; make an API key and put it "
+			"into the password file");
+		name->pass[0] = '\0';
 	}
 	if (name->row && !name->zone[0] &&
 	    (dns_provider_uses(name->row, "zone") || dns_provider_uses(name->row, "sub0"))) {
 		dns_import_guess_zone(name);
-		dns_import_note(r->import, r->first, "%s: no zone is given, %s is a guess",
+		dns_import_note(r->import, r->line.number, "%s: no zone is given, %s is a guess",
 				name->host, name->zone);
 	}
 }
 
 static unsigned seconds(const char *text)
 {
+	static const struct {
+		char letter;
+		unsigned s;
+	} units[] = {{'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
 	size_t digits = strspn(text, "0123456789");
 	uint64_t n;
 
-	if (!str_to_u64(str_n(text, digits), 1000000, &n))
+	if (!str_to_u64(str_n(text, digits), 1000, &n) && !str_to_u64(str_of(text), 1000000, &n))
 		return 0;
-	switch (text[digits]) {
-	case 'm':
-		return (unsigned)n * 60;
-	case 'h':
-		return (unsigned)n * 3600;
-	case 'd':
-		return (unsigned)n * 86400;
-	default:
-		return (unsigned)n;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (str_lower(text[digits]) == units[i].letter)
+			return (unsigned)n * units[i].s;
+	return (unsigned)n;
 }
 
-static int add_name(struct reader *r, struct str host, struct options *o, struct err *e)
-{
-	const char *protocol = *get(o, "protocol") ? get(o, "protocol") : "dyndns2";
-	const char *server = get(o, "server");
-	struct dns_imported *name;
-	char interface[32];
+/* ── names ── */
 
-	for (size_t i = 0; i < r->import->n; i++)
-		if (str_eq_nocase(str_of(r->import->names[i].host), host)) {
-			dns_import_note(r->import, r->first,
-					"%.*s stands on two lines: the first counts",
-					STR_ARG(host));
-			return 0;
+static bool is_known(struct reader *r, const struct dns_imported *name)
+{
+	for (size_t i = 0; &r->import->names[i] < name; i++)
+		if (strcmp(r->import->names[i].host, name->host) == 0) {
+			dns_import_note(
+				r->import, r->line.number,
+				"%s stands on two lines: the first counts, as for ddclient 4 "
+				"(for ddclient 3 it is the last)",
+				name->host);
+			return true;
 		}
-	name = dns_import_add(r->import, r->first);
+	return false;
+}
+
+static int add_name(struct reader *r, struct str host, struct err *e)
+{
+	char protocol[DDCLIENT_VALUE_MAX];
+	struct dns_imported *name = dns_import_add(r->import, r->line.number);
+
 	if (!name)
-		return err_set(e, ERR_LIMIT, "line %u: more than %d names", r->number,
+		return err_set(e, ERR_LIMIT, "line %u: more than %d names", r->line.number,
 			       DNS_IMPORT_NAMES_MAX);
-	if (!str_copy(name->host, sizeof(name->host), host))
-		return too_long(r, e);
-	copy(name->provider, sizeof(name->provider), protocol);
-	name->row = row_of(protocol, server);
+	dns_import_set_host(name, host);
+	if (is_known(r, name)) {
+		dns_import_drop(r->import);
+		return 0;
+	}
+	dns_import_copy(name, name->provider, sizeof(name->provider), protocol_of(r, protocol));
+	name->row = row_of(protocol, get(r, "server"));
 	if (!name->row)
-		dns_import_note(r->import, r->first, "%s: protocol %s is not known", name->host,
-				protocol);
-	if (is(name, "dyndns2") || is(name, "rfc2136"))
-		copy(name->server, sizeof(name->server), server);
-	copy(name->user, sizeof(name->user), get(o, "login"));
-	copy(name->pass, sizeof(name->pass), get(o, "password"));
-	copy(name->zone, sizeof(name->zone), get(o, "zone"));
-	copy(interface, sizeof(interface),
-	     *get(o, "ifv4")   ? get(o, "ifv4")
-	     : *get(o, "ifv6") ? get(o, "ifv6")
-			       : get(o, "if"));
-	if (strcmp(interface, "default") != 0)
-		copy(name->interface, sizeof(name->interface), interface);
-	name->no4 = strcmp(get(o, "usev4"), "disabled") == 0 || strcmp(get(o, "usev4"), "no") == 0;
-	name->no6 = !*get(o, "usev6") || strcmp(get(o, "usev6"), "disabled") == 0 ||
-		    strcmp(get(o, "usev6"), "no") == 0;
-	name->ttl_s = seconds(get(o, "ttl"));
-	adapt(r, name, o);
-	if (name->row && name->row->names)
-		return 0; /* dns_import_usable knows */
-	if (!hostname_valid(str_of(name->host)) && !str_starts(str_of(name->host), STR("*.")))
-		dns_import_note(r->import, r->first, "%s is no host name", name->host);
+		dns_import_note(r->import, r->line.number, "%s: protocol %s is not known",
+				name->host, protocol);
+	if (has_own_path(r, name)) {
+		name->row = NULL;
+		dns_import_note(r->import, r->line.number,
+				"script: a path of its own: write it as provider = template");
+	}
+	if (!name->row || dns_import_is(name, "dyndns2") || dns_import_is(name, "rfc2136"))
+		dns_import_copy(name, name->server, sizeof(name->server), get(r, "server"));
+	dns_import_copy(name, name->user, sizeof(name->user), get(r, "login"));
+	dns_import_copy(name, name->pass, sizeof(name->pass), get(r, "password"));
+	dns_import_copy(name, name->zone, sizeof(name->zone), get(r, "zone"));
+	name->ttl_s = seconds(get(r, "ttl"));
+	find_families(r, name);
+	find_interface(r, name);
+	adapt(r, name);
 	return 0;
 }
 
-/* Options of the line and, where it has none, of those before it. */
-static void merge(struct options *locals, const struct options *globals)
+/* Between commas or blanks. */
+static int add_names(struct reader *r, struct str hosts, struct err *e)
 {
-	for (size_t i = 0; i < globals->n; i++)
-		if (!find(locals, globals->at[i].name))
-			set(locals, str_of(globals->at[i].name), str_of(globals->at[i].value));
-}
+	int result = 0;
 
-static struct str word(struct str *rest)
-{
-	size_t n = 0;
+	while (hosts.len && result == 0) {
+		struct str some = str_split(&hosts, ',');
 
-	while (rest->len && blank(rest->at[0]))
-		*rest = str_n(rest->at + 1, rest->len - 1);
-	while (n < rest->len && !blank(rest->at[n]))
-		n++;
-	*rest = str_n(rest->at + n, rest->len - n);
-	return str_n(rest->at - n, n);
-}
+		while (some.len && result == 0) {
+			struct str host = str_split(&some, ' ');
 
-/* Blanks around commas are nothing. Returns the new length. */
-static size_t tighten(char *text, size_t len)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == ',') {
-			while (n && blank(text[n - 1]))
-				n--;
-			text[n++] = ',';
-			while (i + 1 < len && blank(text[i + 1]))
-				i++;
-		} else {
-			text[n++] = text[i];
+			if (host.len)
+				result = add_name(r, host, e);
 		}
 	}
-	return n;
-}
-
-static int add_names(struct reader *r, struct str hosts, struct options *locals, struct err *e)
-{
-	while (hosts.len) {
-		struct str host = str_split(&hosts, ',');
-		int r_ = host.len ? add_name(r, host, locals, e) : 0;
-
-		if (r_ < 0)
-			return r_;
-	}
-	return 0;
-}
-
-static int end_line(struct reader *r, struct err *e)
-{
-	struct options *locals = calloc(1, sizeof(*locals));
-	struct str rest = str_n(r->line, r->len), hosts, login, password;
-	int result;
-
-	if (!locals)
-		return err_set(e, ERR_NOMEM, "options");
-	result = read_options(r, &rest, locals, e);
-	if (result == 0) {
-		size_t start = (size_t)(rest.at - r->line);
-		size_t len = tighten(r->line + start, rest.len);
-
-		rest = str_n(r->line + start, len);
-		while (rest.len && (rest.at[0] == ',' || blank(rest.at[0])))
-			rest = str_n(rest.at + 1, rest.len - 1);
-		hosts = word(&rest);
-		login = word(&rest);
-		password = word(&rest);
-		note_options(r, locals);
-		if (!hosts.len && !*get(locals, "host")) {
-			for (size_t i = 0; i < locals->n; i++)
-				set(&r->globals, str_of(locals->at[i].name),
-				    str_of(locals->at[i].value));
-		} else {
-			merge(locals, &r->globals);
-			if (login.len)
-				set(locals, STR("login"), login);
-			if (password.len)
-				set(locals, STR("password"), password);
-			result = add_names(r, hosts, locals, e);
-			if (result == 0)
-				result = add_names(r, str_of(get(locals, "host")), locals, e);
-		}
-	}
-	secret_wipe(locals, sizeof(*locals));
-	free(locals);
-	secret_wipe(&r->passwords, sizeof(r->passwords));
-	secret_wipe(r->line, r->len);
-	r->len = 0;
 	return result;
 }
 
-/* Append a physical line without its password and its comment. */
-static int take_line(struct reader *r, struct str s, struct err *e)
+/* An empty login is none. */
+static bool is_given(const struct ddclient_option *o)
 {
-	struct password p;
-	struct str parts[3] = {s};
-	ptrdiff_t hash;
+	return *o->value || strcmp(o->name, "login") != 0;
+}
 
-	if (find_password(s, &p)) {
-		warn_of_password(r, p.secret);
-		if (!set(&r->passwords, str_n(s.at + p.key, p.key_len), p.secret))
-			return too_long(r, e);
-		parts[0] = str_n(s.at, p.key + p.key_len);
-		parts[1] = STR("=" DUMMY);
-		parts[2] = str_n(s.at + p.end, s.len - p.end);
-		hash = str_find(parts[2], '#');
-		if (hash >= 0)
-			parts[2].len = (size_t)hash;
-	} else {
-		hash = str_find(s, '#');
-		if (hash >= 0)
-			parts[0].len = (size_t)hash;
+static bool set_globals(struct ddclient_options *globals, const struct ddclient_options *locals)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < locals->n && good; i++)
+		if (is_given(&locals->at[i]))
+			good = ddclient_set(globals, str_of(locals->at[i].name),
+					    str_of(locals->at[i].value));
+	return good;
+}
+
+/* Options of the line and, where it has none, of those before it. */
+static bool merge(struct ddclient_options *locals, const struct ddclient_options *globals)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < globals->n && good; i++) {
+		const struct ddclient_option *o = &globals->at[i];
+
+		if (!ddclient_has(locals, o->name) ||
+		    (strcmp(o->name, "login") == 0 && !*ddclient_get(locals, o->name)))
+			good = ddclient_set(locals, str_of(o->name), str_of(o->value));
 	}
-	for (int i = 0; i < 3; i++) {
-		if (r->len + parts[i].len >= sizeof(r->line))
-			return too_long(r, e);
-		if (parts[i].len)
-			memcpy(r->line + r->len, parts[i].at, parts[i].len);
-		r->len += parts[i].len;
-	}
-	return 0;
+	return good;
+}
+
+static int take_line(struct reader *r, struct err *e)
+{
+	struct ddclient_line *line = &r->line;
+	bool is_host = line->hosts.len || *get(r, "host"), good;
+	struct ddclient_options *o = &line->options;
+	int result;
+
+	note_line(r);
+	if (!is_host)
+		good = set_globals(&r->globals, o);
+	else
+		good = merge(o, &r->globals) &&
+		       (!line->login.len || ddclient_set(o, STR("login"), line->login)) &&
+		       (!line->password.len || ddclient_set(o, STR("password"), line->password));
+	if (!good)
+		return err_set(e, ERR_LIMIT, "line %u: too long", line->number);
+	if (!is_host)
+		return 0;
+	result = add_names(r, line->hosts, e);
+	return result < 0 ? result : add_names(r, str_of(get(r, "host")), e);
+}
+
+static void free_reader(struct reader *r)
+{
+	ddclient_done(&r->file, &r->line);
+	secret_wipe(&r->globals, sizeof(r->globals));
+	free(r);
 }
 
 int dns_import_ddclient(struct dns_import *import, struct str text, struct err *e)
 {
 	struct reader *r;
-	int result = 0;
+	int result;
 
 	if (text.len > DNS_IMPORT_FILE_MAX)
 		return err_set(e, ERR_LIMIT, "the file is too long");
@@ -660,69 +556,49 @@ int dns_import_ddclient(struct dns_import *import, struct str text, struct err *
 	if (!r)
 		return err_set(e, ERR_NOMEM, "ddclient.conf");
 	r->import = import;
-	while (text.len && result == 0) {
-		struct str line = str_split(&text, '\n');
-
-		r->number++;
-		if (r->len == 0)
-			r->first = r->number;
-		if (line.len && line.at[line.len - 1] == '\r')
-			line.len--;
-		result = take_line(r, line, e);
-		if (result == 0 && r->len && r->line[r->len - 1] == '\\') {
-			r->line[r->len - 1] = ' ';
-			continue;
-		}
-		if (result == 0)
-			result = end_line(r, e);
+	ddclient_open(&r->file, text);
+	while ((result = ddclient_next(&r->file, &r->line, e)) > 0) {
+		result = take_line(r, e);
+		if (result < 0)
+			break;
 	}
-	if (result == 0 && r->len) {
-		dns_import_note(import, r->number,
-				"the file ends in a line that is to be continued");
-		result = end_line(r, e);
-	}
-	secret_wipe(r, sizeof(*r));
-	free(r);
+	free_reader(r);
 	return result;
 }
 
 /* ── cache ── */
 
-static void cached_address(struct dns_import *import, struct str host, const char *text,
-			   const char *status, int64_t at)
+static void take_cached(struct reader *r, const char *family, const char *state, int64_t at)
 {
 	struct ipaddr address;
 
-	if (strcmp(status, "good") == 0 && ipaddr_parse(str_of(text), &address) == 0)
-		dns_import_published(import, host, &address, at);
+	if (strcmp(get(r, state), "good") == 0 &&
+	    ipaddr_parse(str_of(get(r, family)), &address) == 0)
+		dns_import_published(r->import, r->line.hosts, &address, at);
 }
 
 int dns_import_ddclient_cache(struct dns_import *import, struct str text, struct err *e)
 {
-	struct reader r = {.import = import, .number = 0};
-	struct options *o = calloc(1, sizeof(*o));
-	int result = 0;
+	struct reader *r = calloc(1, sizeof(*r));
+	int result;
 
-	if (!o)
+	if (!r)
 		return err_set(e, ERR_NOMEM, "cache");
-	while (text.len && result == 0) {
-		struct str line = str_split(&text, '\n'), host;
+	r->import = import;
+	ddclient_open(&r->file, text);
+	while ((result = ddclient_next(&r->file, &r->line, NULL)) != 0) {
 		uint64_t mtime = 0;
 
-		r.number++;
-		o->n = 0;
-		if (line.len && line.at[0] == '#')
+		if (result < 0) { /* the others are good all the same */
+			dns_import_note(import, 0, "line %u of the cache is damaged",
+					r->file.number);
 			continue;
-		result = read_options(&r, &line, o, e);
-		host = word(&line);
-		if (result < 0 || !host.len)
-			continue;
-		str_to_u64(str_of(get(o, "mtime")), (uint64_t)1 << 40, &mtime);
-		cached_address(import, host, get(o, "ip"), get(o, "status"), (int64_t)mtime);
-		cached_address(import, host, get(o, "ipv4"), get(o, "status-ipv4"), (int64_t)mtime);
-		cached_address(import, host, get(o, "ipv6"), get(o, "status-ipv6"), (int64_t)mtime);
+		}
+		str_to_u64(str_of(get(r, "mtime")), (uint64_t)1 << 40, &mtime);
+		take_cached(r, "ip", "status", (int64_t)mtime);
+		take_cached(r, "ipv4", "status-ipv4", (int64_t)mtime);
+		take_cached(r, "ipv6", "status-ipv6", (int64_t)mtime);
 	}
-	secret_wipe(o, sizeof(*o));
-	free(o);
-	return result;
+	free_reader(r);
+	return 0;
 }

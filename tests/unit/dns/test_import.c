@@ -34,8 +34,10 @@ static void golden(reader_fn *reader, const char *text, const char *expected)
 	if (reader(&import, str_of(text), &e) < 0)
 		fail_msg("%s", e.text);
 	result = result_of(&import);
-	if (strcmp(result, expected) != 0)
-		fail_msg("%s\nis not\n%s", result, expected);
+	if (strcmp(result, expected) != 0) {
+		fprintf(stderr, "%s\nis not\n%s", result, expected); /* cmocka would cut it */
+		fail();
+	}
 	free(result);
 	dns_import_done(&import);
 }
@@ -163,7 +165,6 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "# line 6, provider sitelutions: no provider that is known\n"
 	       "# [dns s.example.org]\n"
 	       "# provider = sitelutions\n"
-	       "# user = a\n"
 	       "# password-file = /etc/homeport/g.example.org.secret\n"
 	       "# family = ipv4\n"
 	       "--\n"
@@ -172,6 +173,197 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "5: hetzner: the old console was switched off in May 2026; put a token of the Cloud "
 	       "console into the password file\n"
 	       "6: s.example.org: protocol sitelutions is not known\n");
+}
+
+static void test_ddclient_s_capitals_and_dots(void **state)
+{
+	struct dns_import import;
+
+	dns_import_init(&import);
+	assert_int_equal(
+		dns_import_ddclient(&import,
+				    STR("protocol=NoIP, login=a, password=b "
+					"Home.Example.ORG.\n"
+					"server=Update.Dedyn.IO, password=c X.dedyn.io\n"
+					"protocol=namecheap, login=example.net, password=d "
+					"notexample.net,Www.Example.Net\n"),
+				    NULL),
+		0);
+	assert_int_equal(
+		dns_import_ddclient_cache(
+			&import, STR("ip=192.0.2.1,status=good Home.Example.ORG.\n"), NULL),
+		0);
+	assert_string_equal(import.names[0].host, "home.example.org");
+	assert_string_equal(import.names[0].row->name, "noip");
+	assert_int_equal(import.names[0].published4.family, 4);
+	assert_string_equal(import.names[1].row->name, "desec");
+	assert_string_equal(import.names[2].host, "notexample.net.example.net");
+	assert_string_equal(import.names[3].host, "www.example.net");
+	dns_import_done(&import);
+}
+
+/* What ddclient publishes of "use", "usev4" and "usev6". */
+static void test_ddclient_s_families(void **state)
+{
+	static const struct {
+		const char *options, *section;
+	} cases[] = {
+		{"", "family = ipv4\n"},
+		{"use=web", "family = ipv4\n"},
+		{"usev4=webv4", "family = ipv4\n"},
+		{"usev4=webv4, usev6=ifv6", ""},
+		{"use=web, usev6=ifv6", ""},
+		{"usev6=ifv6", "family = ipv6\n"},
+		{"use=no, usev6=webv6", "family = ipv6\n"},
+		{"use=disabled, usev6=webv6", "family = ipv6\n"},
+		{"use=web, usev4=disabled, usev6=webv6", "family = ipv6\n"},
+		{"usev4=ifv4, usev6=NO", "family = ipv4\n"},
+		{"use=ip, ip=192.0.2.7", "address = 192.0.2.7\n"},
+		{"usev4=ipv4, ipv4=192.0.2.7", "address = 192.0.2.7\n"},
+		{"usev4=disabled, usev6=ipv6, ipv6=2001:db8::7", "address = 2001:db8::7\n"},
+		{"use=web, ip=192.0.2.7", "family = ipv4\n"},
+		{"usev4=ipv4, ipv4=nonsense", "family = ipv4\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[200], expected[300];
+
+		snprintf(text, sizeof(text), "%s login=a, password=b h.example.org\n",
+			 cases[i].options);
+		snprintf(expected, sizeof(expected),
+			 "[dns h.example.org]\nprovider = dyn\nuser = a\n"
+			 "password-file = /etc/homeport/h.example.org.secret\n%s--\n",
+			 cases[i].section);
+		golden(dns_import_ddclient, text, expected);
+	}
+	golden(dns_import_ddclient,
+	       "use=no login=a, password=b h.example.org\n"
+	       "usev4=ipv4, ipv4=192.0.2.7, usev6=ifv6, use=linksys login=a, password=b "
+	       "g.example.org\n",
+	       "# line 1, provider dyndns2: neither IPv4 nor IPv6 is switched on\n"
+	       "# [dns h.example.org]\n"
+	       "# provider = dyn\n"
+	       "# user = a\n"
+	       "# password-file = /etc/homeport/h.example.org.secret\n"
+	       "\n"
+	       "[dns g.example.org]\n"
+	       "provider = dyn\n"
+	       "user = a\n"
+	       "password-file = /etc/homeport/h.example.org.secret\n"
+	       "--\n"
+	       "2: use=linksys: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
+	       "2: g.example.org: a fixed address of one kind only: write a section of its own for "
+	       "it, with \"address\" and \"family\"\n");
+}
+
+static void test_ddclient_s_other_options(void **state)
+{
+	golden(dns_import_ddclient,
+	       "wildcard=no, static=no, login=, retry=yes, fwv6=x, mail-failure=root, "
+	       "password_env=PW\n"
+	       "wildcard=yes, max-interval=1d, if-skip=x, ssl_ca_file=/x, password=b "
+	       "a.example.org\n"
+	       "login=me\n"
+	       "login=, server=ddns.example.com, script=/up, password=b b.example.org\n"
+	       "host='c.example.org, d.example.org', login=, password='b', ttl=2w\n"
+	       "protocol=hetzner, zone=example.de, password="
+	       "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef e.example.de\n"
+	       "protocol=dnsexit, zone=example.de, password=old f.example.de\n"
+	       "login=\"me g.example.org\n"
+	       "login=me, \\ \n",
+	       "# line 2, provider dyndns2: provider dyn needs \"user\"\n"
+	       "# [dns a.example.org]\n"
+	       "# provider = dyn\n"
+	       "# password-file = /etc/homeport/a.example.org.secret\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "# line 4, provider dyndns2: no provider that is known\n"
+	       "# [dns b.example.org]\n"
+	       "# provider = dyndns2\n"
+	       "# password-file = /etc/homeport/a.example.org.secret\n"
+	       "# server = ddns.example.com\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "[dns c.example.org]\n"
+	       "provider = dyn\n"
+	       "user = me\n"
+	       "password-file = /etc/homeport/a.example.org.secret\n"
+	       "family = ipv4\n"
+	       "ttl = 86400s\n"
+	       "\n"
+	       "[dns d.example.org]\n"
+	       "provider = dyn\n"
+	       "user = me\n"
+	       "password-file = /etc/homeport/a.example.org.secret\n"
+	       "family = ipv4\n"
+	       "ttl = 86400s\n"
+	       "\n"
+	       "[dns e.example.de]\n"
+	       "provider = hetzner\n"
+	       "password-file = /etc/homeport/e.example.de.secret\n"
+	       "zone = example.de\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 7, provider dnsexit: provider dnsexit needs \"password-file\"\n"
+	       "# [dns f.example.de]\n"
+	       "# provider = dnsexit\n"
+	       "# password-file = /etc/homeport/f.example.de.secret\n"
+	       "# zone = example.de\n"
+	       "# family = ipv4\n"
+	       "\n"
+	       "# line 9, provider dyndns2: not a host name, which a name at provider dyn is\n"
+	       "# [dns name-7]\n"
+	       "# name = \\x5c\n"
+	       "# provider = dyn\n"
+	       "# user = me\n"
+	       "# family = ipv4\n"
+	       "--\n"
+	       "1: fwv6: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
+	       "1: mail-failure: no mail is sent: see \"on-park\" and homeport dns status\n"
+	       "1: password_env: nothing is read from the environment: a secret belongs into the "
+	       "password file\n"
+	       "2: wildcard: names below it are not set: make a CNAME record \"*.NAME\" at the "
+	       "provider\n"
+	       "2: max-interval: when a request is sent follows from the provider's rules\n"
+	       "2: ssl_ca_file: certificates are always checked, against the system's list\n"
+	       "4: script: a path of its own: write it as provider = template\n"
+	       "7: dnsexit: passwords are no longer taken; make an API key and put it into the "
+	       "password file\n"
+	       "8: a quote has no end: the rest of the line is taken for a value\n"
+	       "9: blanks follow the backslash at the end of the line: it is not continued\n");
+}
+
+/* homeport.conf knows no quotes and no escapes: a value stands in it as it is, or not at all. */
+static void test_values_are_not_bent(void **state)
+{
+	struct dns_import import;
+	AUTO(buf_donep) struct buf text = {0};
+	AUTO(buf_donep) struct buf out = {0};
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(buf_printf(&text,
+				    "login='DOMAIN\\\\me; \"x\"', password=s a.example.org\n"
+				    "login=%0300d, password=s b.example.org\n"
+				    "login=' me', password=s c.example.org\n"
+				    "login=\xe2\x80\xaeme, password=s d.example.org\n"
+				    "login=m\xfcller, password=s e.example.org\n"
+				    "login=m\xc3\xbcller, password=s f.example.org\n",
+				    0),
+			 0);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), NULL), 0);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(dns_import_usable(&import, i, &e), i < 2 || i == 5);
+	dns_import_usable(&import, 3, &e);
+	assert_string_equal(e.text, "user has characters that the configuration cannot have");
+	assert_int_equal(dns_import_write(&import, "/s", &out), 0);
+	assert_int_equal(buf_append(&out, "", 1), 0);
+	assert_non_null(strstr((char *)out.bytes, "\nuser = DOMAIN\\me; \"x\"\n"));
+	assert_non_null(strstr((char *)out.bytes, "00000\n"));
+	assert_null(strstr((char *)out.bytes, "..."));
+	assert_null(strstr((char *)out.bytes, "\xe2\x80\xae"));
+	assert_non_null(strstr((char *)out.bytes, "\nuser = m\xc3\xbcller\n"));
+	dns_import_done(&import);
 }
 
 static void password_of(const char *line, const char *expected)
@@ -208,6 +400,10 @@ static void test_ddclient_s_passwords(void **state)
 	password_of("fw-password=other, password=s3cret host.example.org # password=no", "s3cret");
 	password_of("# password=no\npassword=s3cret host.example.org\r\n", "s3cret");
 	password_of("password='' host.example.org me", "");
+	password_of("password=s3cret,fw-password=x host.example.org", "s3cret,fw-password=x");
+	password_of("login=mypassword, password=s3cret host.example.org", "s3cret");
+	password_of("password=s3cret, \\\nhost.example.org", "s3cret,");
+	password_of("password=s3cret login=password host.example.org", "s3cret");
 }
 
 static void test_ddclient_s_notes(void **state)
@@ -234,7 +430,8 @@ static void test_ddclient_s_notes(void **state)
 	       "1: fw-login: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
 	       "1: fw-password: router pages are not read: PCP, NAT-PMP and UPnP are used\n"
 	       "2: the password ends in a comma: ddclient takes it for a part of it, and so do we\n"
-	       "3: h.example.org stands on two lines: the first counts\n"
+	       "3: h.example.org stands on two lines: the first counts, as for ddclient 4 (for "
+	       "ddclient 3 it is the last)\n"
 	       "4: postscript: set \"on-change\" to the program; it gets its data in the "
 	       "environment\n"
 	       "5: frobnicate is not carried over\n"
@@ -270,8 +467,7 @@ static void test_names_that_are_none(void **state)
 	       "user = a\n"
 	       "password-file = /etc/homeport/we]ird.secret\n"
 	       "family = ipv4\n"
-	       "--\n"
-	       "1: we]ird is no host name\n");
+	       "--\n");
 }
 
 static void test_ddclient_s_cache(void **state)
@@ -298,7 +494,9 @@ static void test_ddclient_s_cache(void **state)
 				     "ipv4=192.0.2.2,ipv6=2001:db8::2,mtime=5,status-ipv4=good,"
 				     "status-ipv6=good "
 				     "both.example.org\n"
-				     "ip=192.0.2.3,status=good unknown.example.org\n"),
+				     "ip=192.0.2.3,status=good unknown.example.org\n"
+				     "ip=0.0.0.0,status=good bad.example.org\n"
+				     "ip='192.0.2.4,status=good bad.example.org\n"),
 				 &e),
 			 0);
 	assert_int_equal(import.n, 4);
@@ -326,10 +524,26 @@ static void test_ddclient_s_limits(void **state)
 	dns_import_done(&import);
 
 	buf_consume(&text, buf_len(&text));
-	for (int i = 0; i < 2000; i++)
+	for (int i = 0; i < 3000; i++)
 		assert_int_equal(buf_printf(&text, "login=aaaaaaaaaa \\\n"), 0);
+	assert_int_equal(buf_printf(&text, "ip=192.0.2.1,status=good h.example.org\n"), 0);
 	dns_import_init(&import);
 	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), -ERR_LIMIT);
+	assert_int_equal(dns_import_ddclient(&import, STR("h.example.org a b"), &e), 0);
+	assert_int_equal(dns_import_ddclient_cache(&import, buf_str(&text), &e), 0);
+	assert_int_equal(import.names[0].published4.family, 4); /* a damaged line is one line */
+	assert_int_equal(import.n_notes, 1);
+	dns_import_done(&import);
+
+	buf_consume(&text, buf_len(&text));
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(buf_printf(&text,
+					    "a-name-that-is-longer-than-any-option-%d=1\n"
+					    "o%d=1\n",
+					    i, i % 90),
+				 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), 0);
 	dns_import_done(&import);
 
 	buf_consume(&text, buf_len(&text));
@@ -444,7 +658,6 @@ static void test_inadyn_custom_and_unknown(void **state)
 	       "# line 11, provider nowhere.example: no provider that is known\n"
 	       "# [dns b.example.org]\n"
 	       "# provider = nowhere.example\n"
-	       "# user = ${HOME}\n"
 	       "# password-file = /etc/homeport/b.example.org.secret\n"
 	       "# family = ipv4\n"
 	       "--\n"
@@ -747,9 +960,10 @@ static void test_entries_stay(void **state)
 
 	dns_import_init(&import);
 	dns_ledger_init(&ledger);
-	assert_int_equal(dns_import_ddclient(
-				 &import, STR("login=a password=b usev6=ifv6 a.example.org\n"), &e),
-			 0);
+	assert_int_equal(
+		dns_import_ddclient(
+			&import, STR("login=a password=b use=web usev6=ifv6 a.example.org\n"), &e),
+		0);
 	for (int i = 0; i < 2; i++) {
 		struct ipaddr address;
 
@@ -767,6 +981,41 @@ static void test_entries_stay(void **state)
 	resume_with(&m, &ledger, "dyn a.example.org A", "dyn", 1);
 	assert_int_equal(m.published.bytes[3], 8);
 	dns_ledger_done(&ledger);
+	dns_import_done(&import);
+}
+
+/* A file's names may be none: what was published of them is nobody's. */
+static void test_published_of_what_is_no_name(void **state)
+{
+	struct dns_import import;
+	struct dns_ledger ledger;
+
+	dns_import_init(&import);
+	dns_ledger_init(&ledger);
+	assert_int_equal(dns_import_ddclient(&import, STR("\xff.example.org a b\n"), NULL), 0);
+	assert_int_equal(dns_import_ddclient_cache(
+				 &import, STR("ip=192.0.2.1,status=good \xff.example.org\n"), NULL),
+			 0);
+	assert_int_equal(import.names[0].published4.family, 4);
+	assert_int_equal(dns_import_ledger(&import, &ledger, false), 0);
+	assert_int_equal(json_object_size(ledger.names), 0);
+	dns_ledger_done(&ledger);
+	dns_import_done(&import);
+}
+
+static void test_long_names_have_short_files(void **state)
+{
+	struct dns_import import;
+	AUTO(buf_donep) struct buf text = {0};
+	char file[DNS_IMPORT_PATH_MAX];
+
+	dns_import_init(&import);
+	for (int i = 0; i < 24; i++)
+		assert_int_equal(buf_printf(&text, "%09d.", i), 0);
+	assert_int_equal(buf_printf(&text, "example.org a b\n"), 0);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), NULL), 0);
+	assert_true(dns_import_usable(&import, 0, NULL));
+	assert_string_equal(dns_import_secret_file(file, &import, 0), "name-1.secret");
 	dns_import_done(&import);
 }
 
@@ -804,6 +1053,10 @@ int main(void)
 		cmocka_unit_test(test_ddclient),
 		cmocka_unit_test(test_ddclient_s_old_way_and_servers),
 		cmocka_unit_test(test_ddclient_s_odd_protocols),
+		cmocka_unit_test(test_ddclient_s_capitals_and_dots),
+		cmocka_unit_test(test_ddclient_s_families),
+		cmocka_unit_test(test_ddclient_s_other_options),
+		cmocka_unit_test(test_values_are_not_bent),
 		cmocka_unit_test(test_ddclient_s_passwords),
 		cmocka_unit_test(test_ddclient_s_notes),
 		cmocka_unit_test(test_names_that_are_none),
@@ -819,6 +1072,8 @@ int main(void)
 		cmocka_unit_test(test_noip2_damaged),
 		cmocka_unit_test(test_moving_sends_nothing),
 		cmocka_unit_test(test_entries_stay),
+		cmocka_unit_test(test_published_of_what_is_no_name),
+		cmocka_unit_test(test_long_names_have_short_files),
 		cmocka_unit_test(test_names_are_no_paths_and_no_lines),
 	};
 
