@@ -1,16 +1,11 @@
 #include "dns/lookup.h"
 
-#include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/rand.h"
+#include "base/cleanup.h"
+#include "dns/query.h"
 #include "net/resolve.h"
-
-#define DNS_PORT	53
-#define HEADER_LEN	12
-#define RESOLV_CONF	"/etc/resolv.conf"
-#define RESOLV_CONF_MAX 16384
 
 enum step { STEP_ZONE, STEP_SERVERS, STEP_ADDRESS };
 
@@ -64,115 +59,23 @@ static ldns_rr_type type_of(const struct lookup *l)
 	return l->family == 6 ? LDNS_RR_TYPE_AAAA : LDNS_RR_TYPE_A;
 }
 
-static int encode(struct lookup *l, const char *name, ldns_rr_type type, bool recursion,
-		  struct buf *out)
-{
-	char dotted[HOSTNAME_MAX + 1];
-	ldns_rdf *owner = NULL;
-	ldns_pkt *pkt = NULL;
-	uint8_t *wire = NULL;
-	size_t len;
-	int r = -ERR_INVALID;
-
-	snprintf(dotted, sizeof(dotted), "%s.", name);
-	rand_bytes(&l->id, sizeof(l->id));
-	if (ldns_str2rdf_dname(&owner, dotted) == LDNS_STATUS_OK)
-		pkt = ldns_pkt_query_new(owner, type, LDNS_RR_CLASS_IN, recursion ? LDNS_RD : 0);
-	if (pkt) {
-		ldns_pkt_set_id(pkt, l->id);
-		if (ldns_pkt2wire(&wire, pkt, &len) == LDNS_STATUS_OK)
-			r = buf_append(out, wire, len);
-		free(wire);
-		ldns_pkt_free(pkt); /* and the owner */
-	} else {
-		ldns_rdf_deep_free(owner);
-	}
-	return r;
-}
-
-/* Without what stands behind the sections: nothing of it is used, and ldns leaks a TSIG or OPT record when
- * another one follows. NULL: no message. */
-static ldns_pkt *decode(struct str message)
-{
-	AUTO(buf_donep) struct buf plain = {0};
-	ldns_pkt *pkt = NULL;
-	uint8_t *at;
-
-	if (message.len < HEADER_LEN || buf_append_str(&plain, message) < 0)
-		return NULL;
-	at = buf_head(&plain);
-	if (!at)
-		return NULL;
-	at[10] = at[11] = 0; /* ARCOUNT */
-	if (ldns_wire2pkt(&pkt, at, buf_len(&plain)) != LDNS_STATUS_OK)
-		return NULL;
-	return pkt;
-}
-
-/* A name of the message as text, lower case, without the dot behind it. */
-static bool name_text(const ldns_rdf *name, char to[static HOSTNAME_MAX])
-{
-	char *text = name ? ldns_rdf2str(name) : NULL;
-	bool good = text && hostname_copy(to, str_of(text));
-
-	free(text);
-	return good;
-}
-
-static const ldns_rr *find(const ldns_rr_list *list, ldns_rr_type type, size_t nth)
-{
-	for (size_t i = 0; list && i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
-
-		if (ldns_rr_get_type(rr) == type && nth-- == 0)
-			return rr;
-	}
-	return NULL;
-}
-
-static bool take_zone(struct lookup *l, const ldns_pkt *pkt)
-{
-	const ldns_rr *soa = find(ldns_pkt_answer(pkt), LDNS_RR_TYPE_SOA, 0);
-	struct str host = str_of(l->host), zone;
-
-	if (!soa)
-		soa = find(ldns_pkt_authority(pkt), LDNS_RR_TYPE_SOA, 0);
-	if (!soa || !name_text(ldns_rr_owner(soa), l->zone))
-		return false;
-	zone = str_of(l->zone);
-	return str_ends_nocase(host, zone) &&
-	       (host.len == zone.len || host.at[host.len - zone.len - 1] == '.');
-}
-
-static bool take_servers(struct lookup *l, const ldns_pkt *pkt)
-{
-	const ldns_rr *ns;
-
-	for (size_t i = 0; l->n_servers < DNS_LOOKUP_SERVERS_MAX &&
-			   (ns = find(ldns_pkt_answer(pkt), LDNS_RR_TYPE_NS, i));
-	     i++)
-		if (name_text(ldns_rr_rdf(ns, 0), l->servers[l->n_servers]))
-			l->n_servers++;
-	return l->n_servers > 0;
-}
-
 /* 1: *ret is what is published (family 0: nothing). 0: this server cannot tell. */
 static int take_address(const struct lookup *l, const ldns_pkt *pkt, struct ipaddr *ret)
 {
 	ldns_rr_type type = type_of(l);
 	ldns_pkt_rcode rcode = ldns_pkt_get_rcode(pkt);
-	const ldns_rr *rr = find(ldns_pkt_answer(pkt), type, 0);
+	const ldns_rr *rr = dns_query_find(ldns_pkt_answer(pkt), type, 0);
 	const ldns_rdf *data = rr ? ldns_rr_rdf(rr, 0) : NULL;
 	size_t len = l->family == 6 ? 16 : 4;
 
 	*ret = (struct ipaddr){0};
 	if (!ldns_pkt_aa(pkt) || (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN))
 		return 0;
-	if (find(ldns_pkt_answer(pkt), LDNS_RR_TYPE_CNAME, 0))
+	if (dns_query_find(ldns_pkt_answer(pkt), LDNS_RR_TYPE_CNAME, 0))
 		return 0; /* an alias leads elsewhere: that is not for us to follow */
 	if (!rr)
 		return 1;
-	if (find(ldns_pkt_answer(pkt), type, 1) || !data || ldns_rdf_size(data) != len)
+	if (dns_query_find(ldns_pkt_answer(pkt), type, 1) || !data || ldns_rdf_size(data) != len)
 		return 0;
 	ret->family = (uint8_t)l->family;
 	memcpy(ret->bytes, ldns_rdf_data(data), len);
@@ -188,36 +91,17 @@ static void ask(struct lookup *l, const struct sock_addr *server, const char *na
 {
 	AUTO(buf_donep) struct buf wire = {0};
 
-	if (encode(l, name, type, recursion, &wire) < 0 ||
+	if (dns_query_encode(name, type, recursion, &wire, &l->id) < 0 ||
 	    dns_exchange_start(l->settings->loop, server, buf_str(&wire), on_answer, l,
 			       &l->exchange, NULL) < 0)
 		fail(l);
 }
 
-static bool find_resolver(const struct lookup *l, struct sock_addr *ret)
-{
-	char text[RESOLV_CONF_MAX];
-	size_t n;
-	FILE *f;
-
-	*ret = l->settings->resolver;
-	if (ret->ip.family)
-		return true;
-	f = fopen(RESOLV_CONF, "re");
-	n = f ? fread(text, 1, sizeof(text), f) : 0;
-	if (f)
-		fclose(f);
-	if (!dns_lookup_parse_resolv_conf(str_n(text, n), &ret->ip))
-		return false;
-	ret->ip.port = DNS_PORT;
-	return true;
-}
-
 static void ask_resolver(struct lookup *l, const char *name, ldns_rr_type type)
 {
-	struct sock_addr resolver;
+	struct sock_addr resolver = l->settings->resolver;
 
-	if (find_resolver(l, &resolver))
+	if (resolver.ip.family || dns_query_resolver(&resolver))
 		ask(l, &resolver, name, type, true);
 	else
 		fail(l);
@@ -229,7 +113,7 @@ static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n,
 /* The next of the zone's servers. */
 static void next_server(struct lookup *l)
 {
-	uint16_t port = l->settings->port ? l->settings->port : DNS_PORT;
+	uint16_t port = l->settings->port ? l->settings->port : DNS_QUERY_PORT;
 
 	while (l->server < l->n_servers)
 		if (resolve_start(l->settings->loop, l->servers[l->server++], port, on_resolved, l,
@@ -259,14 +143,15 @@ static void take(struct lookup *l, const ldns_pkt *pkt)
 	switch (l->step) {
 	case STEP_ZONE:
 		l->step = STEP_SERVERS;
-		if (take_zone(l, pkt))
+		if (dns_query_zone(pkt, l->host, l->zone))
 			ask_resolver(l, l->zone, LDNS_RR_TYPE_NS);
 		else
 			fail(l);
 		break;
 	case STEP_SERVERS:
 		l->step = STEP_ADDRESS;
-		if (take_servers(l, pkt))
+		l->n_servers = dns_query_servers(pkt, l->servers, DNS_LOOKUP_SERVERS_MAX);
+		if (l->n_servers)
 			next_server(l);
 		else
 			fail(l);
@@ -314,11 +199,8 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 	struct lookup *l = arg;
 	ldns_pkt *pkt = NULL;
 
-	if (r == 0 &&
-	    (!(pkt = decode(message)) || ldns_pkt_id(pkt) != l->id || !ldns_pkt_qr(pkt))) {
-		ldns_pkt_free(pkt);
+	if (r == 0 && !(pkt = dns_query_decode(message, l->id)))
 		return false;
-	}
 	l->exchange = NULL;
 	if (r == 0)
 		take(l, pkt);
@@ -383,24 +265,4 @@ static void lookup_cancel(void *arg, void *question)
 struct dns_asker dns_lookup_asker(struct dns_lookup_settings *settings)
 {
 	return (struct dns_asker){lookup_start, lookup_cancel, settings};
-}
-
-bool dns_lookup_parse_resolv_conf(struct str text, struct ipaddr *ret)
-{
-	while (text.len) {
-		struct str line = str_split(&text, '\n'), word = str_split(&line, ' ');
-		ptrdiff_t zone;
-
-		if (str_find(word, '\t') >= 0) {
-			line = word;
-			word = str_split(&line, '\t');
-		}
-		if (!str_eq(word, STR("nameserver")))
-			continue;
-		line = str_trim(line);
-		zone = str_find(line, '%');
-		if (zone < 0 && ipaddr_parse(line, ret) == 0)
-			return true;
-	}
-	return false;
 }

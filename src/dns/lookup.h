@@ -24,6 +24,3 @@ struct dns_lookup_settings {
 
 /* For a keeper: settings is borrowed as long as the keeper lives. */
 struct dns_asker dns_lookup_asker(struct dns_lookup_settings *settings);
-
-/* The first name server of a file like resolv.conf(5). False: none is named. */
-bool dns_lookup_parse_resolv_conf(struct str text, struct ipaddr *ret);

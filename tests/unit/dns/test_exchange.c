@@ -15,7 +15,9 @@
 #include "dns/exchange.h"
 #include "dns/keeper.h"
 #include "dns/lookup.h"
+#include "dns/query.h"
 #include "dns/rfc2136.h"
+#include "dns/served.h"
 
 #define KNOTD	"/usr/sbin/knotd"
 #define SECRET	"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -596,6 +598,136 @@ static void test_a_lookup_can_be_cancelled(void **state)
 	published(b, "pub.home.example.org", 4, "192.0.2.70");
 }
 
+/* ── whether all name servers have a text ── */
+
+struct seen {
+	struct bench *b;
+	struct dns_served_result result;
+	struct timer later;
+	struct dns_change change;
+	struct dns_update_sent sent;
+};
+
+static void on_served(void *arg, const struct dns_served_result *result)
+{
+	struct seen *seen = arg;
+
+	seen->result = *result;
+	loop_stop(seen->b->loop);
+}
+
+static bool on_late_answer(void *arg, int r, struct str message, bool sent, const struct err *e)
+{
+	assert_int_equal(r, 0);
+	return true;
+}
+
+/* The record comes, or goes, while it is waited for. */
+static void change_now(void *arg)
+{
+	struct seen *seen = arg;
+	AUTO(buf_donep) struct buf wire = {0};
+	struct dns_exchange *x;
+
+	assert_int_equal(dns_update_encode("home.example.org", &seen->change, 1, &key, 78, &wire,
+					   &seen->sent, NULL),
+			 0);
+	assert_int_equal(dns_exchange_start(seen->b->loop, &seen->b->server, buf_str(&wire),
+					    on_late_answer, seen, &x, NULL),
+			 0);
+}
+
+static struct seen served_by(struct bench *b, const struct dns_lookup_settings *settings,
+			     const struct dns_served_wish *wish, bool comes)
+{
+	struct seen seen = {.b = b,
+			    .change = {.host = wish->name,
+				       .txt = wish->value,
+				       .remove = wish->absent,
+				       .ttl_s = 5}};
+	struct dns_served *served;
+
+	timer_init(&seen.later, b->loop, change_now, &seen);
+	if (comes)
+		timer_start(&seen.later, 300 * USEC_PER_MS);
+	assert_int_equal(dns_served_start(settings, wish, on_served, &seen, &served, NULL), 0);
+	loop_run(b->loop);
+	timer_stop(&seen.later);
+	return seen;
+}
+
+/* The zone has two name servers: one that nobody finds, and this one. */
+static void test_all_name_servers_have_it(void **state)
+{
+	struct bench *b = *state;
+	struct dns_lookup_settings settings = {
+		.loop = b->loop, .resolver = b->server, .port = b->server.ip.port};
+	struct dns_served_wish wish = {.name = "_acme-challenge.s.home.example.org",
+				       .value = "second",
+				       .wait = 20 * USEC_PER_S};
+	struct dns_change first = {.host = wish.name, .txt = "first", .ttl_s = 5};
+	struct seen seen;
+
+	expect(b, update(b, "home.example.org", &first, 1, &key), DNS_GOOD);
+	seen = served_by(b, &settings, &wish, true);
+	assert_int_equal(seen.result.state, DNS_SERVED_YES);
+	assert_int_equal(seen.result.n_servers, 2);
+	assert_int_equal(seen.result.n_good, 1);
+	wish.absent = true;
+	seen = served_by(b, &settings, &wish, true);
+	assert_int_equal(seen.result.state, DNS_SERVED_YES);
+	/* the other one is there */
+	wish = (struct dns_served_wish){.name = wish.name, .value = "first"};
+	seen = served_by(b, &settings, &wish, false);
+	assert_int_equal(seen.result.state, DNS_SERVED_YES);
+	/* directly, as for a server that is nobody else's */
+	settings.direct = true;
+	seen = served_by(b, &settings, &wish, false);
+	assert_int_equal(seen.result.state, DNS_SERVED_YES);
+}
+
+static void test_name_servers_that_are_behind(void **state)
+{
+	struct bench *b = *state;
+	struct dns_lookup_settings settings = {
+		.loop = b->loop, .resolver = b->server, .port = b->server.ip.port};
+	struct dns_served_wish wish = {.name = "_acme-challenge.s.home.example.org",
+				       .value = "firs"};
+	struct seen seen = served_by(b, &settings, &wish, false);
+
+	assert_int_equal(seen.result.state, DNS_SERVED_NO);
+	assert_int_equal(seen.result.n_good, 0);
+	wish.value = "first";
+	wish.absent = true;
+	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_NO);
+	wish.name = "nothing.home.example.org";
+	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_YES);
+}
+
+static void test_name_servers_that_cannot_be_asked(void **state)
+{
+	struct bench *b = *state;
+	struct dns_lookup_settings settings = {
+		.loop = b->loop, .resolver = b->server, .port = free_port()};
+	struct dns_served_wish wish = {.name = "_acme-challenge.s.home.example.org",
+				       .value = "first",
+				       .wait = 60 * USEC_PER_S};
+	struct dns_served *served;
+	struct seen seen = served_by(b, &settings, &wish, false); /* not for a minute */
+
+	assert_int_equal(seen.result.state, DNS_SERVED_UNKNOWN);
+	assert_int_equal(seen.result.n_servers, 2);
+	wish.name = "a.example.net"; /* not a zone of the resolver's */
+	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_UNKNOWN);
+	settings.resolver.ip.port = free_port();
+	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_UNKNOWN);
+	assert_int_equal(dns_served_start(&settings, &wish, on_served, &seen, &served, NULL), 0);
+	dns_served_cancel(served);
+	wish.name = "no name";
+	assert_int_equal(dns_served_start(&settings, &wish, on_served, &seen, &served, NULL),
+			 -ERR_INVALID);
+}
+
 static void test_resolv_conf(void **state)
 {
 	static const struct {
@@ -612,7 +744,7 @@ static void test_resolv_conf(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[IPADDR_TEXT_MAX];
 		struct ipaddr a;
-		bool found = dns_lookup_parse_resolv_conf(str_of(cases[i].text), &a);
+		bool found = dns_query_parse_resolv_conf(str_of(cases[i].text), &a);
 
 		assert_int_equal(found, cases[i].expected != NULL);
 		if (found)
@@ -648,6 +780,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_published),
 		cmocka_unit_test(test_a_resolver_without_tcp),
 		cmocka_unit_test(test_a_lookup_can_be_cancelled),
+		cmocka_unit_test(test_all_name_servers_have_it),
+		cmocka_unit_test(test_name_servers_that_are_behind),
+		cmocka_unit_test(test_name_servers_that_cannot_be_asked),
 		cmocka_unit_test(test_resolv_conf),
 		cmocka_unit_test(test_nobody_there),
 	};
