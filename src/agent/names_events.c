@@ -12,6 +12,7 @@ static const struct {
 	enum log_level level;
 } kinds[] = {
 	[DNS_EVENT_CHANGED] = {"changed", LOG_LEVEL_INFO},
+	[DNS_EVENT_KEPT] = {NULL, LOG_LEVEL_INFO},
 	[DNS_EVENT_PARKED] = {"parked", LOG_LEVEL_ERROR},
 	[DNS_EVENT_TROUBLE] = {NULL, LOG_LEVEL_WARNING},
 	[DNS_EVENT_REMIND] = {"remind", LOG_LEVEL_WARNING},
@@ -36,6 +37,10 @@ const char *names_event_text(char text[static NAMES_EVENT_TEXT_MAX], const struc
 	switch (event->kind) {
 	case DNS_EVENT_CHANGED:
 		snprintf(text, NAMES_EVENT_TEXT_MAX, "name %s is %s now, at %s", event->host,
+			 address_text(address, event), event->provider);
+		break;
+	case DNS_EVENT_KEPT:
+		snprintf(text, NAMES_EVENT_TEXT_MAX, "name %s is %s still, at %s", event->host,
 			 address_text(address, event), event->provider);
 		break;
 	case DNS_EVENT_PARKED:

@@ -24,12 +24,18 @@ static bool same_account(const struct keeper_name *a, const struct keeper_name *
 	return memcmp(a->account, b->account, sizeof(a->account)) == 0;
 }
 
-static void tell(struct keeper_side *side, enum dns_event_kind kind)
+static void say(const struct dns_keeper *k, const struct dns_event *event)
 {
-	struct keeper_name *name = side->name;
-	struct dns_keeper *k = name->keeper;
+	if (k->settings.on_event)
+		k->settings.on_event(k->settings.arg, event);
+}
+
+static struct dns_event event_of(const struct keeper_side *side, enum dns_event_kind kind)
+{
+	const struct keeper_name *name = side->name;
 	const struct dns_machine *m = &side->machine;
-	struct dns_event event = {
+
+	return (struct dns_event){
 		.kind = kind,
 		.label = name->label,
 		.host = name->entry.host,
@@ -38,19 +44,32 @@ static void tell(struct keeper_side *side, enum dns_event_kind kind)
 		.address = m->published,
 		.verdict = m->verdict,
 		.text = m->text,
-		.retry_s = MAX(m->not_before_s - keeper_now_s(k), 0),
+		.retry_s = MAX(m->not_before_s - keeper_now_s(name->keeper), 0),
 	};
-
-	if (k->settings.on_event)
-		k->settings.on_event(k->settings.arg, &event);
 }
 
-static void tell_state(struct dns_keeper *k, const struct err *e)
+static void tell(const struct keeper_side *side, enum dns_event_kind kind)
+{
+	struct dns_event event = event_of(side, kind);
+
+	say(side->name->keeper, &event);
+}
+
+/* The answer was lost, but the request was not. */
+static void tell_arrived(const struct keeper_side *side)
+{
+	struct dns_event event = event_of(side, DNS_EVENT_CHANGED);
+
+	event.verdict = DNS_GOOD;
+	event.text = "";
+	say(side->name->keeper, &event);
+}
+
+static void tell_state(const struct dns_keeper *k, const struct err *e)
 {
 	struct dns_event event = {.kind = DNS_EVENT_STATE, .text = e->text};
 
-	if (k->settings.on_event)
-		k->settings.on_event(k->settings.arg, &event);
+	say(k, &event);
 }
 
 static void put(struct keeper_side *side)
@@ -65,13 +84,26 @@ static void put(struct keeper_side *side)
 
 /* ── the end of a request ── */
 
-/* What concerns the account: the others would only be told the same. */
-static void park_account(struct keeper_name *name, const struct dns_reply *reply)
+static bool is_about_the_account(enum dns_verdict verdict)
+{
+	switch (verdict) {
+	case DNS_BADAUTH:
+	case DNS_BADAGENT:
+	case DNS_BADSIG:
+	case DNS_OUTAGE:
+	case DNS_RATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The others would only be told the same: they wait as long, or for the same person. */
+static void tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
 {
 	struct dns_keeper *k = name->keeper;
 
-	if (reply->verdict != DNS_BADAUTH && reply->verdict != DNS_BADAGENT &&
-	    reply->verdict != DNS_BADSIG)
+	if (!is_about_the_account(reply->verdict))
 		return;
 	for (size_t i = 0; i < k->n_names; i++)
 		for (int s = 0; s < 2; s++) {
@@ -81,39 +113,50 @@ static void park_account(struct keeper_name *name, const struct dns_reply *reply
 			    other->machine.state == DNS_STATE_PARKED ||
 			    other->machine.state == DNS_STATE_SENT)
 				continue;
-			dns_machine_park(&other->machine, reply);
+			if (dns_verdict_class(reply->verdict) == DNS_CLASS_WAIT) {
+				dns_machine_hold(&other->machine, reply, until_s);
+			} else {
+				dns_machine_park(&other->machine, reply);
+				tell(other, DNS_EVENT_PARKED);
+			}
 			put(other);
-			tell(other, DNS_EVENT_PARKED);
 		}
 }
 
-static void tell_result(struct keeper_side *side)
+/* before: what the provider was thought to have. */
+static void tell_result(struct keeper_side *side, const struct ipaddr *before)
 {
-	if (side->machine.state == DNS_STATE_PARKED)
+	const struct dns_machine *m = &side->machine;
+
+	if (m->state == DNS_STATE_PARKED)
 		tell(side, DNS_EVENT_PARKED);
+	else if (dns_verdict_class(m->verdict) != DNS_CLASS_OK)
+		tell(side, DNS_EVENT_TROUBLE);
 	else
-		tell(side, dns_verdict_class(side->machine.verdict) == DNS_CLASS_OK
-				   ? DNS_EVENT_CHANGED
-				   : DNS_EVENT_TROUBLE);
+		tell(side,
+		     ipaddr_same_host(before, &m->published) ? DNS_EVENT_KEPT : DNS_EVENT_CHANGED);
 }
 
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s)
 {
 	struct dns_keeper *k = name->keeper;
+	int64_t until_s = 0;
 
 	name->stage = STAGE_IDLE;
 	name->call = NULL;
 	for (int s = 0; s < 2; s++) {
 		struct keeper_side *side = &name->sides[s];
+		struct ipaddr before = side->machine.published;
 
 		if (!side->sending)
 			continue;
 		side->sending = false;
 		dns_machine_answer(&side->machine, reply, retry_after_s, keeper_now_s(k));
 		put(side);
-		tell_result(side);
+		tell_result(side, &before);
+		until_s = MAX(until_s, side->machine.not_before_s);
 	}
-	park_account(name, reply);
+	tell_account(name, reply, until_s);
 	run_soon(k);
 }
 
@@ -157,17 +200,35 @@ static unsigned calls(const struct dns_keeper *k)
 	return n;
 }
 
+/* Whether a request with both addresses may be sent now: of one that is not due it says what the
+ * provider has already. */
+static bool can_send_both(const struct keeper_name *name, unsigned due)
+{
+	for (int s = 0; s < 2; s++) {
+		const struct dns_machine *m = &name->sides[s].machine;
+
+		if (!name->sides[s].on || m->wish != DNS_WISH_ADDRESS ||
+		    (!(due & 1u << s) && m->state != DNS_STATE_IDLE))
+			return false;
+	}
+	return true;
+}
+
+static bool is_asking(const struct keeper_name *name)
+{
+	return name->sides[0].question || name->sides[1].question;
+}
+
 /* Which request sends these sides (bit 0: IPv4, bit 1: IPv6); 0: none can now. */
 static unsigned choose_request(struct keeper_name *name, unsigned due)
 {
 	unsigned can = dns_provider_can(name->entry.provider);
 
-	if (can & DNS_CAN_ONLY_BOTH) {
-		if (name->sides[0].machine.wish != DNS_WISH_ADDRESS ||
-		    name->sides[1].machine.wish != DNS_WISH_ADDRESS)
-			return 0; /* one alone would harm the other's record */
+	if (can & DNS_CAN_BOTH && is_asking(name) && !name->prefix)
+		return 0;	       /* perhaps the other one goes with it */
+	if (can & DNS_CAN_ONLY_BOTH) { /* one alone would harm the other's record */
 		name->what = DNS_BOTH;
-		return due;
+		return can_send_both(name, due) ? due : 0;
 	}
 	if (due == 3 && (can & DNS_CAN_BOTH) && !name->prefix) {
 		name->what = DNS_BOTH;
@@ -184,12 +245,16 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 
 	if (!sides)
 		return;
-	for (int s = 0; s < 2; s++)
+	for (int s = 0; s < 2; s++) {
+		struct keeper_side *side = &name->sides[s];
+
+		side->to_send = side->machine.wanted;
 		if (sides & 1u << s) {
-			name->sides[s].sending = true;
-			dns_machine_sending(&name->sides[s].machine, now);
-			put(&name->sides[s]);
+			side->sending = true;
+			dns_machine_sending(&side->machine, now);
+			put(side);
 		}
+	}
 	name->stage = STAGE_TO_STORE;
 	k->dirty = true;
 }
@@ -201,29 +266,38 @@ static const struct ipaddr no_suffix = {.family = 6};
 static void on_asked(void *arg, const struct ipaddr *published)
 {
 	struct keeper_side *side = arg;
-
 	const struct keeper_name *name = side->name;
-	struct ipaddr network;
+	struct dns_machine *m = &side->machine;
+	struct ipaddr network, before = m->published, sent = m->attempt;
 
 	side->question = NULL;
+	name->keeper->n_questions--;
 	/* what is published is an address; its network is what we can compare */
 	if (side->family == 6 && name->prefix && published && published->family &&
 	    dns_suffix_apply(published, name->prefix_bits, &no_suffix, &network))
 		published = &network;
-	dns_machine_asked(&side->machine, published, keeper_now_s(name->keeper));
+	dns_machine_asked(m, published, keeper_now_s(name->keeper));
 	put(side);
-	run_soon(side->name->keeper);
+	if (m->sure && sent.family && ipaddr_same_host(&m->published, &sent) &&
+	    !ipaddr_same_host(&before, &sent))
+		tell_arrived(side);
+	run_soon(name->keeper);
 }
 
 static void ask(struct keeper_side *side, int64_t now)
 {
-	const struct dns_asker *asker = &side->name->keeper->settings.asker;
+	struct dns_keeper *k = side->name->keeper;
+	const struct dns_asker *asker = &k->settings.asker;
 
+	if (k->n_questions == DNS_KEEPER_ASKS_MAX)
+		return; /* one of them ends, and then it is looked again */
 	dns_machine_asking(&side->machine);
 	if (asker->start)
 		side->question = asker->start(asker->arg, side->name->entry.host, side->family,
 					      on_asked, side);
-	if (!side->question)
+	if (side->question)
+		k->n_questions++;
+	else
 		dns_machine_asked(&side->machine, NULL, now);
 }
 
@@ -277,11 +351,8 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 		if (!side->on)
 			continue;
 		wish(side, &k->choices[s], now);
-		if (dns_machine_next(&side->machine, now, &at) == DNS_ASK) {
+		if (dns_machine_next(&side->machine, now, &at) == DNS_ASK)
 			ask(side, now);
-			if (dns_machine_next(&side->machine, now, &at) == DNS_ASK)
-				at = now + 1;
-		}
 		switch (dns_machine_next(&side->machine, now, &at)) {
 		case DNS_SEND:
 			due |= 1u << s;
@@ -304,6 +375,14 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 
 static void store(struct dns_keeper *k);
 
+/* What cannot be stored is sent all the same; it is told once. */
+static void note_stored(struct dns_keeper *k, int r, const struct err *e)
+{
+	if (r < 0 && !k->cannot_store)
+		tell_state(k, e);
+	k->cannot_store = r < 0;
+}
+
 static void on_stored(struct job *job)
 {
 	struct keeper_store *s = container_of(job, struct keeper_store, job);
@@ -311,8 +390,8 @@ static void on_stored(struct job *job)
 
 	if (k)
 		k->store = NULL;
-	if (k && s->r < 0)
-		tell_state(k, &s->err); /* what cannot be stored is sent all the same */
+	if (k)
+		note_stored(k, s->r, &s->err);
 	for (size_t i = 0; k && i < k->n_names; i++)
 		if (k->names[i].stage == STAGE_STORING)
 			k->names[i].stage = STAGE_STORED;
@@ -368,7 +447,7 @@ static void store(struct dns_keeper *k)
 			k->names[i].stage = disk ? STAGE_STORING : STAGE_STORED;
 	if (!disk || start_store(k, &e) == 0)
 		return;
-	tell_state(k, &e);
+	note_stored(k, -ERR_FAILED, &e);
 	for (size_t i = 0; i < k->n_names; i++)
 		if (k->names[i].stage == STAGE_STORING)
 			k->names[i].stage = STAGE_STORED;

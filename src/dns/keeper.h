@@ -23,7 +23,8 @@
 
 #define DNS_KEEPER_NAMES_MAX 1024
 #define DNS_KEEPER_SETTLE    (1 * USEC_PER_S)
-#define DNS_KEEPER_CALLS_MAX 8 /* requests at once */
+#define DNS_KEEPER_CALLS_MAX 8	/* requests at once */
+#define DNS_KEEPER_ASKS_MAX  16 /* questions at once of what is published */
 
 /* One name as configured; its strings are copied. */
 struct dns_keeper_name {
@@ -38,7 +39,8 @@ struct dns_keeper_name {
 };
 
 enum dns_event_kind {
-	DNS_EVENT_CHANGED, /* published */
+	DNS_EVENT_CHANGED, /* published, and something else was before, as far as is known */
+	DNS_EVENT_KEPT,	   /* published as before: a refresh, or a person wanted it sent */
 	DNS_EVENT_PARKED,  /* a person is needed */
 	DNS_EVENT_TROUBLE, /* tried again at retry_s */
 	DNS_EVENT_REMIND,  /* a person must confirm the name at the provider's */

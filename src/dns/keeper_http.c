@@ -16,8 +16,8 @@ static unsigned retry_after(const struct httpc_answer *answer, int64_t now_s)
 	uint64_t seconds;
 	int64_t date;
 
-	if (str_to_u64(value, DNS_WAIT_MAX_S, &seconds))
-		return (unsigned)seconds;
+	if (str_to_u64(value, UINT64_MAX, &seconds))
+		return (unsigned)MIN(seconds, (uint64_t)DNS_WAIT_MAX_S);
 	if (value.len && http_date_parse(value, &date) && date > now_s)
 		return (unsigned)MIN(date - now_s, (int64_t)DNS_WAIT_MAX_S);
 	return 0;
@@ -118,16 +118,9 @@ static void next_request(struct keeper_name *name)
 	keeper_finish(name, &name->plan.reply, 0);
 }
 
-/* What was stored is sent, though something else may be wanted since. */
-static struct ipaddr address_to_send(const struct keeper_side *side)
-{
-	return side->sending ? side->machine.attempt : side->machine.wanted;
-}
-
 void keeper_http_start(struct keeper_name *name)
 {
-	struct dns_target target = {.ip4 = address_to_send(&name->sides[0]),
-				    .ip6 = address_to_send(&name->sides[1])};
+	struct dns_target target = {.ip4 = name->sides[0].to_send, .ip6 = name->sides[1].to_send};
 	struct dns_reply reply = {.verdict = DNS_REFUSED};
 	struct err e = {0};
 

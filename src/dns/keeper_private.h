@@ -18,9 +18,11 @@ struct keeper_side {
 	int family;		  /* 4, 6 */
 	bool on;		  /* configured, and the provider can */
 	struct dns_machine machine;
-	void *question;	   /* owned: the asker's */
-	bool sending;	   /* the request under way is about this side */
-	int64_t remind_at; /* not before */
+	void *question;	       /* owned: the asker's */
+	bool sending;	       /* the request under way is about this side */
+	struct ipaddr to_send; /* with it, though something else may be wanted since; family 0: not
+				* known */
+	int64_t remind_at;     /* not before */
 };
 
 struct keeper_name {
@@ -63,8 +65,10 @@ struct dns_keeper {
 	size_t n_names;
 	struct dns_chooser chooser;
 	struct keeper_choice choices[2];
+	unsigned n_questions; /* under way */
 	struct dns_ledger ledger;
 	bool dirty;		    /* the ledger on disk is older */
+	bool cannot_store;	    /* that was told */
 	struct keeper_store *store; /* owned by its job; being written */
 	struct list batches;	    /* of struct batch */
 	struct timer timer, settle;

@@ -348,6 +348,17 @@ void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply)
 	set_state(m, DNS_STATE_PARKED);
 }
 
+void dns_machine_hold(struct dns_machine *m, const struct dns_reply *reply, int64_t until_s)
+{
+	if (m->state == DNS_STATE_SENT || m->state == DNS_STATE_PARKED)
+		return;
+	if (m->state != DNS_STATE_IDLE) {
+		m->verdict = reply->verdict;
+		memcpy(m->text, reply->text, sizeof(m->text));
+	}
+	m->not_before_s = MAX(m->not_before_s, until_s);
+}
+
 void dns_machine_on_network(struct dns_machine *m, int64_t now)
 {
 	if (m->state == DNS_STATE_DUE && m->fails && m->verdict == DNS_NETWORK)

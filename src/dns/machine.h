@@ -108,6 +108,9 @@ void dns_machine_answer(struct dns_machine *m, const struct dns_reply *reply,
  * come here. Nothing happens in SENT. */
 void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply);
 
+/* Likewise with what is to be waited for (911, 429): no request before until_s. */
+void dns_machine_hold(struct dns_machine *m, const struct dns_reply *reply, int64_t until_s);
+
 /* The network changed: what only failed on the way may be tried at once. */
 void dns_machine_on_network(struct dns_machine *m, int64_t now);
 

@@ -26,6 +26,9 @@ static void test_sentences(void **state)
 
 	assert_string_equal(names_event_text(text, &event),
 			    "name blog.example.org is 8.8.4.4 now, at dyn");
+	event = event_of(DNS_EVENT_KEPT, DNS_NOCHG);
+	assert_string_equal(names_event_text(text, &event),
+			    "name blog.example.org is 8.8.4.4 still, at dyn");
 	event = event_of(DNS_EVENT_PARKED, DNS_BADAUTH);
 	event.text = "badauth\x1b[2J";
 	assert_string_equal(names_event_text(text, &event),
