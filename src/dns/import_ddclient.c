@@ -111,6 +111,9 @@ static const struct {
 	{"apikey", NULL},
 	{"secretapikey", NULL},
 	{"root-domain", NULL},
+	{"quietreply", NULL},
+	{"urlv4", NULL}, /* take_gateway() */
+	{"urlv6", NULL},
 	{"on-root-domain", NULL},
 	{"use-personal-access-token", NULL},
 	{"path", NULL},
@@ -288,6 +291,23 @@ static const struct {
 	{"freemyip", "freemyip"},
 	{"infomaniak", "infomaniak"},
 	{"googledomains", "google-domains"},
+	{"1984", "1984"},
+	{"changeip", "changeip"},
+	{"ddns.fm", "ddns.fm"},
+	{"ddnss", "ddnss"},
+	{"directnic", "directnic"},
+	{"dnsmadeeasy", "dnsmadeeasy"},
+	{"domeneshop", "domeneshop"},
+	{"dondominio", "dondominio"},
+	{"enom", "enom"},
+	{"ionos", "ionos"},
+	{"mythicdyn", "mythic-beasts"},
+	{"netcup", "netcup"},
+	{"njalla", "njalla"},
+	{"ns1", "ns1"},
+	{"simply", "simply"},
+	{"simply.com", "simply"},
+	{"sitelutions", "sitelutions"},
 };
 
 static const struct dns_provider *row_of(const char *protocol, const char *server)
@@ -328,7 +348,8 @@ static bool has_own_path(struct reader *r, const struct dns_imported *name)
 	return dns_import_is(name, "dyndns2") && *script && strcmp(script, "/nic/update") != 0;
 }
 
-static void adapt_namecheap(struct dns_imported *name)
+/* The login is the zone, the host what stands before it. */
+static void join_zone(struct dns_imported *name)
 {
 	char host[2 * HOSTNAME_MAX];
 	struct str sub = str_of(name->host);
@@ -343,11 +364,41 @@ static void adapt_namecheap(struct dns_imported *name)
 	dns_import_set_host(name, str_of(host));
 }
 
+/* The URL's last part is the secret of one record; another family's is in another URL. */
+static void take_gateway(struct reader *r, struct dns_imported *name)
+{
+	const char *url4 = get(r, "urlv4"), *url6 = get(r, "urlv6");
+	struct str rest = str_of(*url4 ? url4 : url6), part = {0};
+
+	while (rest.len) {
+		struct str next = str_split(&rest, '/');
+
+		part = next.len ? next : part;
+	}
+	if (!str_copy(name->pass, sizeof(name->pass), part))
+		name->pass[0] = '\0';
+	name->no4 = !*url4;
+	name->no6 = *url4 != '\0';
+	if (*url4 && *url6)
+		dns_import_note(r->import, r->line.number,
+				"directnic: write a second section for IPv6, with the last part of "
+				"urlv6 in its password file");
+}
+
 /* Where ddclient and the provider use a word for something else. */
 static void adapt(struct reader *r, struct dns_imported *name)
 {
-	if (dns_import_is(name, "namecheap")) {
-		adapt_namecheap(name);
+	if (dns_import_is(name, "namecheap") || dns_import_is(name, "enom")) {
+		join_zone(name);
+	} else if (dns_import_is(name, "directnic")) {
+		take_gateway(r, name);
+	} else if (dns_import_is(name, "netcup")) {
+		dns_import_copy(name, name->key, sizeof(name->key), get(r, "apikey"));
+	} else if (dns_import_is(name, "mythic-beasts")) {
+		dns_import_note(
+			r->import, r->line.number,
+			"mythicdyn: the record is set by the interface for records; the key must "
+			"be allowed to change it");
 	} else if (dns_import_is(name, "porkbun")) {
 		dns_import_copy(name, name->user, sizeof(name->user), get(r, "apikey"));
 		dns_import_copy(name, name->pass, sizeof(name->pass), get(r, "secretapikey"));

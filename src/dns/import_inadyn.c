@@ -186,6 +186,13 @@ static const struct {
 	{"zoneedit.com", "zoneedit"},
 	{"all-inkl.com", "all-inkl"},
 	{"core-networks.de", "core-networks"},
+	{"changeip.com", "changeip"},
+	{"ddnss.de", "ddnss"},
+	{"dnshome.de", "dnshome"},
+	{"domene.shop", "domeneshop"},
+	{"goip.de", "goip"},
+	{"simply.com", "simply"},
+	{"sitelutions.com", "sitelutions"},
 };
 
 struct section {

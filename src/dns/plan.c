@@ -145,14 +145,21 @@ static void next(struct dns_plan *plan)
 		end(plan, DNS_GOOD);
 }
 
+static bool is_about(const struct dns_plan *plan, const struct ipaddr *address)
+{
+	if (plan->entry->provider->grammar->echoes)
+		return dns_reply_names(&plan->reply, address);
+	return !dns_reply_contradicts(&plan->reply, address);
+}
+
 /* "good" for another address is not our success. */
 static bool contradicts(const struct dns_plan *plan)
 {
 	bool a = plan->what == DNS_A || plan->what == DNS_BOTH;
 	bool aaaa = plan->what == DNS_AAAA || plan->what == DNS_BOTH;
 
-	return (a && dns_reply_contradicts(&plan->reply, &plan->target.ip4)) ||
-	       (aaaa && dns_reply_contradicts(&plan->reply, &plan->target.ip6));
+	return (a && !is_about(plan, &plan->target.ip4)) ||
+	       (aaaa && !is_about(plan, &plan->target.ip6));
 }
 
 void dns_plan_answer(struct dns_plan *plan, const struct dns_answer *answer)

@@ -61,6 +61,97 @@ static const struct dns_grammar regfish_grammar = {.name = "regfish",
 						   .words = regfish_words,
 						   .n_words = ARRAY_LEN(regfish_words)};
 
+/* A page; one of failure lists all reasons that there may be, and does not say which it is. */
+static const struct dns_word ddnss_words[] = {
+	{"updated 1 hostname. ...", DNS_GOOD}, {"no change ...", DNS_NOCHG},
+	{"no change. ...", DNS_NOCHG},	       {"- badauth ...", DNS_BADAUTH},
+	{"- notfqdn ...", DNS_BADAUTH},	       {"- badysys ...", DNS_BADAUTH},
+	{"badauth ...", DNS_BADAUTH},	       {"notfqdn ...", DNS_NOTFQDN},
+};
+
+static const struct dns_grammar ddnss_grammar = {
+	.name = "ddnss", .how = DNS_TEXT, .words = ddnss_words, .n_words = ARRAY_LEN(ddnss_words)};
+
+/* "HOST (ADDRESS)" */
+static const struct dns_word goip_words[] = {
+	{"zugriff verweigert ...", DNS_BADAUTH},
+	{"* *", DNS_GOOD},
+	{"* * *", DNS_GOOD},
+};
+
+static const struct dns_grammar goip_grammar = {.name = "goip",
+						.separators = "()",
+						.echoes = true,
+						.words = goip_words,
+						.n_words = ARRAY_LEN(goip_words)};
+
+static const struct dns_word changeip_words[] = {
+	{"200 successful update ...", DNS_GOOD},
+	{"401 ...", DNS_BADAUTH},
+	{"422 ...", DNS_NOHOST},
+};
+
+static const struct dns_grammar changeip_grammar = {
+	.name = "changeip", .words = changeip_words, .n_words = ARRAY_LEN(changeip_words)};
+
+static const struct dns_word sitelutions_words[] = {
+	{"success", DNS_GOOD},
+	{"noauth ...", DNS_BADAUTH},
+};
+
+static const struct dns_grammar sitelutions_grammar = {
+	.name = "sitelutions", .words = sitelutions_words, .n_words = ARRAY_LEN(sitelutions_words)};
+
+static const struct dns_word enom_words[] = {
+	{"errcount 0", DNS_GOOD},
+	{"err1 passwords do not match ...", DNS_BADAUTH},
+	{"err1 domain name not found ...", DNS_NOHOST},
+	{"err1 ...", DNS_REFUSED},
+};
+
+static const struct dns_grammar enom_grammar = {.name = "enom",
+						.how = DNS_ANY_LINE,
+						.separators = "=",
+						.words = enom_words,
+						.n_words = ARRAY_LEN(enom_words)};
+
+static const struct dns_word njalla_words[] = {
+	{"record updated", DNS_GOOD},
+	{"invalid host or key", DNS_BADAUTH},
+};
+
+static const struct dns_grammar njalla_grammar = {.name = "njalla",
+						  .how = DNS_JSON,
+						  .words = njalla_words,
+						  .n_words = ARRAY_LEN(njalla_words),
+						  .paths = {"message"},
+						  .text = "message"};
+
+static const struct dns_word truth_words[] = {{"true", DNS_GOOD}, {"false", DNS_REFUSED}};
+
+static const struct dns_grammar is1984_grammar = {.name = "1984",
+						  .how = DNS_JSON,
+						  .words = truth_words,
+						  .n_words = ARRAY_LEN(truth_words),
+						  .paths = {"ok"},
+						  .text = "msg"};
+
+static const struct dns_grammar dondominio_grammar = {.name = "dondominio",
+						      .how = DNS_JSON,
+						      .words = truth_words,
+						      .n_words = ARRAY_LEN(truth_words),
+						      .paths = {"success"},
+						      .text = "messages.0"};
+
+static const struct dns_word directnic_words[] = {{"success", DNS_GOOD}, {"error", DNS_REFUSED}};
+
+static const struct dns_grammar directnic_grammar = {.name = "directnic",
+						     .how = DNS_JSON,
+						     .words = directnic_words,
+						     .n_words = ARRAY_LEN(directnic_words),
+						     .paths = {"result"},
+						     .text = "message"};
+
 static const struct dns_word freedns_list_words[] = {
 	{"error: could not authenticate. ...", DNS_BADAUTH},
 	{"error: ...", DNS_REFUSED},
@@ -70,6 +161,34 @@ static const struct dns_word freedns_list_words[] = {
 static const struct dns_grammar freedns_list_grammar = {.name = "freedns-list",
 							.words = freedns_list_words,
 							.n_words = ARRAY_LEN(freedns_list_words)};
+
+static const struct dns_grammar ionos_grammar = {
+	.name = "ionos", .how = DNS_JSON, .statuses = {{404, DNS_NOHOST}}, .text = "0.message"};
+
+static const struct dns_grammar mythic_grammar = {
+	.name = "mythic-beasts", .how = DNS_JSON, .statuses = {{404, DNS_NOHOST}}, .text = "error"};
+
+static const struct dns_word netcup_words[] = {{"success", DNS_GOOD}, {"error", DNS_REFUSED}};
+static const struct dns_word netcup_login_words[] = {{"success", DNS_GOOD}, {"error", DNS_BADAUTH}};
+
+static const struct dns_grammar netcup_grammar = {.name = "netcup",
+						  .how = DNS_JSON,
+						  .words = netcup_words,
+						  .n_words = ARRAY_LEN(netcup_words),
+						  .paths = {"status"},
+						  .text = "longmessage"};
+
+static const struct dns_grammar netcup_login_grammar = {.name = "netcup-login",
+							.how = DNS_JSON,
+							.words = netcup_login_words,
+							.n_words = ARRAY_LEN(netcup_login_words),
+							.paths = {"status"},
+							.text = "longmessage"};
+
+#define NETCUP	      "https://ccp.netcup.net/run/webservice/servers/endpoint.php?JSON"
+#define NETCUP_WHO    "\"customernumber\":\"{user}\",\"apikey\":\"{key}\""
+#define NETCUP_ZONE   "\"domainname\":\"{zone}\"," NETCUP_WHO ",\"apisessionid\":\"{session}\""
+#define NETCUP_RECORD "\"hostname\":\"{sub}\",\"type\":\"{type}\",\"destination\":\"{value}\""
 
 const struct dns_provider dns_providers[] = {
 	/* ── one request, the dyndns2 family ── */
@@ -120,7 +239,8 @@ const struct dns_provider dns_providers[] = {
 	 .per_day = 300, .note = "never refreshed without need: the terms forbid it",
 	 .source = "desec.readthedocs.io/en/latest/dyndns/update-api.html"},
 	{"dnsomatic", "DNS-O-Matic", "https://updates.dnsomatic.com/nic/update?hostname={host}",
-	 MYIP4, DYNDNS2, .min_interval_s = 5 * MINUTE, .names = DNS_NAME_HOST | DNS_NAME_LABEL,
+	 .v4 = "&myip={ip4}&wildcard=NOCHG&mx=NOCHG&backmx=NOCHG", DYNDNS2,
+	 .min_interval_s = 5 * MINUTE, .names = DNS_NAME_HOST | DNS_NAME_LABEL,
 	 .everything = "all.dnsomatic.com",
 	 .note = "all.dnsomatic.com is every service of the account",
 	 .source = "dnsomatic.com/docs/api"},
@@ -171,6 +291,22 @@ const struct dns_provider dns_providers[] = {
 	{"core-networks", "Core-Networks", "https://dyndns.core-networks.de/?hostname={host}",
 	 .v4 = "&myip={ip4}&keepipv6=1", .v6 = "&myip={ip6}&keepipv4=1",
 	 .both = "&myip={ip4},{ip6}", DYNDNS2, .source = "iface.core-networks.de/general/api/ddns"},
+	{"dnshome", "dnsHome.de", "https://www.dnshome.de/dyndns.php?hostname={host}",
+	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}",
+	 .basic = "{host}:{pass}", .grammar = &dns_grammar_dyndns2, .source = "dnshome.de"},
+	{"simply", "Simply.com", "https://api.simply.com/2/ddns/?hostname={host}", MYIP_EACH,
+	 DYNDNS2, .note = "user is the account (S123456), password its API key",
+	 .source = "simply.com/en/docs/api"},
+	{"dynu-group", "Dynu, all names of a group",
+	 "https://api.dynu.com/nic/update?location={host}", .v4 = "&myip={ip4}&myipv6=no",
+	 .v6 = "&myip=no&myipv6={ip6}", .both = "&myip={ip4}&myipv6={ip6}", DYNDNS2,
+	 .names = DNS_NAME_LABEL, .note = "the name is the group (\"location\")",
+	 .source = "dynu.com/DynamicDNS/IP-Update-Protocol"},
+	{"dynu-alias", "Dynu, a name below one of the account",
+	 "https://api.dynu.com/nic/update?hostname={zone}&alias={sub}",
+	 .v4 = "&myip={ip4}&myipv6=no", .v6 = "&myip=no&myipv6={ip6}",
+	 .both = "&myip={ip4}&myipv6={ip6}", DYNDNS2,
+	 .source = "dynu.com/DynamicDNS/IP-Update-Protocol"},
 	{"dyndns2", "any server of the dyndns2 kind", "https://{server}/nic/update?hostname={host}",
 	 MYIP_LIST, DYNDNS2, WILDCARDS, .source = "help.dyn.com"},
 
@@ -229,6 +365,53 @@ const struct dns_provider dns_providers[] = {
 	 "update.php?username={user}&pass={pass}&hostname={host}",
 	 .v4 = "&ipaddr={ip4}", .v6 = "&ipaddr={ip6}", .grammar = &dns_grammar_words,
 	 .source = "servercow.de"},
+
+	{"ddnss", "DDNSS.de", "https://www.ddnss.de/upd.php?user={user}&pwd={pass}&host={host}",
+	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}",
+	 .grammar = &ddnss_grammar, .source = "ddnss.de"},
+	{"goip", "GoIP.de",
+	 "https://www.goip.de/"
+	 "setip?username={user}&password={pass}&subdomain={host}&shortResponse=true",
+	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .grammar = &goip_grammar,
+	 .source = "goip.de/update-url.html"},
+	{"ionos", "IONOS, by an update URL",
+	 "https://ipv4.api.hosting.ionos.com/dns/v1/dyndns?q={pass}", .v4 = "&ipv4={ip4}",
+	 .v6 = "&ipv6={ip6}", .both = "&ipv4={ip4}&ipv6={ip6}", .grammar = &dns_grammar_api,
+	 .note = "the password is what stands behind \"q=\" in the URL; it is for certain names, "
+		 "and "
+		 "changes all of them",
+	 .source = "developer.hosting.ionos.com/docs/dns"},
+	{"domeneshop", "Domeneshop", "https://api.domeneshop.no/v0/dyndns/update?hostname={host}",
+	 MYIP_LIST, USER, .grammar = &dns_grammar_api,
+	 .note = "user is the API token, password its secret", .source = "api.domeneshop.no/docs"},
+	{"njalla", "Njalla", "https://njal.la/update/?h={host}&k={pass}", .v4 = "&a={ip4}",
+	 .v6 = "&aaaa={ip6}", .both = "&a={ip4}&aaaa={ip6}", .grammar = &njalla_grammar,
+	 .source = "njal.la/docs/ddns"},
+	{"1984", "1984 Hosting", "https://api.1984.is/1.0/freedns/?apikey={pass}&domain={host}",
+	 .v4 = "&ip={ip4}", .grammar = &is1984_grammar, .source = "api.1984.is/1.0/freedns"},
+	{"dondominio", "DonDominio",
+	 "https://dondns.dondominio.com/json/?user={user}&password={pass}&host={host}",
+	 .v4 = "&ip={ip4}", .grammar = &dondominio_grammar,
+	 .source = "dev.dondominio.com/dondns/docs/api"},
+	{"ddns.fm", "ddns.fm", "https://api.ddns.fm/update?key={pass}&domain={host}", MYIP_EACH,
+	 .grammar = &dns_grammar_api, .source = "ddns.fm/docs"},
+	{"changeip", "ChangeIP.com", "https://nic.changeip.com/nic/update?hostname={host}",
+	 .v4 = "&ip={ip4}", USER, .grammar = &changeip_grammar, .source = "changeip.com"},
+	{"directnic", "Directnic", "https://directnic.com/dns/gateway/{pass}/", .v4 = "?data={ip4}",
+	 .v6 = "?data={ip6}", .grammar = &directnic_grammar,
+	 .note = "the password is the last part of the gateway's URL; it belongs to one record, of "
+		 "one family",
+	 .source = "directnic.com/knowledge/article/3726"},
+	{"sitelutions", "Sitelutions",
+	 "https://www.sitelutions.com/dnsup?user={user}&pass={pass}&id={host}", .v4 = "&ip={ip4}",
+	 .grammar = &sitelutions_grammar, .names = DNS_NAME_NUMBER,
+	 .note = "the name is the record's number",
+	 .source = "sitelutions.com/help/dynamic_dns_clients"},
+	{"enom", "Enom",
+	 "https://dynamic.name-services.com/"
+	 "interface.asp?Command=SetDNSHost&HostName={sub}&Zone={zone}&DomainPassword={pass}",
+	 .v4 = "&Address={ip4}", .grammar = &enom_grammar, WILDCARDS,
+	 .source = "api.enom.com/docs/setdnshost"},
 
 	/* ── records of an interface ── */
 	{"cloudflare", "Cloudflare",
@@ -369,6 +552,70 @@ const struct dns_provider dns_providers[] = {
 	 .signature = DNS_SIGN_OVH, .grammar = &dns_grammar_api, .ttl_min_s = 60, WILDCARDS,
 	 .note = "user is the application key, password its secret, key the consumer key",
 	 .source = "eu.api.ovh.com/console"},
+	{"ionos-api", "IONOS",
+	 .steps = {{.url = "https://api.hosting.ionos.com/dns/v1/zones",
+		    .flags = DNS_STEP_NEEDED,
+		    .take = {{"zone_id", "[name={zone}].id"}}},
+		   {.url = "https://api.hosting.ionos.com/dns/v1/zones/{zone_id}"
+			   "?recordName={host}&recordType={type}",
+		    .take = {{"record", "records[name={host},type={type}].id"},
+			     {"content", "records[name={host},type={type}].content"}}},
+		   {"PUT", "https://api.hosting.ionos.com/dns/v1/zones/{zone_id}/records/{record}",
+		    "{\"content\":\"{value}\",\"ttl\":{ttl},\"prio\":0,\"disabled\":false}",
+		    .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://api.hosting.ionos.com/dns/v1/zones/{zone_id}/records",
+		    "[{\"name\":\"{host}\",\"type\":\"{type}\",\"content\":\"{value}\",\"ttl\":{"
+		    "ttl},"
+		    "\"prio\":0,\"disabled\":false}]",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "X-API-Key: {pass}", .grammar = &ionos_grammar, .ttl_min_s = 60, WILDCARDS,
+	 .note = "the password is PREFIX.SECRET of an API key",
+	 .source = "developer.hosting.ionos.com/docs/dns"},
+	{"mythic-beasts", "Mythic Beasts",
+	 .steps = {{.url = "https://api.mythic-beasts.com/dns/v2/zones/{zone}/records/{sub}/{type}",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "records.*.host"}, {"content", "records.*.data"}}},
+		   {"PUT", "https://api.mythic-beasts.com/dns/v2/zones/{zone}/records/{sub}/{type}",
+		    "{\"records\":[{\"host\":\"{sub}\",\"ttl\":{ttl},\"type\":\"{type}\","
+		    "\"data\":\"{value}\"}]}"}},
+	 .basic = "{user}:{pass}", .grammar = &mythic_grammar, .ttl_min_s = 60, WILDCARDS,
+	 .note = "user is the API key's ID, password its secret",
+	 .source = "mythic-beasts.com/support/api/dnsv2"},
+	{"ns1", "NS1",
+	 .steps = {{.url = "https://api.nsone.net/v1/zones/{zone}/{host}/{type}",
+		    .flags = DNS_STEP_FIND,
+		    .take = {{"record", "id"}, {"content", "answers.*.answer.*"}}},
+		   {"POST", "https://api.nsone.net/v1/zones/{zone}/{host}/{type}",
+		    "{\"answers\":[{\"answer\":[\"{value}\"]}]}", .flags = DNS_STEP_IF_RECORD},
+		   {"PUT", "https://api.nsone.net/v1/zones/{zone}/{host}/{type}",
+		    "{\"zone\":\"{zone}\",\"domain\":\"{host}\",\"type\":\"{type}\",\"ttl\":{ttl},"
+		    "\"answers\":[{\"answer\":[\"{value}\"]}]}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .header = "X-NSONE-Key: {pass}", .grammar = &dns_grammar_api, .ttl_min_s = 60, WILDCARDS,
+	 .source = "ns1.com/api"},
+	{"netcup", "netcup",
+	 .steps = {{"POST", NETCUP,
+		    "{\"action\":\"login\",\"param\":{" NETCUP_WHO ",\"apipassword\":\"{pass}\"}}",
+		    .flags = DNS_STEP_NEEDED, .grammar = &netcup_login_grammar,
+		    .take = {{"session", "responsedata.apisessionid"}}},
+		   {"POST", NETCUP, "{\"action\":\"infoDnsRecords\",\"param\":{" NETCUP_ZONE "}}",
+		    .take = {{"record", "responsedata.dnsrecords[hostname={sub},type={type}].id"},
+			     {"content",
+			      "responsedata.dnsrecords[hostname={sub},type={type}].destination"}}},
+		   {"POST", NETCUP,
+		    "{\"action\":\"updateDnsRecords\",\"param\":{" NETCUP_ZONE
+		    ",\"dnsrecordset\":{\"dnsrecords\":[{\"id\":\"{record}\"," NETCUP_RECORD
+		    "}]}}}",
+		    .flags = DNS_STEP_IF_RECORD},
+		   {"POST", NETCUP,
+		    "{\"action\":\"updateDnsRecords\",\"param\":{" NETCUP_ZONE
+		    ",\"dnsrecordset\":{\"dnsrecords\":[{" NETCUP_RECORD "}]}}}",
+		    .flags = DNS_STEP_IF_NONE}},
+	 .grammar = &netcup_grammar, WILDCARDS,
+	 .note = "user is the customer's number, key the API key, password its password; the TTL "
+		 "is the "
+		 "zone's",
+	 .source = "ccp.netcup.net/run/webservice/servers/endpoint.php"},
 	{"dnsexit", "DNSExit",
 	 .steps = {{"POST", "https://api.dnsexit.com/dns/",
 		    "{\"apikey\":\"{pass}\",\"domain\":\"{zone}\",\"update\":{\"type\":\"{type}\","

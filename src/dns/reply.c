@@ -74,15 +74,19 @@ static void take_text(struct dns_reply *reply, struct str line)
 static bool read_lines(const struct dns_grammar *g, struct str body, struct dns_reply *reply)
 {
 	char separators[16];
-	char end = g->how == DNS_TAGS ? '<' : '\n';
+	bool tags = g->how == DNS_TAGS || g->how == DNS_TEXT;
+	char end = tags ? '<' : '\n';
 	bool first = true, found = false;
 
-	snprintf(separators, sizeof(separators), BLANKS "%s%s", g->how == DNS_TAGS ? "\n>" : "",
+	snprintf(separators, sizeof(separators), BLANKS "%s%s", tags ? "\n>" : "",
 		 g->separators ? g->separators : "");
 	while (body.len) {
-		struct str line = str_split(&body, end), probe = line;
+		struct str line = str_split(&body, end), probe;
 		enum dns_verdict verdict;
 
+		if (g->how == DNS_TEXT && str_find(line, '>') >= 0)
+			str_split(&line, '>');
+		probe = line;
 		if (token(&probe, separators).len == 0)
 			continue;
 		if (find_word(g, line, separators, &verdict)) {
@@ -253,7 +257,8 @@ void dns_reply_read(const struct dns_grammar *grammar, const struct dns_answer *
 		    struct dns_reply *ret)
 {
 	struct str body = answer->body;
-	bool page = grammar->how != DNS_TAGS && is_page(body), known;
+	bool tags = grammar->how == DNS_TAGS || grammar->how == DNS_TEXT;
+	bool page = !tags && is_page(body), known;
 	enum dns_class class;
 
 	*ret = (struct dns_reply){.verdict = DNS_UNKNOWN};
@@ -270,21 +275,36 @@ void dns_reply_read(const struct dns_grammar *grammar, const struct dns_answer *
 	ret->verdict = by_status(grammar, answer->status, page || is_page(body));
 }
 
-bool dns_reply_contradicts(const struct dns_reply *reply, const struct ipaddr *address)
+/* How many addresses of the family the reply's text names, and whether this one is among them. */
+static bool names(const struct dns_reply *reply, const struct ipaddr *address, unsigned *ret_n)
 {
 	struct str rest = str_of(reply->text);
-	bool other = false;
 
-	for (struct str t = token(&rest, " \t,"); t.len; t = token(&rest, " \t,")) {
+	*ret_n = 0;
+	for (struct str t = token(&rest, " \t,()"); t.len; t = token(&rest, " \t,()")) {
 		struct ipaddr named;
 
 		if (ipaddr_parse(str_split(&t, '/'), &named) < 0 || named.family != address->family)
 			continue;
 		if (memcmp(named.bytes, address->bytes, sizeof(named.bytes)) == 0)
-			return false;
-		other = true;
+			return true;
+		++*ret_n;
 	}
-	return other;
+	return false;
+}
+
+bool dns_reply_contradicts(const struct dns_reply *reply, const struct ipaddr *address)
+{
+	unsigned others;
+
+	return !names(reply, address, &others) && others;
+}
+
+bool dns_reply_names(const struct dns_reply *reply, const struct ipaddr *address)
+{
+	unsigned others;
+
+	return names(reply, address, &others);
 }
 
 /* ── grammars ── */

@@ -36,10 +36,11 @@ struct dns_status {
  * DNS_ANY_LINE  those that match count, one must
  * DNS_TAGS   XML: what stands behind each "<" is a line ("<ErrCount>0" is "errcount 0"); those that
  *            match count, one must
+ * DNS_TEXT   HTML: what stands between the tags are lines; those that match count, one must
  * DNS_JSON   the values at `paths`, in this order; the first that matches a word decides. Without
  *            one that matches it is the HTTP status
  */
-enum dns_how { DNS_LINES, DNS_ANY_LINE, DNS_TAGS, DNS_JSON };
+enum dns_how { DNS_LINES, DNS_ANY_LINE, DNS_TAGS, DNS_TEXT, DNS_JSON };
 
 #define DNS_JSON_PATHS_MAX 3
 
@@ -47,6 +48,7 @@ struct dns_grammar {
 	const char *name;
 	enum dns_how how;
 	const char *separators; /* of tokens, beside blanks; NULL: none */
+	bool echoes;		/* a success names the address: what names none is no success */
 	const struct dns_word *words;
 	size_t n_words;
 	struct dns_status statuses[4]; /* where this provider's meaning differs from the usual */
@@ -77,6 +79,9 @@ void dns_reply_read(const struct dns_grammar *grammar, const struct dns_answer *
 /* Whether the reply's text names addresses of this family, and this one is not among them: the
  * provider has published something else than was asked. */
 bool dns_reply_contradicts(const struct dns_reply *reply, const struct ipaddr *address);
+
+/* Whether the reply's text names this address. */
+bool dns_reply_names(const struct dns_reply *reply, const struct ipaddr *address);
 
 /* Whether a line matches a pattern. */
 bool dns_pattern_match(struct str line, struct str pattern);

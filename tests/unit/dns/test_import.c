@@ -117,7 +117,7 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "p.example.com\n"
 	       "protocol=googledomains, login=a, password=b g.example.org\n"
 	       "protocol=hetzner, zone=example.de, password=old h.example.de\n"
-	       "protocol=sitelutions, login=a, password=b s.example.org\n",
+	       "protocol=dslreports1, login=a, password=b s.example.org\n",
 	       "[dns example.org]\n"
 	       "provider = namecheap\n"
 	       "password-file = /etc/homeport/example.org.secret\n"
@@ -162,9 +162,9 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "# zone = example.de\n"
 	       "# family = ipv4\n"
 	       "\n"
-	       "# line 6, provider sitelutions: no provider that is known\n"
+	       "# line 6, provider dslreports1: no provider that is known\n"
 	       "# [dns s.example.org]\n"
-	       "# provider = sitelutions\n"
+	       "# provider = dslreports1\n"
 	       "# password-file = /etc/homeport/g.example.org.secret\n"
 	       "# family = ipv4\n"
 	       "--\n"
@@ -172,7 +172,78 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "into the password file\n"
 	       "5: hetzner: the old console was switched off in May 2026; put a token of the Cloud "
 	       "console into the password file\n"
-	       "6: s.example.org: protocol sitelutions is not known\n");
+	       "6: s.example.org: protocol dslreports1 is not known\n");
+}
+
+static void test_ddclient_s_odd_names(void **state)
+{
+	golden(dns_import_ddclient,
+	       "protocol=enom, login=example.org, password=pw www\n"
+	       "protocol=sitelutions, login=a, password=b 990331\n"
+	       "protocol=directnic, urlv4=https://directnic.com/dns/gateway/ad133743f0/, "
+	       "urlv6=https://directnic.com/dns/gateway/bd133743f0/ d.example.org\n"
+	       "protocol=netcup, login=12345, apikey=k1, password=p1 zone=example.net "
+	       "n.example.net\n"
+	       "protocol=ionos, password=NGM4 i.example.org\n",
+	       "[dns www.example.org]\n"
+	       "provider = enom\n"
+	       "password-file = /etc/homeport/www.example.org.secret\n"
+	       "zone = example.org\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns 990331]\n"
+	       "provider = sitelutions\n"
+	       "user = a\n"
+	       "password-file = /etc/homeport/990331.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns d.example.org]\n"
+	       "provider = directnic\n"
+	       "password-file = /etc/homeport/d.example.org.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns n.example.net]\n"
+	       "provider = netcup\n"
+	       "user = 12345\n"
+	       "password-file = /etc/homeport/n.example.net.secret\n"
+	       "key = k1\n"
+	       "zone = example.net\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns i.example.org]\n"
+	       "provider = ionos\n"
+	       "password-file = /etc/homeport/i.example.org.secret\n"
+	       "family = ipv4\n"
+	       "--\n"
+	       "3: directnic: write a second section for IPv6, with the last part of urlv6 in its "
+	       "password file\n");
+}
+
+/* The gateway's URL holds the secret. */
+static void test_directnic_s_secret(void **state)
+{
+	static const struct {
+		const char *options, *pass;
+		bool no4;
+	} cases[] = {
+		{"urlv4=https://directnic.com/dns/gateway/ad133743f0/", "ad133743f0", false},
+		{"urlv6=https://directnic.com/dns/gateway/bd133743f0", "bd133743f0", true},
+		{"urlv4=////", "", false},
+		{"ttl=5", "", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dns_import import;
+		char text[200];
+
+		snprintf(text, sizeof(text), "protocol=directnic, %s d.example.org\n",
+			 cases[i].options);
+		dns_import_init(&import);
+		assert_int_equal(dns_import_ddclient(&import, str_of(text), NULL), 0);
+		assert_string_equal(import.names[0].pass, cases[i].pass);
+		assert_int_equal(import.names[0].no4, cases[i].no4);
+		dns_import_done(&import);
+	}
 }
 
 static void test_ddclient_s_capitals_and_dots(void **state)
@@ -1053,6 +1124,8 @@ int main(void)
 		cmocka_unit_test(test_ddclient),
 		cmocka_unit_test(test_ddclient_s_old_way_and_servers),
 		cmocka_unit_test(test_ddclient_s_odd_protocols),
+		cmocka_unit_test(test_ddclient_s_odd_names),
+		cmocka_unit_test(test_directnic_s_secret),
 		cmocka_unit_test(test_ddclient_s_capitals_and_dots),
 		cmocka_unit_test(test_ddclient_s_families),
 		cmocka_unit_test(test_ddclient_s_other_options),

@@ -48,6 +48,32 @@ struct script {
 	"?action=getdyndns&v=2&sha=908b71b73736e20a3a21b7d22c013187f3994c1a"
 #define OVH "https://eu.api.ovh.com/1.0"
 
+#define IONOS "https://api.hosting.ionos.com/dns/v1/zones"
+#define IONOS_ZONE                                                                                 \
+	{                                                                                          \
+		"GET " IONOS, 200,                                                                 \
+			"[{\"id\":\"z0\",\"name\":\"example.net\"},"                               \
+			"{\"id\":\"z1\",\"name\":\"example.org\",\"type\":\"NATIVE\"}]"            \
+	}
+#define IONOS_FIND "GET " IONOS "/z1?recordName=home.example.org&recordType=A"
+#define MYTHIC	   "https://api.mythic-beasts.com/dns/v2/zones/example.org/records/home/A"
+#define NS1	   "https://api.nsone.net/v1/zones/example.org/home.example.org/A"
+#define NETCUP	   "POST https://ccp.netcup.net/run/webservice/servers/endpoint.php?JSON\n"
+#define NETCUP_WHO "\"customernumber\":\"me\",\"apikey\":\"k3y\""
+#define NETCUP_LOGIN                                                                               \
+	NETCUP "{\"action\":\"login\",\"param\":{" NETCUP_WHO ",\"apipassword\":\"s3\\\"cret\"}}"
+#define NETCUP_IN                                                                                  \
+	{                                                                                          \
+		NETCUP_LOGIN, 200,                                                                 \
+			"{\"action\":\"login\",\"status\":\"success\",\"statuscode\":2000,"        \
+			"\"responsedata\":{\"apisessionid\":\"S1\"}}"                              \
+	}
+#define NETCUP_ZONE "\"domainname\":\"example.org\"," NETCUP_WHO ",\"apisessionid\":\"S1\""
+#define NETCUP_INFO NETCUP "{\"action\":\"infoDnsRecords\",\"param\":{" NETCUP_ZONE "}}"
+#define NETCUP_SET                                                                                 \
+	NETCUP "{\"action\":\"updateDnsRecords\",\"param\":{" NETCUP_ZONE                          \
+	       ",\"dnsrecordset\":{\"dnsrecords\":[{"
+
 static const struct script scripts[] = {
 	{"cloudflare",
 	 "another address",
@@ -106,6 +132,129 @@ static const struct script scripts[] = {
 	   "\"home.example.org\",\"content\":\"192.0.2.1\",\"ttl\":60,\"proxied\":false}",
 	   404, "{\"success\":false,\"errors\":[{\"code\":7003,\"message\":\"no\"}]}"}},
 	 DNS_NOHOST},
+
+	{"ionos-api",
+	 "another address",
+	 {IONOS_ZONE,
+	  {IONOS_FIND, 200,
+	   "{\"records\":[{\"id\":\"r1\",\"name\":\"home.example.org\",\"type\":\"A\",\"content\":"
+	   "\"192.0.2.9\",\"ttl\":60}]}"},
+	  {"PUT " IONOS "/z1/records/r1\n{\"content\":\"192.0.2.1\",\"ttl\":60,\"prio\":0,"
+	   "\"disabled\":false}",
+	   200, "{}"}},
+	 DNS_GOOD},
+	{"ionos-api",
+	 "no record yet",
+	 {IONOS_ZONE,
+	  {IONOS_FIND, 200, "{\"records\":[]}"},
+	  {"POST " IONOS "/z1/records\n[{\"name\":\"home.example.org\",\"type\":\"A\",\"content\":"
+	   "\"192.0.2.1\",\"ttl\":60,\"prio\":0,\"disabled\":false}]",
+	   201, "[]"}},
+	 DNS_GOOD},
+	{"ionos-api",
+	 "right already",
+	 {IONOS_ZONE,
+	  {IONOS_FIND, 200,
+	   "{\"records\":[{\"id\":\"r1\",\"name\":\"home.example.org\",\"type\":\"A\",\"content\":"
+	   "\"192.0.2.1\"}]}"}},
+	 DNS_NOCHG},
+	{"ionos-api",
+	 "not our zone",
+	 {{"GET " IONOS, 200, "[{\"id\":\"z0\",\"name\":\"example.net\"}]"}},
+	 DNS_NOHOST},
+	{"ionos-api",
+	 "wrong key",
+	 {{"GET " IONOS, 401, "[{\"code\":\"UNAUTHORIZED\",\"message\":\"no\"}]"}},
+	 DNS_BADAUTH},
+
+	{"mythic-beasts",
+	 "another address",
+	 {{"GET " MYTHIC, 200,
+	   "{\"records\":[{\"data\":\"192.0.2.9\",\"host\":\"home\",\"ttl\":300,\"type\":\"A\"}]}"},
+	  {"PUT " MYTHIC "\n{\"records\":[{\"host\":\"home\",\"ttl\":60,\"type\":\"A\",\"data\":"
+	   "\"192.0.2.1\"}]}",
+	   200, "{\"records_added\":1,\"records_removed\":1,\"message\":\"1 records added\"}"}},
+	 DNS_GOOD},
+	{"mythic-beasts",
+	 "no record yet",
+	 {{"GET " MYTHIC, 200, "{\"records\":[]}"},
+	  {"PUT " MYTHIC "\n{\"records\":[{\"host\":\"home\",\"ttl\":60,\"type\":\"A\",\"data\":"
+	   "\"192.0.2.1\"}]}",
+	   200, "{}"}},
+	 DNS_GOOD},
+	{"mythic-beasts",
+	 "several records",
+	 {{"GET " MYTHIC, 200,
+	   "{\"records\":[{\"host\":\"home\",\"data\":\"192.0.2.9\"},{\"host\":\"home\",\"data\":"
+	   "\"192.0.2.8\"}]}"}},
+	 DNS_SEVERAL},
+
+	{"ns1",
+	 "another address",
+	 {{"GET " NS1, 200,
+	   "{\"id\":\"520519509f782d58bb4df419\",\"ttl\":60,\"answers\":[{\"answer\":[\"192.0.2."
+	   "9\"],"
+	   "\"id\":\"a1\"}]}"},
+	  {"POST " NS1 "\n{\"answers\":[{\"answer\":[\"192.0.2.1\"]}]}", 200, "{}"}},
+	 DNS_GOOD},
+	{"ns1",
+	 "no record yet",
+	 {{"GET " NS1, 404, "{\"message\":\"record not found\"}"},
+	  {"PUT " NS1 "\n{\"zone\":\"example.org\",\"domain\":\"home.example.org\",\"type\":\"A\","
+	   "\"ttl\":60,\"answers\":[{\"answer\":[\"192.0.2.1\"]}]}",
+	   200, "{}"}},
+	 DNS_GOOD},
+	{"ns1",
+	 "right already",
+	 {{"GET " NS1, 200, "{\"id\":\"1\",\"answers\":[{\"answer\":[\"192.0.2.1\"]}]}"}},
+	 DNS_NOCHG},
+
+	{"netcup",
+	 "another address",
+	 {NETCUP_IN,
+	  {NETCUP_INFO, 200,
+	   "{\"status\":\"success\",\"responsedata\":{\"dnsrecords\":[{\"id\":\"1\",\"hostname\":"
+	   "\"home\",\"type\":\"AAAA\",\"destination\":\"2001:db8::9\"},{\"id\":\"2\",\"hostname\":"
+	   "\"home\",\"type\":\"A\",\"destination\":\"192.0.2.9\",\"state\":\"yes\"}]}}"},
+	  {NETCUP_SET "\"id\":\"2\",\"hostname\":\"home\",\"type\":\"A\",\"destination\":"
+		      "\"192.0.2.1\"}]}}}",
+	   200, "{\"status\":\"success\"}"}},
+	 DNS_GOOD},
+	{"netcup",
+	 "no record yet, the zone itself",
+	 {NETCUP_IN,
+	  {NETCUP_INFO, 200, "{\"status\":\"success\",\"responsedata\":{\"dnsrecords\":[]}}"},
+	  {NETCUP_SET "\"hostname\":\"@\",\"type\":\"A\",\"destination\":\"192.0.2.1\"}]}}}", 200,
+	   "{\"status\":\"success\"}"}},
+	 DNS_GOOD,
+	 DNS_A,
+	 "example.org"},
+	{"netcup",
+	 "wrong key",
+	 {{NETCUP_LOGIN, 200,
+	   "{\"action\":\"login\",\"status\":\"error\",\"statuscode\":4013,\"shortmessage\":"
+	   "\"Validation Error.\",\"longmessage\":\"Message is empty.\",\"responsedata\":\"\"}"}},
+	 DNS_BADAUTH},
+
+	/* success names the address, or is none */
+	{"goip",
+	 "the address",
+	 {{"GET https://www.goip.de/setip?username=me&password=s3%22cret&subdomain=home.example.org"
+	   "&shortResponse=true&ip=192.0.2.1",
+	   200, "home.example.org (192.0.2.1)"}},
+	 DNS_GOOD},
+	{"goip",
+	 "another address",
+	 {{"GET https://www.goip.de/setip?username=me&password=s3%22cret&subdomain=home.example.org"
+	   "&shortResponse=true&ip=192.0.2.1",
+	   200, "home.example.org (192.0.2.2)"}},
+	 DNS_UNKNOWN},
+	{"goip",
+	 "no address",
+	 {{"GET https://www.goip.de/setip?username=me&password=s3%22cret&subdomain=home.example.org"
+	   "&shortResponse=true&ip=192.0.2.1",
+	   200, "Guten Tag"}},
+	 DNS_UNKNOWN},
 
 	{"digitalocean",
 	 "another address",

@@ -21,6 +21,11 @@ struct recorded {
 	enum dns_verdict verdict;
 };
 
+#define DDNSS_PAGE(text)                                                                           \
+	"<head>\n    <meta name=\"robots\" content=\"noindex\">\n    <title>DDNSS - Kostenloser "  \
+	"DynDNS Service : Re-ProutDNS v5.01v</title>\n</head>\n<body>\n<p><font face=\"Verdana\" " \
+	"size=\"2\"></font></p>\n" text "</body>\n"
+
 /* What providers send, as they document it or as their clients have recorded it. */
 static const struct recorded recorded[] = {
 	{"dyn", 200, "good 192.0.2.1", DNS_GOOD},
@@ -244,6 +249,64 @@ static const struct recorded recorded[] = {
 	{"route53", 403,
 	 "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code></Error></ErrorResponse>",
 	 DNS_BADAUTH},
+	{"ddnss", 200,
+	 DDNSS_PAGE("<p><font face=\"Verdana\" size=\"2\">Updated 1 hostname.</font></p>\n"),
+	 DNS_GOOD},
+	{"ddnss", 200, "Updated 1 hostname.\n", DNS_GOOD},
+	{"ddnss", 200, "No change.", DNS_NOCHG},
+	{"ddnss", 200,
+	 DDNSS_PAGE("<blockquote>\n    <font size=\"2\">- badysys : Der System Parameter ist "
+		    "ung\xc3\xbcltig.</font><br>\n    <font size=\"2\">- badauth : Die "
+		    "Authorisation ist fehlgeschlagen.</font><br>\n    <font size=\"2\">- notfqdn "
+		    ": Hostname fehlt oder ist falsch.</font></blockquote>\n"),
+	 DNS_BADAUTH},
+	{"ddnss", 200, "<html><body>Welcome! You have not Updated 1 hostname.</body></html>",
+	 DNS_PAGE},
+	{"ddnss", 200, "<a title=\"Updated 1 hostname.\"></a>", DNS_PAGE},
+	{"goip", 200, "home.goip.de (192.0.2.1)", DNS_GOOD},
+	{"goip", 200, "Zugriff verweigert", DNS_BADAUTH},
+	{"goip", 200, "the quick brown fox", DNS_UNKNOWN},
+	{"changeip", 200, "200 Successful Update", DNS_GOOD},
+	{"changeip", 200, "401 Access Denied", DNS_BADAUTH},
+	{"changeip", 200, "422 Invalid Host", DNS_NOHOST},
+	{"changeip", 200, "200", DNS_UNKNOWN},
+	{"sitelutions", 200, "success\n", DNS_GOOD},
+	{"sitelutions", 200, "noauth\n", DNS_BADAUTH},
+	{"sitelutions", 200, "noip\n", DNS_UNKNOWN},
+	{"enom", 200, ";URL Interface\r\nCommand=SETDNSHOST\r\nErrCount=0\r\nDone=true\r\n",
+	 DNS_GOOD},
+	{"enom", 200, "ErrCount=1\r\nErr1=Passwords do not match\r\nDone=true\r\n", DNS_BADAUTH},
+	{"enom", 200, "ErrCount=1\r\nErr1=Domain name not found\r\nDone=true\r\n", DNS_NOHOST},
+	{"enom", 200, "ErrCount=10\r\nErr1=what\r\n", DNS_REFUSED},
+	{"njalla", 200,
+	 "{\"status\": 200, \"message\": \"record updated\", \"value\": {\"A\": \"192.0.2.1\"}}",
+	 DNS_GOOD},
+	{"njalla", 401, "{\"status\": 401, \"message\": \"invalid host or key\"}", DNS_BADAUTH},
+	{"1984", 200, "{\"ok\": true, \"msg\": \"updated\", \"ip\": \"192.0.2.1\"}", DNS_GOOD},
+	{"1984", 200, "{\"ok\": false, \"msg\": \"not found\", \"lookup\": []}", DNS_REFUSED},
+	{"dondominio", 200, "{\"success\":true,\"messages\":[\"IP:192.0.2.1\"]}", DNS_GOOD},
+	{"dondominio", 200, "{\"success\":false,\"messages\":[\"Login error\"]}", DNS_REFUSED},
+	{"directnic", 200, "{\"result\":\"success\",\"message\":\"ok\"}", DNS_GOOD},
+	{"directnic", 200, "{\"result\":\"error\",\"message\":\"no\"}", DNS_REFUSED},
+	{"ionos", 200, "", DNS_GOOD},
+	{"ionos", 401, "", DNS_BADAUTH},
+	{"ionos", 404, "", DNS_NOHOST},
+	{"ionos", 200, "<html>hotel</html>", DNS_PAGE},
+	{"domeneshop", 204, "", DNS_GOOD},
+	{"domeneshop", 404, "", DNS_NOHOST},
+	{"ionos-api", 200, "{}", DNS_GOOD},
+	{"ionos-api", 401,
+	 "[{\"code\":\"UNAUTHORIZED\",\"message\":\"The customer is not authorized to do this "
+	 "operation.\"}]",
+	 DNS_BADAUTH},
+	{"mythic-beasts", 200, "{\"message\":\"1 records added\",\"records_added\":1}", DNS_GOOD},
+	{"mythic-beasts", 403, "{\"error\":\"Permission denied\"}", DNS_BADAUTH},
+	{"netcup", 200, "{\"status\":\"success\",\"statuscode\":2000}", DNS_GOOD},
+	{"netcup", 200,
+	 "{\"status\":\"error\",\"statuscode\":4013,\"shortmessage\":\"Validation Error.\","
+	 "\"longmessage\":\"Message is empty.\",\"responsedata\":\"\"}",
+	 DNS_REFUSED},
+	{"dnshome", 200, "nochg", DNS_NOCHG},
 };
 
 static void test_recorded_replies(void **state)
@@ -352,6 +415,24 @@ static void test_contradiction(void **state)
 	assert_false(dns_reply_contradicts(&reply, &a4));
 }
 
+static void test_what_must_be_named(void **state)
+{
+	struct dns_reply reply = {.text = "home.goip.de (192.0.2.1) (2001:DB8::1)"};
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &a), 0);
+	assert_true(dns_reply_names(&reply, &a));
+	assert_false(dns_reply_contradicts(&reply, &a));
+	assert_int_equal(ipaddr_parse(STR("2001:db8::1"), &a), 0);
+	assert_true(dns_reply_names(&reply, &a));
+	assert_int_equal(ipaddr_parse(STR("192.0.2.11"), &a), 0);
+	assert_false(dns_reply_names(&reply, &a));
+	assert_true(dns_reply_contradicts(&reply, &a));
+	strcpy(reply.text, "done");
+	assert_false(dns_reply_names(&reply, &a));
+	assert_false(dns_reply_contradicts(&reply, &a));
+}
+
 static void test_patterns(void **state)
 {
 	static const struct {
@@ -445,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_a_huge_body_is_read_to_its_limit),
 		cmocka_unit_test(test_bytes_of_all_kinds),
 		cmocka_unit_test(test_contradiction),
+		cmocka_unit_test(test_what_must_be_named),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_json_paths),
 		cmocka_unit_test(test_verdicts_have_words),

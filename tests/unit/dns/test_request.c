@@ -92,7 +92,8 @@ static const struct expected expected[] = {
 	 "GET https://update.dedyn.io/?hostname=" HOST "&myipv4=" IP4 "&myipv6=" IP6
 	 "\n" BASIC_HOST},
 	{"dnsomatic", DNS_A,
-	 "GET https://updates.dnsomatic.com/nic/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
+	 "GET https://updates.dnsomatic.com/nic/update?hostname=" HOST "&myip=" IP4
+	 "&wildcard=NOCHG&mx=NOCHG&backmx=NOCHG\n" BASIC},
 	{"opendns", DNS_A,
 	 "GET https://updates.opendns.com/nic/update?hostname=my%20house&myip=" IP4 "\n" BASIC},
 	{"3322", DNS_A,
@@ -225,6 +226,90 @@ static const struct expected expected[] = {
 	{"servercow", DNS_AAAA,
 	 "GET https://www.servercow.de/dnsupdate/update.php?username=" USER_ "&pass=" PASS
 	 "&hostname=" HOST "&ipaddr=" IP6 "\n" AGENT},
+	{"dnshome", DNS_A,
+	 "GET https://www.dnshome.de/dyndns.php?hostname=" HOST "&ip=" IP4 "\n" BASIC_HOST},
+	{"dnshome", DNS_AAAA,
+	 "GET https://www.dnshome.de/dyndns.php?hostname=" HOST "&ip6=" IP6 "\n" BASIC_HOST},
+	{"dnshome", DNS_BOTH,
+	 "GET https://www.dnshome.de/dyndns.php?hostname=" HOST "&ip=" IP4 "&ip6=" IP6
+	 "\n" BASIC_HOST},
+	{"simply", DNS_A,
+	 "GET https://api.simply.com/2/ddns/?hostname=" HOST "&myip=" IP4 "\n" BASIC},
+	{"simply", DNS_AAAA,
+	 "GET https://api.simply.com/2/ddns/?hostname=" HOST "&myip=" IP6 "\n" BASIC},
+	{"dynu-group", DNS_A,
+	 "GET https://api.dynu.com/nic/update?location=my%20house&myip=" IP4 "&myipv6=no\n" BASIC},
+	{"dynu-group", DNS_AAAA,
+	 "GET https://api.dynu.com/nic/update?location=my%20house&myip=no&myipv6=" IP6 "\n" BASIC},
+	{"dynu-group", DNS_BOTH,
+	 "GET https://api.dynu.com/nic/update?location=my%20house&myip=" IP4 "&myipv6=" IP6
+	 "\n" BASIC},
+	{"dynu-alias", DNS_A,
+	 "GET https://api.dynu.com/nic/update?hostname=example.org&alias=home&myip=" IP4
+	 "&myipv6=no\n" BASIC},
+	{"dynu-alias", DNS_AAAA,
+	 "GET https://api.dynu.com/nic/update?hostname=example.org&alias=home&myip=no&myipv6=" IP6
+	 "\n" BASIC},
+	{"dynu-alias", DNS_BOTH,
+	 "GET https://api.dynu.com/nic/update?hostname=example.org&alias=home&myip=" IP4
+	 "&myipv6=" IP6 "\n" BASIC},
+	{"ddnss", DNS_A,
+	 "GET https://www.ddnss.de/upd.php?user=" USER_ "&pwd=" PASS "&host=" HOST "&ip=" IP4
+	 "\n" AGENT},
+	{"ddnss", DNS_AAAA,
+	 "GET https://www.ddnss.de/upd.php?user=" USER_ "&pwd=" PASS "&host=" HOST "&ip6=" IP6
+	 "\n" AGENT},
+	{"ddnss", DNS_BOTH,
+	 "GET https://www.ddnss.de/upd.php?user=" USER_ "&pwd=" PASS "&host=" HOST "&ip=" IP4
+	 "&ip6=" IP6 "\n" AGENT},
+	{"goip", DNS_A,
+	 "GET https://www.goip.de/setip?username=" USER_ "&password=" PASS "&subdomain=" HOST
+	 "&shortResponse=true&ip=" IP4 "\n" AGENT},
+	{"goip", DNS_AAAA,
+	 "GET https://www.goip.de/setip?username=" USER_ "&password=" PASS "&subdomain=" HOST
+	 "&shortResponse=true&ip6=" IP6 "\n" AGENT},
+	{"ionos", DNS_A,
+	 "GET https://ipv4.api.hosting.ionos.com/dns/v1/dyndns?q=" PASS "&ipv4=" IP4 "\n" AGENT},
+	{"ionos", DNS_AAAA,
+	 "GET https://ipv4.api.hosting.ionos.com/dns/v1/dyndns?q=" PASS "&ipv6=" IP6 "\n" AGENT},
+	{"ionos", DNS_BOTH,
+	 "GET https://ipv4.api.hosting.ionos.com/dns/v1/dyndns?q=" PASS "&ipv4=" IP4 "&ipv6=" IP6
+	 "\n" AGENT},
+	{"domeneshop", DNS_A,
+	 "GET https://api.domeneshop.no/v0/dyndns/update?hostname=" HOST "&myip=" IP4 "\n" BASIC},
+	{"domeneshop", DNS_AAAA,
+	 "GET https://api.domeneshop.no/v0/dyndns/update?hostname=" HOST "&myip=" IP6 "\n" BASIC},
+	{"domeneshop", DNS_BOTH,
+	 "GET https://api.domeneshop.no/v0/dyndns/update?hostname=" HOST "&myip=" IP4 "," IP6
+	 "\n" BASIC},
+	{"njalla", DNS_A, "GET https://njal.la/update/?h=" HOST "&k=" PASS "&a=" IP4 "\n" AGENT},
+	{"njalla", DNS_AAAA,
+	 "GET https://njal.la/update/?h=" HOST "&k=" PASS "&aaaa=" IP6 "\n" AGENT},
+	{"njalla", DNS_BOTH,
+	 "GET https://njal.la/update/?h=" HOST "&k=" PASS "&a=" IP4 "&aaaa=" IP6 "\n" AGENT},
+	{"1984", DNS_A,
+	 "GET https://api.1984.is/1.0/freedns/?apikey=" PASS "&domain=" HOST "&ip=" IP4 "\n" AGENT},
+	{"dondominio", DNS_A,
+	 "GET https://dondns.dondominio.com/json/?user=" USER_ "&password=" PASS "&host=" HOST
+	 "&ip=" IP4 "\n" AGENT},
+	{"ddns.fm", DNS_A,
+	 "GET https://api.ddns.fm/update?key=" PASS "&domain=" HOST "&myip=" IP4 "\n" AGENT},
+	{"ddns.fm", DNS_AAAA,
+	 "GET https://api.ddns.fm/update?key=" PASS "&domain=" HOST "&myip=" IP6 "\n" AGENT},
+	{"changeip", DNS_A,
+	 "GET https://nic.changeip.com/nic/update?hostname=" HOST "&ip=" IP4 "\n" BASIC},
+	{"directnic", DNS_A,
+	 "GET https://directnic.com/dns/gateway/" PASS "/?data=" IP4 "\n" AGENT},
+	{"directnic", DNS_AAAA,
+	 "GET https://directnic.com/dns/gateway/" PASS "/?data=" IP6 "\n" AGENT},
+	{"sitelutions", DNS_A,
+	 "GET https://www.sitelutions.com/dnsup?user=" USER_ "&pass=" PASS "&id=" NUMBER "&ip=" IP4
+	 "\n" AGENT},
+	{"enom", DNS_A,
+	 "GET "
+	 "https://dynamic.name-services.com/"
+	 "interface.asp?Command=SetDNSHost&HostName=home&Zone=example.org&DomainPassword=" PASS
+	 "&Address=" IP4 "\n" AGENT},
 };
 
 static const char *host_of(const struct dns_provider *p)
