@@ -40,6 +40,12 @@ static int add_why(json_t *o, const struct keeper_side *side)
 	return json_object_set_new(o, "why", json_string(text));
 }
 
+/* A request without an answer: what the machine remembers is the one before. */
+static bool is_open(const struct dns_machine *m)
+{
+	return m->attempt.family && dns_verdict_class(m->verdict) == DNS_CLASS_OK;
+}
+
 static json_t *side_status(const struct keeper_side *side, int64_t now)
 {
 	const struct keeper_name *name = side->name;
@@ -56,7 +62,7 @@ static json_t *side_status(const struct keeper_side *side, int64_t now)
 		r = r ||
 		    json_object_set_new(o, "source", json_string(dns_source_name(choice->source)));
 	r = r || add_why(o, side);
-	if (m->attempted_s) {
+	if (m->attempted_s && !is_open(m)) {
 		r = r ||
 		    json_object_set_new(o, "answer", json_string(dns_verdict_word(m->verdict)));
 		r = r ||

@@ -239,6 +239,43 @@ static void test_who_says_so(void **state)
 	assert_false(dns_keeper_wants_more(w->keeper, 4));
 }
 
+/* Of the IPv4 side: "" if the status has none. */
+static void answer_is(struct world *w, const char *expected)
+{
+	json_t *status = dns_keeper_status(w->keeper);
+	const char *text = NULL;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(status, i, o) if (strcmp(json_string_value(json_object_get(o, "family")),
+						    "ipv4") == 0) text =
+		json_string_value(json_object_get(o, "answer"));
+	assert_string_equal(text ? text : "", expected);
+	json_decref(status);
+}
+
+static void test_no_answer_is_told_before_it_came(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->silent = true;
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 5 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	answer_is(w, "");
+
+	dns_keeper_free(w->keeper); /* as a crash would */
+	start(w, &name, 1);
+	answer_is(w, "");
+	w->published = "8.8.4.4";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	answer_is(w, "good"); /* the name's own server says so */
+}
+
 /* As `homeport import` leaves it. */
 static void take_over(struct world *w, const char *configuration, const char *cache)
 {
@@ -800,6 +837,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_who_says_so),
+		TEST(test_no_answer_is_told_before_it_came),
 		TEST(test_who_moves_here_sends_nothing),
 		TEST(test_a_change_arrives_within_two_seconds),
 		TEST(test_a_burst_is_one_request),
