@@ -319,7 +319,7 @@ static void read_rcode(unsigned rcode, struct dns_reply *reply)
 		{LDNS_RCODE_YXRRSET, DNS_REFUSED,
 		 "YXRRSET: the name is an alias (CNAME); no other record can be beside it"},
 		{LDNS_RCODE_REFUSED, DNS_REFUSED,
-		 "REFUSED: not allowed by the server's policy (of PowerDNS: or a wrong key)"},
+		 "REFUSED: not allowed by the server's policy (of PowerDNS: or a wrong key or clock)"},
 		{LDNS_RCODE_NOTAUTH, DNS_REFUSED, "NOTAUTH: the server does not have this zone"},
 		{LDNS_RCODE_NOTZONE, DNS_NOHOST, "NOTZONE: the name is not in the zone"},
 	};
