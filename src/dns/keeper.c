@@ -19,7 +19,7 @@ int64_t keeper_now_s(const struct dns_keeper *k)
 				  : (int64_t)(ustime_wall() / USEC_PER_S);
 }
 
-static bool same_account(const struct keeper_name *a, const struct keeper_name *b)
+bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b)
 {
 	return memcmp(a->account, b->account, sizeof(a->account)) == 0;
 }
@@ -109,7 +109,7 @@ static void tell_account(struct keeper_name *name, const struct dns_reply *reply
 		for (int s = 0; s < 2; s++) {
 			struct keeper_side *other = &k->names[i].sides[s];
 
-			if (!other->on || !same_account(&k->names[i], name) ||
+			if (!other->on || !keeper_same_account(&k->names[i], name) ||
 			    other->machine.state == DNS_STATE_PARKED ||
 			    other->machine.state == DNS_STATE_SENT)
 				continue;
@@ -184,7 +184,7 @@ static bool account_is_busy(const struct dns_keeper *k, const struct keeper_name
 	bool batched = name->entry.provider->rfc2136; /* what is not sent yet goes together */
 
 	for (size_t i = 0; i < k->n_names; i++)
-		if (same_account(&k->names[i], name) &&
+		if (keeper_same_account(&k->names[i], name) &&
 		    (k->names[i].stage == STAGE_SENT ||
 		     (!batched && k->names[i].stage != STAGE_IDLE)))
 			return true;
@@ -351,6 +351,8 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 		if (!side->on)
 			continue;
 		wish(side, &k->choices[s], now);
+		if (k->settings.only_look)
+			continue;
 		if (dns_machine_next(&side->machine, now, &at) == DNS_ASK)
 			ask(side, now);
 		switch (dns_machine_next(&side->machine, now, &at)) {
@@ -484,6 +486,7 @@ static void run(void *arg)
 		look(&k->names[i], now_s, &soonest_s);
 	store(k);
 	transmit(k);
+	keeper_trials_run(k);
 	if (soonest_s < INT64_MAX) {
 		/* the wall clock may be set meanwhile: look at least once an hour */
 		int64_t span = MIN(MAX(soonest_s - now_s, 1), 3600);
@@ -526,24 +529,33 @@ void dns_keeper_network(struct dns_keeper *k)
 		timer_start(&k->settle, DNS_KEEPER_SETTLE);
 }
 
-static bool is_called(const struct keeper_name *name, const char *label)
+bool keeper_is_called(const struct keeper_name *name, const char *label)
 {
 	return !label || strcmp(name->label, label) == 0 || strcmp(name->entry.host, label) == 0;
 }
 
+bool keeper_name_update(struct keeper_name *name, bool force)
+{
+	int64_t now = keeper_now_s(name->keeper);
+	bool found = false;
+
+	for (int s = 0; s < 2; s++)
+		if (name->sides[s].on) {
+			dns_machine_unblock(&name->sides[s].machine, force, now);
+			put(&name->sides[s]);
+			found = true;
+		}
+	run_soon(name->keeper);
+	return found;
+}
+
 bool dns_keeper_update(struct dns_keeper *k, const char *label, bool force)
 {
-	int64_t now = keeper_now_s(k);
 	bool found = false;
 
 	for (size_t i = 0; i < k->n_names; i++)
-		for (int s = 0; s < 2; s++)
-			if (k->names[i].sides[s].on && is_called(&k->names[i], label)) {
-				dns_machine_unblock(&k->names[i].sides[s].machine, force, now);
-				put(&k->names[i].sides[s]);
-				found = true;
-			}
-	run_soon(k);
+		if (keeper_is_called(&k->names[i], label))
+			found |= keeper_name_update(&k->names[i], force);
 	return found;
 }
 
@@ -554,7 +566,7 @@ bool dns_keeper_confirmed(struct dns_keeper *k, const char *label)
 
 	for (size_t i = 0; i < k->n_names; i++)
 		for (int s = 0; s < 2; s++)
-			if (k->names[i].sides[s].on && is_called(&k->names[i], label)) {
+			if (k->names[i].sides[s].on && keeper_is_called(&k->names[i], label)) {
 				dns_machine_reminded(&k->names[i].sides[s].machine, now);
 				put(&k->names[i].sides[s]);
 				found = true;
@@ -618,6 +630,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	k->settings.folder = k->folder;
 	k->chooser.allow_documentation = settings->allow_documentation;
 	list_init(&k->batches);
+	list_init(&k->trials);
 	timer_init(&k->timer, loop, run, k);
 	timer_init(&k->settle, loop, run, k);
 	defer_init(&k->defer, loop, run, k);

@@ -76,6 +76,7 @@ struct dns_keeper_settings {
 	size_t n_names;
 	struct dns_asker asker;
 	bool allow_documentation;
+	bool only_look; /* nothing is sent, asked or stored: for dns/trial without a homeport that runs */
 	const char *ca_file; /* tests: who signs the providers' certificates */
 	const struct ipaddr *(*peer)(void *arg,
 				     const char *url); /* tests: where a URL leads instead */

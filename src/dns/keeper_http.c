@@ -66,28 +66,6 @@ static bool split_headers(struct buf *lines, struct httpc_header headers[static 
 	return true;
 }
 
-static int send_request(struct keeper_name *name, struct dns_request *q, struct err *e)
-{
-	struct dns_keeper *k = name->keeper;
-	struct httpc_header headers[HEADERS_MAX];
-	struct httpc_request request = {
-		.method = q->method,
-		.url = (const char *)buf_head(&q->url),
-		.headers = headers,
-		.body = q->has_body ? buf_str(&q->body) : (struct str){0},
-		.ca_file = k->settings.ca_file,
-		.https_only = true,
-		.peer = k->settings.peer
-				? k->settings.peer(k->settings.arg, (const char *)buf_head(&q->url))
-				: NULL,
-		.body_max = DNS_REPLY_BODY_MAX,
-	};
-
-	if (!split_headers(&q->headers, headers, &request.n_headers))
-		return err_set(e, ERR_INVALID, "too many header fields");
-	return httpc_start(k->httpc, &request, on_http, name, &name->call, e);
-}
-
 /* Route 53 has one region. */
 static int sign(const struct keeper_name *name, struct dns_request *q, struct err *e)
 {
@@ -100,6 +78,33 @@ static int sign(const struct keeper_name *name, struct dns_request *q, struct er
 	return q->aws ? dns_sigv4_sign(q, &with, e) : 0;
 }
 
+int keeper_http_send(const struct keeper_name *name, struct dns_request *q,
+		     void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,
+		     struct httpc_call **ret_call, struct err *e)
+{
+	const struct dns_keeper *k = name->keeper;
+	struct httpc_header headers[HEADERS_MAX];
+	struct httpc_request request = {
+		.method = q->method,
+		.url = (const char *)buf_head(&q->url),
+		.headers = headers,
+		.ca_file = k->settings.ca_file,
+		.https_only = true,
+		.peer = k->settings.peer
+				? k->settings.peer(k->settings.arg, (const char *)buf_head(&q->url))
+				: NULL,
+		.body_max = DNS_REPLY_BODY_MAX,
+	};
+	int r = sign(name, q, e);
+
+	if (r < 0)
+		return r;
+	if (!split_headers(&q->headers, headers, &request.n_headers))
+		return err_set(e, ERR_INVALID, "too many header fields");
+	request.body = q->has_body ? buf_str(&q->body) : (struct str){0};
+	return httpc_start(k->httpc, &request, on_done, arg, ret_call, e);
+}
+
 static void next_request(struct keeper_name *name)
 {
 	struct dns_request q = {0};
@@ -107,9 +112,7 @@ static void next_request(struct keeper_name *name)
 	int r = dns_plan_request(&name->plan, &q, &e);
 
 	if (r == 0)
-		r = sign(name, &q, &e);
-	if (r == 0)
-		r = send_request(name, &q, &e);
+		r = keeper_http_send(name, &q, on_http, name, &name->call, &e);
 	dns_request_done(&q);
 	if (r == 0)
 		return;

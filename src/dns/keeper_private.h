@@ -39,6 +39,7 @@ struct keeper_name {
 	enum dns_what what;
 	struct dns_plan plan;
 	struct httpc_call *call; /* owned */
+	int64_t looked_spent;	 /* of the account's limit of dns/check, if it is the account's first name */
 };
 
 struct keeper_choice {
@@ -71,11 +72,26 @@ struct dns_keeper {
 	bool cannot_store;	    /* that was told */
 	struct keeper_store *store; /* owned by its job; being written */
 	struct list batches;	    /* of struct batch */
+	struct list trials;	    /* of struct dns_trial, borrowed */
 	struct timer timer, settle;
 	struct defer defer;
 };
 
 int64_t keeper_now_s(const struct dns_keeper *k);
+
+bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b);
+
+/* Whether a person means it; label NULL: all. */
+bool keeper_is_called(const struct keeper_name *name, const char *label);
+
+/* As of dns_keeper_update. False: nothing of it is on. */
+bool keeper_name_update(struct keeper_name *name, bool force);
+
+/* Something may have come to its end. */
+void keeper_trials_run(struct dns_keeper *k);
+
+/* One of dns_keeper_status. */
+json_t *keeper_side_status(const struct keeper_side *side, int64_t now);
 
 /* The answer to what is under way of this name. */
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s);
@@ -87,3 +103,8 @@ void keeper_name_done(struct keeper_name *name);
 
 /* Begin what is stored of this name; ends in keeper_finish, perhaps before it returns. */
 void keeper_http_start(struct keeper_name *name);
+
+/* Any request of this name, signed if its row wants that. The request is of no further use then. */
+int keeper_http_send(const struct keeper_name *name, struct dns_request *q,
+		     void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,
+		     struct httpc_call **ret_call, struct err *e) MUST_CHECK;

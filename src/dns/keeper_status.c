@@ -46,7 +46,7 @@ static bool is_open(const struct dns_machine *m)
 	return m->attempt.family && dns_verdict_class(m->verdict) == DNS_CLASS_OK;
 }
 
-static json_t *side_status(const struct keeper_side *side, int64_t now)
+json_t *keeper_side_status(const struct keeper_side *side, int64_t now)
 {
 	const struct keeper_name *name = side->name;
 	const struct dns_machine *m = &side->machine;
@@ -89,7 +89,7 @@ json_t *dns_keeper_status(struct dns_keeper *k)
 	for (size_t i = 0; i < k->n_names; i++)
 		for (int s = 0; s < 2; s++)
 			if (k->names[i].sides[s].on &&
-			    json_array_append_new(list, side_status(&k->names[i].sides[s], now)) <
+			    json_array_append_new(list, keeper_side_status(&k->names[i].sides[s], now)) <
 				    0) {
 				json_decref(list);
 				return NULL;

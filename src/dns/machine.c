@@ -385,3 +385,47 @@ void dns_machine_reminded(struct dns_machine *m, int64_t now)
 {
 	m->since_s = now;
 }
+
+/* ── for people ── */
+
+const char *dns_prospect_word(enum dns_prospect prospect)
+{
+	static const char *const words[] = {
+#define X(name, word) [DNS_PROSPECT_##name] = word,
+		DNS_PROSPECTS(X)
+#undef X
+	};
+
+	return words[prospect];
+}
+
+static enum dns_prospect why_later(const struct dns_machine *m, int64_t at)
+{
+	if (m->not_before_s == at)
+		return DNS_PROSPECT_TROUBLE;
+	return dns_limit_next(m->interval_spent, m->rules->interval_s, m->rules->burst, 0) == at
+		       ? DNS_PROSPECT_INTERVAL
+		       : DNS_PROSPECT_BUDGET;
+}
+
+enum dns_prospect dns_machine_prospect(const struct dns_machine *m, int64_t now, int64_t *ret_at)
+{
+	struct dns_machine then = *m;
+	enum dns_action action = dns_machine_next(&then, now, ret_at);
+
+	switch (then.state) {
+	case DNS_STATE_PARKED:
+		return DNS_PROSPECT_PARKED;
+	case DNS_STATE_ASKING:
+	case DNS_STATE_SENT:
+		return DNS_PROSPECT_UNDER_WAY;
+	case DNS_STATE_IDLE:
+		return then.wish == DNS_WISH_ADDRESS ? DNS_PROSPECT_NOTHING
+						     : DNS_PROSPECT_NO_ADDRESS;
+	case DNS_STATE_DOUBT:
+		return action == DNS_LATER ? DNS_PROSPECT_TROUBLE : DNS_PROSPECT_ASKS;
+	case DNS_STATE_DUE:
+		return action == DNS_LATER ? why_later(&then, *ret_at) : DNS_PROSPECT_NOW;
+	}
+	return DNS_PROSPECT_NOTHING;
+}

@@ -122,4 +122,27 @@ void dns_machine_unblock(struct dns_machine *m, bool force, int64_t now);
 bool dns_machine_reminds(const struct dns_machine *m, int64_t now);
 void dns_machine_reminded(struct dns_machine *m, int64_t now);
 
+/* What it would do now, for people; name, word for programs. */
+#define DNS_PROSPECTS(X)                                                                           \
+	X(NOTHING, "nothing")		/* the provider has the address */                         \
+	X(NO_ADDRESS, "no-address")	/* none is known, or there is none */                      \
+	X(PARKED, "parked")		/* until a person has mended it */                         \
+	X(NOW, "now")			/* it is sent */                                           \
+	X(ASKS, "asks")			/* what is published is asked first */                     \
+	X(UNDER_WAY, "under-way")	/* an answer is awaited */                                 \
+	X(TROUBLE, "trouble")		/* sent or asked later, after what went wrong */           \
+	X(INTERVAL, "interval")		/* sent later: the provider's interval */                  \
+	X(BUDGET, "budget")		/* sent later: the provider's budget for a day */          \
+	X(OTHER_FAMILY, "other-family") /* only both addresses at once (DNS_CAN_ONLY_BOTH) */
+
+enum dns_prospect {
+#define X(name, word) DNS_PROSPECT_##name,
+	DNS_PROSPECTS(X)
+#undef X
+};
+
+/* Changes nothing. *ret_at: with TROUBLE, INTERVAL and BUDGET. */
+enum dns_prospect dns_machine_prospect(const struct dns_machine *m, int64_t now, int64_t *ret_at);
+const char *dns_prospect_word(enum dns_prospect prospect);
+
 const char *dns_state_name(enum dns_state state);

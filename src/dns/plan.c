@@ -46,6 +46,29 @@ int dns_plan_request(struct dns_plan *plan, struct dns_request *ret, struct err 
 	return r;
 }
 
+bool dns_plan_reads(const struct dns_plan *plan)
+{
+	const struct dns_step *step = step_of(plan);
+
+	return step && dns_step_reads(step);
+}
+
+int dns_plan_show(const struct dns_plan *plan, struct dns_request *ret, struct err *e)
+{
+	const struct dns_provider *row = plan->entry->provider;
+	const struct dns_step *step = step_of(plan);
+	char text[DNS_TAKEN_TEXT_MAX + DNS_HIDDEN_LEN];
+	struct dns_vars vars = plan->vars;
+	int r;
+
+	dns_vars_hide(&vars);
+	if (step && step->within)
+		dns_vars_hide_path(&vars, "record", text, sizeof(text));
+	r = step ? dns_request_make_step(row, step, &vars, ret, e)
+		 : dns_request_make(row, plan->what, &vars, ret, e);
+	return r < 0 ? r : dns_request_hide(ret, e);
+}
+
 /* "HOST|ADDRESS|URL": that field of the line about this name and type. */
 static bool take_field(const struct dns_plan *plan, struct str body, uint64_t field, char *to)
 {
@@ -150,6 +173,14 @@ static bool is_about(const struct dns_plan *plan, const struct ipaddr *address)
 	if (plan->entry->provider->grammar->echoes)
 		return dns_reply_names(&plan->reply, address);
 	return !dns_reply_contradicts(&plan->reply, address);
+}
+
+void dns_plan_pass(struct dns_plan *plan)
+{
+	if (step_of(plan))
+		next(plan);
+	else
+		end(plan, DNS_GOOD);
 }
 
 /* "good" for another address is not our success. */

@@ -46,6 +46,16 @@ static inline bool dns_plan_ended(const struct dns_plan *plan)
  * the plan with DNS_REFUSED. */
 int dns_plan_request(struct dns_plan *plan, struct dns_request *ret, struct err *e) MUST_CHECK;
 
+/* Whether the next request changes nothing at the provider's. */
+bool dns_plan_reads(const struct dns_plan *plan);
+
+/* The next request for people, with *** for all that is secret; otherwise as dns_plan_request, but the plan
+ * stays as it is. */
+int dns_plan_show(const struct dns_plan *plan, struct dns_request *ret, struct err *e) MUST_CHECK;
+
+/* On to the next request, as if this one had been made and had changed what it should. */
+void dns_plan_pass(struct dns_plan *plan);
+
 void dns_plan_answer(struct dns_plan *plan, const struct dns_answer *answer);
 
 /* No answer came. */

@@ -475,7 +475,7 @@ const struct dns_provider dns_providers[] = {
 	 .steps = {{"POST",
 		    "https://api.porkbun.com/api/json/v3/dns/retrieveByNameType/{zone}/{type}/"
 		    "{sub0}",
-		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\"}",
+		    "{\"apikey\":\"{user}\",\"secretapikey\":\"{pass}\"}", .flags = DNS_STEP_READS,
 		    .take = {{"record", "records.*.id"}, {"content", "records.*.content"}}},
 		   {"POST",
 		    "https://api.porkbun.com/api/json/v3/dns/editByNameType/{zone}/{type}/{sub0}",
@@ -596,9 +596,10 @@ const struct dns_provider dns_providers[] = {
 	{"netcup", "netcup",
 	 .steps = {{"POST", NETCUP,
 		    "{\"action\":\"login\",\"param\":{" NETCUP_WHO ",\"apipassword\":\"{pass}\"}}",
-		    .flags = DNS_STEP_NEEDED, .grammar = &netcup_login_grammar,
+		    .flags = DNS_STEP_NEEDED | DNS_STEP_READS, .grammar = &netcup_login_grammar,
 		    .take = {{"session", "responsedata.apisessionid"}}},
 		   {"POST", NETCUP, "{\"action\":\"infoDnsRecords\",\"param\":{" NETCUP_ZONE "}}",
+		    .flags = DNS_STEP_READS,
 		    .take = {{"record", "responsedata.dnsrecords[hostname={sub},type={type}].id"},
 			     {"content",
 			      "responsedata.dnsrecords[hostname={sub},type={type}].destination"}}},
@@ -705,6 +706,11 @@ bool dns_provider_uses(const struct dns_provider *p, const char *variable)
 			return true;
 	return p->signature == DNS_SIGN_AWS &&
 	       (strcmp(variable, "user") == 0 || strcmp(variable, "pass") == 0);
+}
+
+bool dns_step_reads(const struct dns_step *step)
+{
+	return step->take[0].name && (!step->method || step->flags & DNS_STEP_READS);
 }
 
 bool dns_provider_looks_first(const struct dns_provider *p)

@@ -38,12 +38,14 @@
  * STEP_FIND    404 means that there is none; nothing is changed by this step
  * STEP_NEEDED  what it takes must be there, else the name is unknown to the provider (nohost)
  * STEP_UNSIGNED  without the row's header (OVH's clock)
+ * STEP_READS   a POST that changes nothing; a GET that takes something never does (dns_step_reads)
  */
 #define DNS_STEP_IF_RECORD 1u
 #define DNS_STEP_IF_NONE   2u
 #define DNS_STEP_FIND	   4u
 #define DNS_STEP_NEEDED	   8u
 #define DNS_STEP_UNSIGNED  16u
+#define DNS_STEP_READS	   32u
 
 struct dns_step {
 	const char *method; /* NULL: GET */
@@ -109,6 +111,9 @@ unsigned dns_provider_can(const struct dns_provider *provider);
 
 /* Whether a text of the row uses this variable. */
 bool dns_provider_uses(const struct dns_provider *provider, const char *variable);
+
+/* Whether the step changes nothing at the provider's, so that it may be made at any time. */
+bool dns_step_reads(const struct dns_step *step);
 
 /* Whether it looks at the record before it changes anything: then a needless request cannot
  * happen. */

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/baseenc.h"
 #include "base/secret.h"
@@ -318,6 +319,61 @@ int dns_request_make(const struct dns_provider *row, enum dns_what what, struct 
 		return err_set(e, ERR_INVALID, "%s has no %s update of its own", row->title,
 			       what == DNS_TXT ? "TXT" : types[what]);
 	return make(row, &step, str_of(tails[what]), vars, ret, e);
+}
+
+/* ── for people ── */
+
+void dns_vars_hide(struct dns_vars *vars)
+{
+	static const char *const secrets[] = {"pass", "key", "sha", "session"};
+
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+		if (dns_vars_get(vars, str_of(secrets[i])))
+			dns_vars_set_plain(vars, secrets[i], STR(DNS_HIDDEN));
+}
+
+void dns_vars_hide_path(struct dns_vars *vars, const char *name, char *text, size_t size)
+{
+	const struct dns_var *var = dns_vars_get(vars, str_of(name));
+	struct str rest;
+	size_t kept;
+
+	if (!var)
+		return;
+	rest = var->value;
+	for (int i = 0; i < 3; i++)
+		str_split(&rest, '/');
+	kept = var->value.len - rest.len;
+	if (kept + DNS_HIDDEN_LEN >= size)
+		kept = 0;
+	memcpy(text, var->value.at, kept);
+	memcpy(text + kept, DNS_HIDDEN, DNS_HIDDEN_LEN + 1);
+	dns_vars_set_plain(vars, name, str_of(text));
+}
+
+int dns_request_hide(struct dns_request *request, struct err *e)
+{
+	static const char *const encoded[] = {"Authorization: Basic ", "X-Ovh-Signature: "};
+	struct str lines = buf_str(&request->headers);
+	struct buf shown = {.max = DNS_EXPANDED_MAX};
+	int r = 0;
+
+	while (lines.len && r == 0) {
+		struct str line = str_split(&lines, '\n');
+
+		for (size_t i = 0; i < ARRAY_LEN(encoded); i++)
+			if (str_starts(line, str_of(encoded[i]))) {
+				r = buf_append_str(&shown, str_of(encoded[i]));
+				line = STR(DNS_HIDDEN "\r");
+			}
+		if (r == 0)
+			r = buf_printf(&shown, "%.*s\n", STR_ARG(line));
+	}
+	if (r == 0 && request->aws)
+		r = buf_printf(&shown, "Authorization: AWS4-HMAC-SHA256 " DNS_HIDDEN "\r\n");
+	wipe(&request->headers);
+	request->headers = shown;
+	return r < 0 ? err_set(e, -r, "request") : 0;
 }
 
 const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],

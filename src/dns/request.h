@@ -66,6 +66,21 @@ int dns_request_make(const struct dns_provider *row, enum dns_what what, struct 
 int dns_request_make_step(const struct dns_provider *row, const struct dns_step *step,
 			  struct dns_vars *vars, struct dns_request *ret, struct err *e) MUST_CHECK;
 
+/* ── for people: what is secret is "***" ── */
+
+#define DNS_HIDDEN     "***"
+#define DNS_HIDDEN_LEN (sizeof(DNS_HIDDEN) - 1)
+
+/* The secrets among the variables. */
+void dns_vars_hide(struct dns_vars *vars);
+
+/* What stands behind the host of a URL in that variable, which is a token. text: where it is written; at
+ * least as long as the value and DNS_HIDDEN. */
+void dns_vars_hide_path(struct dns_vars *vars, const char *name, char *text, size_t size);
+
+/* What a request made of hidden variables has of encoded ones: basic authentication, signatures. -ERR_NOMEM. */
+int dns_request_hide(struct dns_request *request, struct err *e) MUST_CHECK;
+
 /* "GET https://members.dyndns.org": nothing secret. Returns text. */
 #define DNS_REQUEST_TEXT_MAX 300
 const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],

@@ -126,11 +126,25 @@ static bool push_text(ldns_rr_list *list, const struct dns_change *c)
 		list, empty_rr(c->host, LDNS_RR_TYPE_TXT, class, c->remove ? 0 : c->ttl_s), c);
 }
 
+/* In 0.0.0.0/8 and 100::/64 (RFC 6666): nobody's. */
+static const struct ipaddr nobodys4 = {.family = 4, .bytes = {0, 104, 111, 109}};
+static const struct ipaddr nobodys6 = {.family = 6,
+				       .bytes = {1, 0, 0, 0, 0, 0, 0, 0, 104, 111, 109, 101}};
+
+static bool push_nothing(ldns_rr_list *list, const struct dns_change *c, ldns_rr_type type)
+{
+	struct dns_change of_nobody = {.address = c->address.family == 4 ? nobodys4 : nobodys6};
+
+	return push_with_data(list, empty_rr(c->host, type, LDNS_RR_CLASS_NONE, 0), &of_nobody);
+}
+
 /* Delete the record set, and add the one record (RFC 2136 §2.5.2, §2.5.1). */
 static bool push_address(ldns_rr_list *list, const struct dns_change *c)
 {
 	ldns_rr_type type = c->address.family == 4 ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA;
 
+	if (c->nothing)
+		return push_nothing(list, c, type);
 	if (!push(list, empty_rr(c->host, type, LDNS_RR_CLASS_ANY, 0)))
 		return false;
 	return c->remove ||

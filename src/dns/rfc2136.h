@@ -33,6 +33,9 @@ struct dns_change {
 	struct ipaddr address; /* its family is the type; 0: see txt */
 	const char *txt;       /* a TXT record, 255 bytes at most, one of those of the name */
 	bool remove;	       /* an address: all of its family; a text: exactly this one */
+	/* Change nothing, but be refused as a change would be: what is deleted is an address that no
+	 * record can have (§2.5.4, §3.4.2.4). address's family is the type */
+	bool nothing;
 	unsigned ttl_s;
 };
 

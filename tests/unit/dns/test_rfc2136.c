@@ -47,6 +47,24 @@ static void check_list(const ldns_rr_list *list, const char *const *expected, si
 	}
 }
 
+/* It asks for nothing that is there to be deleted. */
+static void test_a_change_of_nothing(void **state)
+{
+	static const char *const expected[] = {
+		"a.home.example.org.\t0\tNONE\tA\t0.104.111.109\n",
+		"a.home.example.org.\t0\tNONE\tAAAA\t100::686f:6d65:0:0\n",
+	};
+	struct dns_change changes[] = {change("a.home.example.org", "192.0.2.1"),
+				       change("a.home.example.org", "2001:db8::1")};
+	struct dns_update_sent sent;
+	ldns_pkt *pkt;
+
+	changes[0].nothing = changes[1].nothing = true;
+	pkt = encode(changes, 2, &sent);
+	check_list(ldns_pkt_authority(pkt), expected, 2); /* the update section */
+	ldns_pkt_free(pkt);
+}
+
 static void test_the_message(void **state)
 {
 	static const char *const required[] = {
@@ -328,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_message),
+		cmocka_unit_test(test_a_change_of_nothing),
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_five_hundred_names_fit),
 		cmocka_unit_test(test_keys),
