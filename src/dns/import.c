@@ -151,27 +151,18 @@ void dns_import_guess_zone(struct dns_imported *name)
 		 str_of(strchr(dot + 1, '.') ? dot + 1 : name->host));
 }
 
-void dns_import_published(struct dns_import *import, struct str host, const struct ipaddr *address,
+void dns_import_published(struct dns_imported *name, const struct ipaddr *address,
 			  int64_t confirmed_s)
 {
 	static const uint8_t none[16];
-	char text[HOSTNAME_MAX];
 
 	if (memcmp(address->bytes, none, address->family == 4 ? 4 : 16) == 0)
 		return; /* what some write before they know one */
-	if (hostname_copy(text, host))
-		host = str_of(text);
-	for (size_t i = 0; i < import->n; i++) {
-		struct dns_imported *name = &import->names[i];
-
-		if (!str_eq_nocase(str_of(name->host), host))
-			continue;
-		if (address->family == 4)
-			name->published4 = *address;
-		else
-			name->published6 = *address;
-		name->confirmed_s = MAX(name->confirmed_s, confirmed_s);
-	}
+	if (address->family == 4)
+		name->published4 = *address;
+	else
+		name->published6 = *address;
+	name->confirmed_s = MAX(name->confirmed_s, confirmed_s);
 }
 
 /* ── result ── */

@@ -107,7 +107,7 @@ const struct dns_provider *dns_import_row_of_server(struct str server);
 void dns_import_guess_zone(struct dns_imported *name);
 
 /* An address that the old client has published for this name. */
-void dns_import_published(struct dns_import *import, struct str host, const struct ipaddr *address,
+void dns_import_published(struct dns_imported *name, const struct ipaddr *address,
 			  int64_t confirmed_s);
 
 /* ── result ── */

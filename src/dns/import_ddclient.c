@@ -621,11 +621,17 @@ int dns_import_ddclient(struct dns_import *import, struct str text, struct err *
 
 static void take_cached(struct reader *r, const char *family, const char *state, int64_t at)
 {
+	struct dns_import *import = r->import;
+	struct dns_imported cached = {0};
 	struct ipaddr address;
 
-	if (strcmp(get(r, state), "good") == 0 &&
-	    ipaddr_parse(str_of(get(r, family)), &address) == 0)
-		dns_import_published(r->import, r->line.hosts, &address, at);
+	dns_import_set_host(&cached, r->line.hosts);
+	if (strcmp(get(r, state), "good") != 0 ||
+	    ipaddr_parse(str_of(get(r, family)), &address) < 0)
+		return;
+	for (size_t i = 0; i < import->n; i++)
+		if (strcmp(import->names[i].host, cached.host) == 0)
+			dns_import_published(&import->names[i], &address, at);
 }
 
 int dns_import_ddclient_cache(struct dns_import *import, struct str text, struct err *e)

@@ -1,9 +1,6 @@
-/*
- * inadyn.conf (libConfuse's grammar) and the files of its cache:
+/* inadyn.conf: what its words (dns/inadyn.h) mean for us, and the files of its cache:
  *
- *	key = value		key = { value, "value" }
- *	provider NAME[:N] { ... }	custom NAME[:N] { ... }
- *	include("/path")	# comment	// comment	comment between slashes and stars
+ *	provider NAME[:N] { ... }	custom NAME[:N] { ... }		include("/path")
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,129 +8,9 @@
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "dns/import.h"
+#include "dns/inadyn.h"
 
-#define TOKEN_MAX 1024
-#define HOSTS_MAX 32
-
-enum token { END, WORD, STRING, EQUAL, OPEN, CLOSE, COMMA, OPEN_ROUND, CLOSE_ROUND, BROKEN };
-
-struct lexer {
-	struct str rest; /* borrowed */
-	unsigned line;
-	enum token token;
-	char text[TOKEN_MAX]; /* of a WORD or STRING */
-	bool has_variable;    /* "${NAME}" in it */
-};
-
-/* ── tokens ── */
-
-static void skip(struct lexer *l, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		l->line += l->rest.at[i] == '\n';
-	l->rest = str_n(l->rest.at + n, l->rest.len - n);
-}
-
-static size_t line_len(struct str s)
-{
-	ptrdiff_t n = str_find(s, '\n');
-
-	return n < 0 ? s.len : (size_t)n;
-}
-
-/* Blanks and comments. False: a comment without end. */
-static bool skip_blanks(struct lexer *l)
-{
-	while (l->rest.len) {
-		const char *end;
-		char c = l->rest.at[0];
-
-		if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';') {
-			skip(l, 1);
-		} else if (c == '#' || str_starts(l->rest, STR("//"))) {
-			skip(l, line_len(l->rest));
-		} else if (str_starts(l->rest, STR("/*"))) {
-			end = memmem(l->rest.at + 2, l->rest.len - 2, "*/", 2);
-			if (!end)
-				return false;
-			skip(l, (size_t)(end + 2 - l->rest.at));
-		} else {
-			break;
-		}
-	}
-	return true;
-}
-
-static char escape(char c)
-{
-	switch (c) {
-	case 'n':
-		return '\n';
-	case 't':
-		return '\t';
-	default:
-		return c;
-	}
-}
-
-/* Between quotes; in double ones "\" escapes. */
-static enum token quoted(struct lexer *l)
-{
-	char quote = l->rest.at[0];
-	size_t n = 0, i = 1;
-
-	for (; i < l->rest.len && l->rest.at[i] != quote; i++) {
-		char c = l->rest.at[i];
-
-		if (c == '\\' && i + 1 < l->rest.len && quote == '"')
-			c = escape(l->rest.at[++i]);
-		if (n + 1 >= sizeof(l->text) || c == '\0')
-			return BROKEN;
-		l->text[n++] = c;
-	}
-	if (i >= l->rest.len)
-		return BROKEN;
-	l->text[n] = '\0';
-	l->has_variable = quote == '"' && strstr(l->text, "${");
-	skip(l, i + 1);
-	return STRING;
-}
-
-static enum token bare(struct lexer *l)
-{
-	size_t n = 0;
-
-	while (n < l->rest.len && l->rest.at[n] && !strchr(" \t\r\n={}(),\"'", l->rest.at[n]))
-		n++;
-	if (n == 0 || !str_copy(l->text, sizeof(l->text), str_n(l->rest.at, n)))
-		return BROKEN;
-	skip(l, n);
-	return WORD;
-}
-
-static enum token next(struct lexer *l)
-{
-	static const char marks[] = "={},()";
-	static const enum token tokens[] = {EQUAL, OPEN, CLOSE, COMMA, OPEN_ROUND, CLOSE_ROUND};
-	const char *mark;
-
-	l->has_variable = false;
-	l->text[0] = '\0';
-	if (!skip_blanks(l))
-		return l->token = BROKEN;
-	if (!l->rest.len)
-		return l->token = END;
-	mark = l->rest.at[0] ? strchr(marks, l->rest.at[0]) : NULL;
-	if (mark) {
-		skip(l, 1);
-		return l->token = tokens[mark - marks];
-	}
-	if (l->rest.at[0] == '"' || l->rest.at[0] == '\'')
-		return l->token = quoted(l);
-	return l->token = bare(l);
-}
-
-/* ── what it means ── */
+#define HOSTS_MAX DNS_IMPORT_NAMES_MAX
 
 /* Names of providers as inadyn has them, without what stands before "@". */
 static const struct {
@@ -195,6 +72,17 @@ static const struct {
 	{"sitelutions.com", "sitelutions"},
 };
 
+/* And those of which what stands before "@", or before the rest, makes another one. */
+static const struct {
+	const char *name, *row;
+	bool only4;
+} exceptions[] = {
+	{"ipv6@he.net", "tunnelbroker", true},
+	{"ipv6tb@he.net", "tunnelbroker", true},
+	{"default@ipv4.dynv6.com", "dynv6", true},
+	{"ipv4.dynv6.com", "dynv6", true},
+};
+
 struct section {
 	bool custom;
 	unsigned line;
@@ -204,28 +92,24 @@ struct section {
 	char user[DNS_IMPORT_VALUE_MAX], pass[DNS_IMPORT_VALUE_MAX];
 	char server[HOSTNAME_MAX], path[512], interface[32];
 	unsigned ttl_s;
-	bool wildcard;
+	bool wildcard, no_ssl;
+	bool cut; /* something was too long */
 };
 
 struct reader {
 	struct dns_import *import; /* borrowed */
-	struct lexer lexer;
+	struct inadyn_lexer lexer;
 	bool allow6;
 	char interface[32];
 	struct section section; /* being read */
 };
 
-/* Without "default@" in front and ":1" behind. */
-static struct str bare_name(const char *title, bool *ret_only4, bool *ret_only6)
+/* Without "default@" in front. */
+static struct str bare_name(struct str title)
 {
-	struct str s = str_of(title), rest = s;
-	ptrdiff_t at = str_find(s, '@');
+	ptrdiff_t at = str_find(title, '@');
 
-	*ret_only4 = str_starts(s, STR("ipv4@"));
-	*ret_only6 = str_starts(s, STR("ipv6@"));
-	if (at >= 0)
-		rest = str_n(s.at + at + 1, s.len - (size_t)at - 1);
-	return str_split(&rest, ':');
+	return at < 0 ? title : str_n(title.at + at + 1, title.len - (size_t)at - 1);
 }
 
 static bool contains(struct str s, struct str part)
@@ -237,8 +121,9 @@ static bool contains(struct str s, struct str part)
 }
 
 /* Exactly, or the only one that has it in its name. */
-static const struct dns_provider *row_of(struct str name)
+static const struct dns_provider *row_of(struct str title)
 {
+	struct str name = bare_name(title);
 	const char *found = NULL;
 	unsigned n = 0;
 
@@ -256,15 +141,48 @@ static const struct dns_provider *row_of(struct str name)
 	return n == 1 ? dns_provider_find(str_of(found)) : NULL;
 }
 
-static void copy(char *to, size_t size, const char *from)
+/* The provider of a section, and which addresses it gets. */
+static void find_provider(struct reader *r, struct dns_imported *name)
 {
-	if (!str_copy(to, size, str_of(from)))
-		to[0] = '\0';
+	struct str rest = str_of(r->section.title), title = str_split(&rest, ':'); /* ":1" */
+	bool only4 = str_starts(title, STR("ipv4@")), only6 = str_starts(title, STR("ipv6@"));
+
+	name->row = row_of(title);
+	for (size_t i = 0; i < ARRAY_LEN(exceptions); i++)
+		if (str_eq_nocase(title, str_of(exceptions[i].name))) {
+			name->row = dns_provider_find(str_of(exceptions[i].row));
+			only4 = exceptions[i].only4;
+			only6 = false;
+		}
+	name->no4 = only6;
+	name->no6 = !only6 && (only4 || !r->allow6);
 }
 
-static bool is(const struct dns_imported *name, const char *row)
+/* One that we have under its own name, or that speaks dyndns2. */
+static void find_custom(struct reader *r, struct dns_imported *name)
 {
-	return name->row && strcmp(name->row->name, row) == 0;
+	const struct section *s = &r->section;
+	struct str rest = str_of(s->path), path = str_split(&rest, '?');
+	bool host = false, address = false;
+
+	name->no6 = !r->allow6;
+	name->row = dns_import_row_of_server(str_of(s->server));
+	while (rest.len) {
+		struct str field = str_split(&rest, '&');
+
+		host |= str_eq(field, STR("hostname=%h"));
+		address |= str_eq(field, STR("myip=%i"));
+	}
+	if (!name->row && str_eq(path, STR("/nic/update")) && host && address)
+		name->row = dns_provider_find(STR("dyndns2"));
+}
+
+static void copy(struct section *s, char *to, size_t size, const char *from)
+{
+	if (str_copy(to, size, str_of(from)))
+		return;
+	to[0] = '\0';
+	s->cut = true;
 }
 
 /* Where inadyn and we use the words differently. */
@@ -272,21 +190,26 @@ static void adapt(struct reader *r, struct dns_imported *name)
 {
 	const struct section *s = &r->section;
 
-	if (is(name, "cloudflare") || is(name, "porkbun") || is(name, "dnsexit")) {
-		copy(name->zone, sizeof(name->zone), is(name, "cloudflare") ? s->user : "");
-		if (is(name, "porkbun"))
-			dns_import_note(
-				r->import, s->line,
-				"porkbun: user is the API key, the secret goes into the password "
-				"file");
-	} else if ((is(name, "duckdns") || is(name, "ipv64") || is(name, "dynv6") ||
-		    is(name, "regfish")) &&
+	if (dns_import_is(name, "cloudflare")) {
+		dns_import_copy(name, name->zone, sizeof(name->zone), s->user);
+	} else if (dns_import_is(name, "porkbun")) {
+		dns_import_note(
+			r->import, s->line,
+			"porkbun: user is the API key, the secret goes into the password file");
+	} else if (dns_import_is(name, "dnsexit")) {
+		dns_import_note(
+			r->import, s->line,
+			"dnsexit: passwords are no longer taken; make an API key and put it "
+			"into the password file");
+		name->pass[0] = '\0';
+	} else if ((dns_import_is(name, "duckdns") || dns_import_is(name, "ipv64") ||
+		    dns_import_is(name, "dynv6") || dns_import_is(name, "regfish")) &&
 		   s->user[0]) {
-		copy(name->pass, sizeof(name->pass), s->user); /* the token */
-	} else if (is(name, "namecheap")) {
-		copy(name->zone, sizeof(name->zone), s->user);
-	} else if (is(name, "dyndns2")) {
-		copy(name->server, sizeof(name->server), s->server);
+		dns_import_copy(name, name->pass, sizeof(name->pass), s->user); /* the token */
+	} else if (dns_import_is(name, "namecheap")) {
+		dns_import_copy(name, name->zone, sizeof(name->zone), s->user);
+	} else if (dns_import_is(name, "dyndns2")) {
+		dns_import_copy(name, name->server, sizeof(name->server), s->server);
 	}
 	if (name->row && !name->row->zone && !name->zone[0] &&
 	    (dns_provider_uses(name->row, "zone") || dns_provider_uses(name->row, "sub0"))) {
@@ -300,30 +223,24 @@ static int add_name(struct reader *r, const char *host, struct err *e)
 {
 	const struct section *s = &r->section;
 	struct dns_imported *name = dns_import_add(r->import, s->line);
-	bool only4, only6;
-	struct str title = bare_name(s->title, &only4, &only6);
 
 	if (!name)
 		return err_set(e, ERR_LIMIT, "line %u: more than %d names", s->line,
 			       DNS_IMPORT_NAMES_MAX);
-	copy(name->host, sizeof(name->host), host);
-	copy(name->provider, sizeof(name->provider), s->title);
-	if (!s->custom) {
-		name->row = row_of(title);
-	} else {
-		name->row = dns_import_row_of_server(str_of(s->server));
-		if (!name->row && strncmp(s->path, "/nic/update", 11) == 0)
-			name->row = dns_provider_find(STR("dyndns2"));
-	}
-	copy(name->user, sizeof(name->user), s->user);
-	copy(name->pass, sizeof(name->pass), s->pass);
-	copy(name->interface, sizeof(name->interface),
-	     s->interface[0] ? s->interface : r->interface);
+	name->cut = s->cut;
+	dns_import_set_host(name, str_of(host));
+	dns_import_copy(name, name->provider, sizeof(name->provider), s->title);
+	dns_import_copy(name, name->user, sizeof(name->user), s->user);
+	dns_import_copy(name, name->pass, sizeof(name->pass), s->pass);
+	dns_import_copy(name, name->interface, sizeof(name->interface),
+			s->interface[0] ? s->interface : r->interface);
 	name->ttl_s = s->ttl_s;
-	name->no4 = only6;
-	name->no6 = !only6 && (only4 || !r->allow6);
+	if (s->custom)
+		find_custom(r, name);
+	else
+		find_provider(r, name);
 	if (!name->row)
-		dns_import_note(r->import, s->line, "%s: %s %s is not known%s", host,
+		dns_import_note(r->import, s->line, "%s: %s %s is not known%s", name->host,
 				s->custom ? "custom" : "provider", s->title,
 				s->custom ? ": write it as provider = template" : "");
 	adapt(r, name);
@@ -338,8 +255,12 @@ static int end_section(struct reader *r, struct err *e)
 	if (s->n_hosts == 0)
 		dns_import_note(r->import, s->line, "%s has no hostname", s->title);
 	if (s->wildcard)
-		dns_import_note(r->import, s->line,
-				"wildcard is not carried over: name it, \"*.NAME\"");
+		dns_import_note(
+			r->import, s->line,
+			"wildcard: names below it are not set: make a CNAME record \"*.NAME\" "
+			"at the provider");
+	if (s->no_ssl)
+		dns_import_note(r->import, s->line, "ssl: requests go by https only");
 	for (unsigned i = 0; i < s->n_hosts && result == 0; i++)
 		result = add_name(r, s->hosts[i], e);
 	secret_wipe(s, sizeof(*s));
@@ -355,140 +276,185 @@ static int broken(struct reader *r, const char *what, struct err *e)
 
 static bool yes(const char *text)
 {
-	return strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0 ||
-	       strcmp(text, "1") == 0;
+	struct str s = str_of(text);
+
+	return str_eq_nocase(s, STR("true")) || str_eq_nocase(s, STR("yes")) ||
+	       str_eq_nocase(s, STR("on"));
+}
+
+#define TIMES "when a request is sent follows from the provider's rules"
+#define TRUST "certificates are always checked, against the system's list"
+
+/* What there is beside the keys that are carried over, and what a person should know of it; NULL where
+ * nothing is lost. What switches something on or off is told when it is `told`. */
+static const struct {
+	const char *key, *text;
+	enum { ALWAYS, WHEN_ON, WHEN_OFF } told;
+} others[] = {
+	/* of the file */
+	{"period", NULL},
+	{"iterations", NULL},
+	{"forced-update", TIMES},
+	{"secure-ssl", TRUST, WHEN_OFF},
+	{"broken-rtc", TRUST, WHEN_ON},
+	{"ca-trust-file", TRUST},
+	{"cache-dir", NULL},
+	{"user-agent", NULL},
+	{"verify-address",
+	 "an address that is not public is published only where \"address\" says so", WHEN_OFF},
+	{"fake-address", "no address is ever made up; a reminder comes instead", WHEN_ON},
+	/* of a section */
+	{"checkip-server", NULL},
+	{"checkip-path", NULL},
+	{"checkip-ssl", NULL},
+	{"checkip-command", "commands are not run to learn an address"},
+	{"proxied", "stays as it is at the provider; it is not set"},
+	{"proxy", "no proxy is used"},
+	{"append-myip", NULL},
+	{"ddns-response", NULL},
+};
+
+static void take_other(struct reader *r, const char *key, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		if (strcmp(others[i].key, key) != 0)
+			continue;
+		if (others[i].text &&
+		    (others[i].told == ALWAYS || yes(value) == (others[i].told == WHEN_ON)))
+			dns_import_note(r->import, r->lexer.line, "%s: %s", key, others[i].text);
+		return;
+	}
+	dns_import_note(r->import, r->lexer.line, "%s is not carried over", key);
 }
 
 static void take_global(struct reader *r, const char *key, const char *value)
 {
-	static const char *const needless[] = {
-		"period",    "forced-update", "iterations",	"secure-ssl",	"broken-rtc",
-		"cache-dir", "user-agent",    "verify-address", "fake-address", "ca-trust-file",
-	};
-
-	if (strcmp(key, "allow-ipv6") == 0) {
+	if (strcmp(key, "allow-ipv6") == 0)
 		r->allow6 = yes(value);
-		return;
-	}
-	if (strcmp(key, "iface") == 0) {
-		copy(r->interface, sizeof(r->interface), value);
-		return;
-	}
-	if (strcmp(key, "fake-address") == 0 && yes(value))
-		dns_import_note(
-			r->import, r->lexer.line,
-			"fake-address: no address is ever made up; a reminder comes instead");
-	for (size_t i = 0; i < ARRAY_LEN(needless); i++)
-		if (strcmp(needless[i], key) == 0)
-			return;
-	dns_import_note(r->import, r->lexer.line, "%s is not carried over", key);
+	else if (strcmp(key, "iface") != 0)
+		take_other(r, key, value);
+	else if (!str_copy(r->interface, sizeof(r->interface), str_of(value)))
+		r->interface[0] = '\0'; /* no interface has such a name */
+}
+
+static void take_host(struct reader *r, const char *value)
+{
+	struct section *s = &r->section;
+
+	if (s->n_hosts == HOSTS_MAX)
+		dns_import_note(r->import, r->lexer.line, "too many names in one section");
+	else if (*value)
+		copy(s, s->hosts[s->n_hosts++], HOSTNAME_MAX, value);
 }
 
 static void take_key(struct reader *r, const char *key, const char *value)
 {
-	static const char *const needless[] = {"ssl",	       "checkip-server", "checkip-path",
-					       "checkip-ssl",  "user-agent",	 "append-myip",
-					       "ddns-response"};
 	struct section *s = &r->section;
+	const struct {
+		const char *key;
+		char *to;
+		size_t size;
+	} texts[] = {{"username", s->user, sizeof(s->user)},
+		     {"password", s->pass, sizeof(s->pass)},
+		     {"ddns-server", s->server, sizeof(s->server)},
+		     {"ddns-path", s->path, sizeof(s->path)},
+		     {"iface", s->interface, sizeof(s->interface)}};
 	uint64_t n;
 
-	if (strcmp(key, "username") == 0)
-		copy(s->user, sizeof(s->user), value);
-	else if (strcmp(key, "password") == 0)
-		copy(s->pass, sizeof(s->pass), value);
-	else if (strcmp(key, "ddns-server") == 0)
-		copy(s->server, sizeof(s->server), value);
-	else if (strcmp(key, "ddns-path") == 0)
-		copy(s->path, sizeof(s->path), value);
-	else if (strcmp(key, "iface") == 0)
-		copy(s->interface, sizeof(s->interface), value);
-	else if (strcmp(key, "wildcard") == 0)
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (strcmp(key, texts[i].key) == 0) {
+			copy(s, texts[i].to, texts[i].size, value);
+			return;
+		}
+	if (strcmp(key, "wildcard") == 0)
 		s->wildcard = yes(value);
+	else if (strcmp(key, "ssl") == 0)
+		s->no_ssl = !yes(value);
 	else if (strcmp(key, "ttl") == 0)
 		s->ttl_s = str_to_u64(str_of(value), 1000000, &n) ? (unsigned)n : 0;
-	else if (strcmp(key, "checkip-command") == 0)
-		dns_import_note(r->import, r->lexer.line,
-				"checkip-command: commands are not run to learn an address");
-	else if (strcmp(key, "proxied") == 0)
-		dns_import_note(r->import, r->lexer.line,
-				"proxied: stays as it is at the provider; it is not set");
-	else if (strcmp(key, "hostname") == 0 || strcmp(key, "alias") == 0) {
-		if (s->n_hosts < HOSTS_MAX && *value)
-			copy(s->hosts[s->n_hosts++], HOSTNAME_MAX, value);
-		else
-			dns_import_note(r->import, r->lexer.line, "too many names in one section");
-	} else {
-		for (size_t i = 0; i < ARRAY_LEN(needless); i++)
-			if (strcmp(needless[i], key) == 0)
-				return;
-		dns_import_note(r->import, r->lexer.line, "%s is not carried over", key);
+	else if (strcmp(key, "hostname") == 0 || strcmp(key, "alias") == 0)
+		take_host(r, value);
+	else
+		take_other(r, key, value);
+}
+
+static bool is_text(enum inadyn_token t)
+{
+	return t == INADYN_WORD || t == INADYN_STRING;
+}
+
+typedef void take_fn(struct reader *r, const char *key, const char *value);
+
+static void take_value(struct reader *r, const char *key, take_fn *take)
+{
+	struct inadyn_lexer *l = &r->lexer;
+
+	if (l->has_variable) {
+		dns_import_note(r->import, l->line,
+				"%s has a variable of the environment in it, which is not read: it "
+				"counts as not given",
+				key);
+		secret_wipe(l->text, sizeof(l->text));
 	}
+	take(r, key, l->text);
 }
 
-static bool is_text(enum token t)
+/* Behind a key: "= value" or "= { value, value }", of which "=" forgets what was before. */
+static int read_values(struct reader *r, const char *key, take_fn *take, struct err *e)
 {
-	return t == WORD || t == STRING;
-}
-
-/* Behind a key: "= value" or "= { value, value }". */
-static int read_values(struct reader *r, const char *key,
-		       void (*take)(struct reader *r, const char *key, const char *value),
-		       struct err *e)
-{
-	struct lexer *l = &r->lexer;
+	struct inadyn_lexer *l = &r->lexer;
 	bool list;
 
-	if (l->token != EQUAL)
+	if (l->token != INADYN_EQUAL && l->token != INADYN_APPEND)
 		return broken(r, "\"=\" is missing", e);
-	list = next(l) == OPEN;
-	if (list && next(l) == CLOSE)
+	if (l->token == INADYN_EQUAL && strcmp(key, "hostname") == 0)
+		r->section.n_hosts = 0;
+	list = inadyn_next(l) == INADYN_OPEN;
+	if (list && inadyn_next(l) == INADYN_CLOSE)
 		return 0;
 	for (;;) {
 		if (!is_text(l->token))
 			return broken(r, "a value is missing, or a quote", e);
-		if (l->has_variable)
-			dns_import_note(r->import, l->line,
-					"%s has a variable of the environment in it: it is taken "
-					"as it stands",
-					key);
-		take(r, key, l->text);
+		take_value(r, key, take);
 		if (!list)
 			return 0;
-		if (next(l) == CLOSE)
+		if (inadyn_next(l) == INADYN_CLOSE)
 			return 0;
-		if (l->token != COMMA)
+		if (l->token != INADYN_COMMA)
 			return broken(r, "\",\" or \"}\" is missing", e);
-		if (next(l) == CLOSE)
+		if (inadyn_next(l) == INADYN_CLOSE)
 			return 0;
 	}
 }
 
 static int skip_include(struct reader *r, struct err *e)
 {
-	struct lexer *l = &r->lexer;
+	struct inadyn_lexer *l = &r->lexer;
 
-	if (l->token != OPEN_ROUND || !is_text(next(l)))
+	if (l->token != INADYN_OPEN_ROUND || !is_text(inadyn_next(l)))
 		return broken(r, "include(\"FILE\") is damaged", e);
 	dns_import_note(r->import, l->line, "include(\"%s\"): import that file too", l->text);
-	return next(l) == CLOSE_ROUND ? 0 : broken(r, "\")\" is missing", e);
+	return inadyn_next(l) == INADYN_CLOSE_ROUND ? 0 : broken(r, "\")\" is missing", e);
 }
 
 static int read_section(struct reader *r, bool custom, struct err *e)
 {
-	struct lexer *l = &r->lexer;
+	struct inadyn_lexer *l = &r->lexer;
 	char key[64];
 	int result;
 
-	r->section = (struct section){.custom = custom, .line = l->line};
+	secret_wipe(&r->section, sizeof(r->section));
+	r->section.custom = custom;
+	r->section.line = l->line;
 	if (!is_text(l->token))
 		return broken(r, "the provider's name is missing", e);
-	copy(r->section.title, sizeof(r->section.title), l->text);
-	if (next(l) != OPEN)
+	copy(&r->section, r->section.title, sizeof(r->section.title), l->text);
+	if (inadyn_next(l) != INADYN_OPEN)
 		return broken(r, "\"{\" is missing", e);
-	while (next(l) != CLOSE) {
-		if (l->token != WORD || !str_copy(key, sizeof(key), str_of(l->text)))
+	while (inadyn_next(l) != INADYN_CLOSE) {
+		if (!is_text(l->token) || !str_copy(key, sizeof(key), str_of(l->text)))
 			return broken(r, "a name or \"}\" is missing", e);
-		next(l);
+		inadyn_next(l);
 		result = strcmp(key, "include") == 0 ? skip_include(r, e)
 						     : read_values(r, key, take_key, e);
 		if (result < 0)
@@ -499,14 +465,14 @@ static int read_section(struct reader *r, bool custom, struct err *e)
 
 static int read_file(struct reader *r, struct err *e)
 {
-	struct lexer *l = &r->lexer;
+	struct inadyn_lexer *l = &r->lexer;
 	char key[64];
 	int result = 0;
 
-	while (result == 0 && next(l) != END) {
-		if (l->token != WORD || !str_copy(key, sizeof(key), str_of(l->text)))
+	while (result == 0 && inadyn_next(l) != INADYN_END) {
+		if (!is_text(l->token) || !str_copy(key, sizeof(key), str_of(l->text)))
 			return broken(r, "a name is missing", e);
-		next(l);
+		inadyn_next(l);
 		if (strcmp(key, "provider") == 0 || strcmp(key, "custom") == 0)
 			result = read_section(r, key[0] == 'c', e);
 		else if (strcmp(key, "include") == 0)
@@ -528,29 +494,39 @@ int dns_import_inadyn(struct dns_import *import, struct str text, struct err *e)
 	if (!r)
 		return err_set(e, ERR_NOMEM, "inadyn.conf");
 	r->import = import;
-	r->lexer = (struct lexer){.rest = text, .line = 1};
+	inadyn_open(&r->lexer, text);
 	result = read_file(r, e);
 	secret_wipe(r, sizeof(*r));
 	free(r);
 	return result;
 }
 
+/* Whether a file of the cache, without ".cache", is this name's: "HOST", or "PROVIDER-HOST". */
+static bool is_cache_of(struct str file, const struct dns_imported *name)
+{
+	struct str host = str_of(name->host);
+	size_t n = file.len - host.len;
+
+	if (str_eq_nocase(file, host))
+		return true;
+	if (!host.len || file.len < host.len + 2 || !str_ends_nocase(file, host) ||
+	    file.at[n - 1] != '-')
+		return false;
+	file.len = n - 1;
+	return str_eq_nocase(file, str_of(name->provider)) ||
+	       (name->row && row_of(file) == name->row);
+}
+
 void dns_import_inadyn_cache(struct dns_import *import, struct str file_name, struct str text,
 			     int64_t modified_s)
 {
+	struct str line = str_split(&text, '\n'), word = str_trim(str_split(&line, '\r'));
 	struct ipaddr address;
 
-	while (text.len && strchr(" \t\r\n", text.at[text.len - 1]) && text.at[text.len - 1])
-		text.len--;
-	if (!str_ends_nocase(file_name, STR(".cache")) ||
-	    ipaddr_parse(str_trim(text), &address) < 0)
+	if (!str_ends_nocase(file_name, STR(".cache")) || ipaddr_parse(word, &address) < 0)
 		return;
 	file_name.len -= strlen(".cache");
-	for (size_t i = 0; i < import->n; i++) {
-		struct str host = str_of(import->names[i].host);
-
-		if (host.len < file_name.len && str_ends_nocase(file_name, host) &&
-		    file_name.at[file_name.len - host.len - 1] == '-')
-			dns_import_published(import, host, &address, modified_s);
-	}
+	for (size_t i = 0; i < import->n; i++)
+		if (is_cache_of(file_name, &import->names[i]))
+			dns_import_published(&import->names[i], &address, modified_s);
 }

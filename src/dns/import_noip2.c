@@ -97,11 +97,13 @@ static int add_name(struct dns_import *import, const struct account *account, st
 		    bool group, struct err *e)
 {
 	struct dns_imported *name = dns_import_add(import, 0);
+	char text[HOSTNAME_MAX];
 
 	if (!name)
 		return err_set(e, ERR_LIMIT, "more than %d names", DNS_IMPORT_NAMES_MAX);
-	if (!unescape(host, name->host, sizeof(name->host)))
+	if (!unescape(host, text, sizeof(text)))
 		return err_set(e, ERR_INVALID, "a name in the file is damaged");
+	dns_import_set_host(name, str_of(text));
 	name->row = dns_provider_find(STR("noip"));
 	strcpy(name->provider, "noip2");
 	memcpy(name->user, account->user, sizeof(name->user));
@@ -109,7 +111,7 @@ static int add_name(struct dns_import *import, const struct account *account, st
 	str_copy(name->interface, sizeof(name->interface), str_of(account->device));
 	name->no6 = true; /* noip2 has no IPv6 */
 	if (account->last.family == 4)
-		name->published4 = account->last;
+		dns_import_published(name, &account->last, 0);
 	if (group)
 		dns_import_note(import, 0, "%s is a group: No-IP changes all names in it",
 				name->host);

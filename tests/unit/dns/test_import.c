@@ -694,25 +694,25 @@ static void test_inadyn_custom_and_unknown(void **state)
 	       "  username = u\n"
 	       "  password = p\n"
 	       "  ddns-server = ddns.example.org\n"
-	       "  ddns-path = \"/nic/update?hostname=%h.example.org&myip=%i\"\n"
-	       "  hostname = home\n"
+	       "  ddns-path = \"/nic/update?hostname=%h&myip=%i\"\n"
+	       "  hostname = home.example.org\n"
 	       "}\n"
 	       "custom other { ddns-server = www.example.net ddns-path = \"/x?%h\" hostname = "
 	       "a.example.net "
 	       "}\n"
+	       "custom part { ddns-server = ddns.example.org\n"
+	       "ddns-path = \"/nic/update?hostname=%h.example.org&myip=%i\"\n"
+	       "username = u password = p hostname = b ssl = false }\n"
 	       "provider dyndns { username = u password = p hostname = a.dyndns.org wildcard = "
 	       "true }\n"
-	       "provider nowhere.example { hostname = b.example.org username = \"${HOME}\" }\n"
+	       "provider nowhere.example { username = token hostname = b.example.org }\n"
 	       "include(\"/etc/more.conf\")\n",
-	       "# line 1, provider mine: not a host name or \"*.\" and a host name, which a name "
-	       "at "
-	       "provider dyndns2 is\n"
-	       "# [dns home]\n"
-	       "# provider = dyndns2\n"
-	       "# user = u\n"
-	       "# password-file = /etc/homeport/home.secret\n"
-	       "# server = ddns.example.org\n"
-	       "# family = ipv4\n"
+	       "[dns home.example.org]\n"
+	       "provider = dyndns2\n"
+	       "user = u\n"
+	       "password-file = /etc/homeport/home.example.org.secret\n"
+	       "server = ddns.example.org\n"
+	       "family = ipv4\n"
 	       "\n"
 	       "# line 9, provider other: no provider that is known\n"
 	       "# [dns a.example.net]\n"
@@ -720,23 +720,150 @@ static void test_inadyn_custom_and_unknown(void **state)
 	       "# password-file = /etc/homeport/a.example.net.secret\n"
 	       "# family = ipv4\n"
 	       "\n"
+	       "# line 10, provider part: not the name of one host\n"
+	       "# [dns b]\n"
+	       "# provider = part\n"
+	       "# password-file = /etc/homeport/home.example.org.secret\n"
+	       "# family = ipv4\n"
+	       "\n"
 	       "[dns a.dyndns.org]\n"
 	       "provider = dyn\n"
 	       "user = u\n"
-	       "password-file = /etc/homeport/home.secret\n"
+	       "password-file = /etc/homeport/home.example.org.secret\n"
 	       "family = ipv4\n"
 	       "\n"
-	       "# line 11, provider nowhere.example: no provider that is known\n"
+	       "# line 14, provider nowhere.example: no provider that is known\n"
 	       "# [dns b.example.org]\n"
 	       "# provider = nowhere.example\n"
 	       "# password-file = /etc/homeport/b.example.org.secret\n"
 	       "# family = ipv4\n"
 	       "--\n"
 	       "9: a.example.net: custom other is not known: write it as provider = template\n"
-	       "10: wildcard is not carried over: name it, \"*.NAME\"\n"
-	       "11: username has a variable of the environment in it: it is taken as it stands\n"
-	       "11: b.example.org: provider nowhere.example is not known\n"
-	       "12: include(\"/etc/more.conf\"): import that file too\n");
+	       "10: ssl: requests go by https only\n"
+	       "10: b: custom part is not known: write it as provider = template\n"
+	       "13: wildcard: names below it are not set: make a CNAME record \"*.NAME\" at the "
+	       "provider\n"
+	       "14: b.example.org: provider nowhere.example is not known\n"
+	       "15: include(\"/etc/more.conf\"): import that file too\n");
+}
+
+static void inadyn_password_of(const char *text, const char *expected)
+{
+	AUTO(buf_donep) struct buf file = {0};
+	struct dns_import import;
+	struct err e = {0};
+
+	dns_import_init(&import);
+	assert_int_equal(buf_printf(&file, "provider x { hostname = h password = %s\n}", text), 0);
+	if (dns_import_inadyn(&import, buf_str(&file), &e) < 0)
+		fail_msg("%s: %s", text, e.text);
+	if (import.n != 1 || strcmp(import.names[0].pass, expected) != 0)
+		fail_msg("%s: \"%s\" of %zu", text, import.n ? import.names[0].pass : "", import.n);
+	dns_import_done(&import);
+}
+
+/* As libConfuse 3.3 reads them. */
+static void test_inadyn_s_passwords(void **state)
+{
+	inadyn_password_of("plain;[]$%:@b", "plain;[]$%:@b");
+	inadyn_password_of("p#comment", "p");
+	inadyn_password_of("p//q", "p//q");
+	inadyn_password_of("a\\b", "a\\b");
+	inadyn_password_of("\"a#b //c /*d*/\"", "a#b //c /*d*/");
+	inadyn_password_of("\"a\\x41b\\101\\e\\q\\\"\"", "aAbA\033q\"");
+	inadyn_password_of("'a\\nb\\\\c\\'d'", "a\\nb\\c'd");
+	inadyn_password_of("\"a\\\nb\"", "ab");
+	inadyn_password_of("\"\\${HOME}\"", "${HOME}");
+	inadyn_password_of("'${HOME}'", "${HOME}");
+	inadyn_password_of("\"${HOME}\"", ""); /* not ours to know */
+	inadyn_password_of("one password = two", "two");
+	inadyn_password_of("'' \"password\" = 'key in quotes'", "key in quotes");
+	inadyn_password_of("p hostname = g", "p");
+}
+
+static void test_inadyn_s_lists(void **state)
+{
+	struct dns_import import;
+	AUTO(buf_donep) struct buf text = {0};
+
+	assert_int_equal(buf_printf(&text, "provider dyndns { hostname = lost hostname = "
+					   "{a.example.org, } hostname += B.Example.Org.\n"
+					   "hostname += { \"c.example.org\""),
+			 0);
+	for (int i = 3; i < DNS_IMPORT_NAMES_MAX; i++)
+		assert_int_equal(buf_printf(&text, ", h%d.example.org", i), 0);
+	assert_int_equal(buf_printf(&text, "} }"), 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_inadyn(&import, buf_str(&text), NULL), 0);
+	assert_int_equal(import.n, DNS_IMPORT_NAMES_MAX);
+	assert_string_equal(import.names[0].host, "a.example.org");
+	assert_string_equal(import.names[1].host, "b.example.org");
+	assert_int_equal(import.n_notes, 0);
+	dns_import_done(&import);
+}
+
+static void test_inadyn_s_other_keys(void **state)
+{
+	golden(dns_import_inadyn,
+	       "allow-ipv6 = Yes\n"
+	       "secure-ssl = false broken-rtc = true verify-address = false forced-update = 5\n"
+	       "provider ipv6tb@he.net { username = u password = p hostname = 12345 }\n"
+	       "provider default@ipv4.dynv6.com { username = token password = x hostname = "
+	       "a.dynv6.net proxy = \"socks5://x\" }\n"
+	       "provider dnsexit.com { username = u password = p hostname = a.example.net }\n"
+	       "provider dyndns { username = u password = \"two\\nlines\" hostname = "
+	       "b.example.net }\n",
+	       "[dns 12345]\n"
+	       "provider = tunnelbroker\n"
+	       "user = u\n"
+	       "password-file = /etc/homeport/12345.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "[dns a.dynv6.net]\n"
+	       "provider = dynv6\n"
+	       "password-file = /etc/homeport/a.dynv6.net.secret\n"
+	       "family = ipv4\n"
+	       "\n"
+	       "# line 5, provider dnsexit.com: provider dnsexit needs \"password-file\"\n"
+	       "# [dns a.example.net]\n"
+	       "# provider = dnsexit\n"
+	       "# password-file = /etc/homeport/a.example.net.secret\n"
+	       "# zone = example.net\n"
+	       "\n"
+	       "# line 6, provider dyndns: the password has more than one line\n"
+	       "# [dns b.example.net]\n"
+	       "# provider = dyn\n"
+	       "# user = u\n"
+	       "# password-file = /etc/homeport/b.example.net.secret\n"
+	       "--\n"
+	       "2: secure-ssl: certificates are always checked, against the system's list\n"
+	       "2: broken-rtc: certificates are always checked, against the system's list\n"
+	       "2: verify-address: an address that is not public is published only where "
+	       "\"address\" says so\n"
+	       "2: forced-update: when a request is sent follows from the provider's rules\n"
+	       "4: proxy: no proxy is used\n"
+	       "5: dnsexit: passwords are no longer taken; make an API key and put it into the "
+	       "password file\n"
+	       "5: a.example.net: no zone is given, example.net is a guess\n");
+}
+
+/* Too long for a place of ours is not the same as not given. */
+static void test_inadyn_s_long_values(void **state)
+{
+	struct dns_import import;
+	AUTO(buf_donep) struct buf text = {0};
+	struct err e = {0};
+
+	assert_int_equal(buf_printf(&text,
+				    "provider dyndns { hostname = a.example.org username = u "
+				    "password = %0600d }",
+				    0),
+			 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_inadyn(&import, buf_str(&text), NULL), 0);
+	assert_false(dns_import_usable(&import, 0, &e));
+	assert_string_equal(e.text, "something in it is too long");
+	dns_import_done(&import);
 }
 
 static void test_one_name_at_two_providers(void **state)
@@ -789,29 +916,43 @@ static void test_inadyn_broken(void **state)
 	}
 }
 
+/* "HOST.cache" is what inadyn 2.10 writes. */
 static void test_inadyn_s_cache(void **state)
 {
+	static const struct {
+		const char *file, *text;
+		int64_t at;
+	} files[] = {
+		{"a.no-ip.org.cache", "192.0.2.1", 1795176000},
+		{"default@no-ip.com-b-a.no-ip.org.cache", "192.0.2.9\n", 9}, /* of another name */
+		{"default@freedns.afraid.org-a.no-ip.org.cache", "192.0.2.9", 9},
+		{"a.no-ip.org.txt", "192.0.2.2", 9},
+		{"a.no-ip.org.cache", "nonsense", 9},
+		{".cache", "192.0.2.2", 9},
+		{"-.cache", "192.0.2.2", 9},
+		{"default@no-ip.com-B.a.no-ip.org.cache", "2001:db8::1\r\n", 5},
+		{"nowhere-c.example.org.cache", "192.0.2.3", 6},
+	};
 	struct dns_import import;
 
 	dns_import_init(&import);
-	assert_int_equal(dns_import_inadyn(&import,
-					   STR("provider no-ip.com { hostname = { a.no-ip.org, "
-					       "b.a.no-ip.org } }"),
-					   NULL),
-			 0);
-	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.cache"),
-				STR("192.0.2.1\n"), 1795176000);
-	dns_import_inadyn_cache(&import, STR("default@no-ip.com-b.a.no-ip.org.cache"),
-				STR("2001:db8::1"), 5);
-	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.txt"), STR("192.0.2.2"),
-				9);
-	dns_import_inadyn_cache(&import, STR("default@no-ip.com-a.no-ip.org.cache"),
-				STR("nonsense"), 9);
-	dns_import_inadyn_cache(&import, STR(".cache"), STR("192.0.2.2"), 9);
+	assert_int_equal(
+		dns_import_inadyn(&import,
+				  STR("provider no-ip.com { hostname = { a.no-ip.org, "
+				      "b.a.no-ip.org } }"
+				      "provider nowhere { hostname = { c.example.org, \"\" } }"),
+				  NULL),
+		0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		dns_import_inadyn_cache(&import, str_of(files[i].file), str_of(files[i].text),
+					files[i].at);
+	assert_int_equal(import.n, 3);
 	assert_int_equal(import.names[0].published4.bytes[3], 1);
 	assert_int_equal(import.names[0].published6.family, 0);
 	assert_int_equal(import.names[0].confirmed_s, 1795176000);
 	assert_int_equal(import.names[1].published6.family, 6);
+	assert_int_equal(import.names[1].confirmed_s, 5);
+	assert_int_equal(import.names[2].published4.bytes[3], 3);
 	dns_import_done(&import);
 }
 
@@ -1040,9 +1181,9 @@ static void test_entries_stay(void **state)
 
 		assert_int_equal(
 			ipaddr_parse(i ? STR("203.0.113.8") : STR("203.0.113.7"), &address), 0);
-		dns_import_published(&import, STR("a.example.org"), &address, NOW - 100);
+		dns_import_published(&import.names[0], &address, NOW - 100);
 		assert_int_equal(ipaddr_parse(STR("2a0e:1::1"), &address), 0);
-		dns_import_published(&import, STR("a.example.org"), &address, NOW - 100);
+		dns_import_published(&import.names[0], &address, NOW - 100);
 		assert_int_equal(dns_import_ledger(&import, &ledger, false), 0);
 	}
 	assert_int_equal(json_object_size(ledger.names), 2);
@@ -1137,6 +1278,10 @@ int main(void)
 		cmocka_unit_test(test_ddclient_s_limits),
 		cmocka_unit_test(test_inadyn),
 		cmocka_unit_test(test_inadyn_custom_and_unknown),
+		cmocka_unit_test(test_inadyn_s_passwords),
+		cmocka_unit_test(test_inadyn_s_lists),
+		cmocka_unit_test(test_inadyn_s_other_keys),
+		cmocka_unit_test(test_inadyn_s_long_values),
 		cmocka_unit_test(test_one_name_at_two_providers),
 		cmocka_unit_test(test_inadyn_broken),
 		cmocka_unit_test(test_inadyn_s_cache),
