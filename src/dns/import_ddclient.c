@@ -269,7 +269,6 @@ static const struct {
 	{"noip", "noip"},
 	{"cloudflare", "cloudflare"},
 	{"digitalocean", "digitalocean"},
-	{"dnsmadeeasy", "dnsmadeeasy"},
 	{"duckdns", "duckdns"},
 	{"dynu", "dynu"},
 	{"easydns", "easydns"},
