@@ -48,18 +48,48 @@ struct up {
 /* ── the service manager ── */
 
 /* systemctl status shows it. */
+#define WORK_TEXT_MAX 96
+
+/* "2 services, 1 door and 3 names"; what there is none of is left out. */
+static const char *work_of(char text[static WORK_TEXT_MAX], const struct agent_config *config)
+{
+	const struct {
+		size_t n;
+		const char *one;
+	} kinds[] = {{config->n_wishes, "service"},
+		     {config->n_doors, "door"},
+		     {config->n_names, "name"}};
+	size_t left = 0, len = 0;
+
+	strcpy(text, "nothing to do");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		left += kinds[i].n > 0;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (!kinds[i].n)
+			continue;
+		left--;
+		len += (size_t)snprintf(text + len, WORK_TEXT_MAX - len, "%zu %s%s%s", kinds[i].n,
+					kinds[i].one, kinds[i].n == 1 ? "" : "s",
+					left > 1    ? ", "
+					: left == 1 ? " and "
+						    : "");
+	}
+	return text;
+}
+
 static void tell_status(const struct up *up)
 {
+	char work[WORK_TEXT_MAX];
 	char address[HOSTNAME_MAX + 8];
 	struct link_dial_info link;
 
 	if (up->alone) {
-		notify("STATUS=%zu doors, no gateway", up->config.n_doors);
+		notify("STATUS=%s; no gateway", work_of(work, &up->config));
 		return;
 	}
 	agent_link(up->agent, &link);
 	agent_address(up->agent, address);
-	notify("STATUS=%zu services; link to %s: %s%s%s", up->config.n_wishes, address,
+	notify("STATUS=%s; link to %s: %s%s%s", work_of(work, &up->config), address,
 	       link_dial_state_name(link.state), *link.why ? ": " : "", link.why);
 }
 
@@ -503,6 +533,7 @@ static int prepare(struct up *up, struct err *e)
 
 static int run(struct up *up, struct err *e)
 {
+	char work[WORK_TEXT_MAX];
 	int r;
 
 	fdlimit_raise();
@@ -512,8 +543,8 @@ static int run(struct up *up, struct err *e)
 		r = start(up, e);
 	if (r < 0)
 		return r;
-	log_info("homeport is up with %zu services, %zu doors and %zu names%s", up->config.n_wishes,
-		 up->config.n_doors, up->config.n_names, up->alone ? "; no gateway is joined" : "");
+	log_info("homeport is up with %s%s", work_of(work, &up->config),
+		 up->alone ? "; no gateway is joined" : "");
 	warn_of_trust(&up->config);
 	loop_on_jump(up->loop, on_jump, up);
 	notify("READY=1");

@@ -212,10 +212,10 @@ def test_the_agent_tells_how_it_is(gateway, agent, site, manager):
     config = f"[service hello]\nto = {site}\nname = {HELLO}\n"
     up = agent.up(config)
     m.wait("READY=1")
-    m.wait(f"STATUS=1 services; link to 127.0.0.1:{gateway.https}: up")
+    m.wait(f"STATUS=1 service; link to 127.0.0.1:{gateway.https}: up")
     m.wait("WATCHDOG=1", 3)
     gateway.process.stop()
-    m.wait("STATUS=1 services; link to .*: connecting: ")
+    m.wait("STATUS=1 service; link to .*: connecting: ")
     m.wait("WATCHDOG=1", m.said.count("WATCHDOG=1") + 5)  # an outage is no reason to be restarted
     assert m.said.count("READY=1") == 1
     up.stop()
