@@ -635,7 +635,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	timer_init(&k->settle, loop, run, k);
 	defer_init(&k->defer, loop, run, k);
 	dns_ledger_init(&k->ledger);
-	if ((settings->folder && !k->folder) || !k->ledger.names) {
+	if ((settings->folder && !k->folder) || !k->ledger.names || !k->ledger.used) {
 		dns_keeper_free(k);
 		return err_set(e, ERR_NOMEM, "names");
 	}

@@ -5,37 +5,20 @@
 
 #include "base/baseenc.h"
 #include "base/cleanup.h"
+#include "state/folder.h"
 
 #define VERSION 1
 
 void dns_ledger_init(struct dns_ledger *ledger)
 {
-	ledger->names = json_object();
+	*ledger = (struct dns_ledger){.names = json_object(), .used = json_object()};
 }
 
 void dns_ledger_done(struct dns_ledger *ledger)
 {
 	json_decref(ledger->names);
-	ledger->names = NULL;
-}
-
-int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
-{
-	json_t *root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *names = json_object_get(root, "names");
-	bool good = json_integer_value(json_object_get(root, "version")) == VERSION &&
-		    json_is_object(names) && json_object_size(names) <= DNS_LEDGER_NAMES_MAX;
-
-	if (good) {
-		json_incref(names);
-		json_decref(ledger->names);
-		ledger->names = names;
-	}
-	json_decref(root);
-	return good ? 0
-		    : err_set(e, ERR_INVALID,
-			      "what was known of the names at providers is lost (" DNS_LEDGER_FILE
-			      " is damaged): they are asked for");
+	json_decref(ledger->used);
+	*ledger = (struct dns_ledger){0};
 }
 
 static int64_t number(const json_t *object, const char *field)
@@ -43,32 +26,109 @@ static int64_t number(const json_t *object, const char *field)
 	return json_integer_value(json_object_get(object, field));
 }
 
-static void drop_old(json_t *names, int64_t now)
+static int64_t get_time(const json_t *object, const char *field)
+{
+	int64_t t = number(object, field);
+
+	return t > 0 && t < (int64_t)1 << 40 ? t : 0;
+}
+
+int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
+{
+	json_t *root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *names = json_object_get(root, "names");
+	int64_t version = number(root, "version");
+	bool good = version == VERSION && json_is_object(names) &&
+		    json_object_size(names) <= DNS_LEDGER_NAMES_MAX;
+
+	if (good) {
+		json_incref(names);
+		json_decref(ledger->names);
+		ledger->names = names;
+		json_object_clear(ledger->used);
+		ledger->written_s = get_time(root, "written");
+	}
+	json_decref(root);
+	return good ? 0
+		    : err_set(e, ERR_INVALID,
+			      "what was known of the names at providers is lost (" DNS_LEDGER_FILE
+			      " is %s): they are asked for",
+			      version > VERSION ? "of a later version of homeport" : "damaged");
+}
+
+/* ── what is not configured ── */
+
+static int64_t last_heard_of(const json_t *entry)
+{
+	return MAX(get_time(entry, "confirmed"), get_time(entry, "attempted"));
+}
+
+static void drop_old(struct dns_ledger *ledger, int64_t now)
 {
 	const char *key;
 	json_t *entry;
 	void *next;
 
-	json_object_foreach_safe(names, next, key, entry)
+	json_object_foreach_safe(ledger->names, next, key, entry)
 	{
-		int64_t last = MAX(number(entry, "confirmed"), number(entry, "attempted"));
+		int64_t last = last_heard_of(entry);
 
-		if (last && last + DNS_LEDGER_KEEP_S < now)
-			json_object_del(names, key);
+		if (last && last + DNS_LEDGER_KEEP_S < now && !json_object_get(ledger->used, key))
+			json_object_del(ledger->names, key);
 	}
+}
+
+/* False: there is none. */
+static bool drop_oldest(struct dns_ledger *ledger)
+{
+	const char *key, *oldest = NULL;
+	int64_t least = INT64_MAX;
+	json_t *entry;
+
+	json_object_foreach(ledger->names, key, entry)
+	{
+		int64_t last = last_heard_of(entry);
+
+		if (last < least && !json_object_get(ledger->used, key)) {
+			oldest = key;
+			least = last;
+		}
+	}
+	return oldest && json_object_del(ledger->names, oldest) == 0;
+}
+
+/* Several, because the text is made again after that. */
+static bool drop_some(struct dns_ledger *ledger)
+{
+	unsigned n = 0;
+
+	while (n < 64 && drop_oldest(ledger))
+		n++;
+	return n;
+}
+
+static char *text_of(const struct dns_ledger *ledger, int64_t now)
+{
+	json_t *root = json_pack("{s:i s:I s:O}", "version", VERSION, "written", (json_int_t)now,
+				 "names", ledger->names);
+	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	json_decref(root);
+	return text;
 }
 
 int dns_ledger_encode(struct dns_ledger *ledger, int64_t now, struct buf *out)
 {
 	AUTO(freep) char *text = NULL;
-	json_t *root;
 
-	if (!ledger->names)
-		return -ERR_NOMEM;
-	drop_old(ledger->names, now);
-	root = json_pack("{s:i s:O}", "version", VERSION, "names", ledger->names);
-	text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-	json_decref(root);
+	drop_old(ledger, now);
+	text = text_of(ledger, now);
+	while (text && strlen(text) > STATE_FILE_MAX) {
+		if (!drop_some(ledger))
+			return -ERR_LIMIT;
+		free(text);
+		text = text_of(ledger, now);
+	}
 	return text ? buf_append_str(out, str_of(text)) : -ERR_NOMEM;
 }
 
@@ -115,13 +175,6 @@ static bool get_config(const json_t *object, uint8_t config[static DNS_CONFIG_LE
 	return text && hex_decode(str_of(text), config, DNS_CONFIG_LEN) == 0;
 }
 
-static int64_t get_time(const json_t *object, const char *field)
-{
-	int64_t t = number(object, field);
-
-	return t > 0 && t < (int64_t)1 << 40 ? t : 0;
-}
-
 static unsigned get_count(const json_t *object, const char *field)
 {
 	int64_t n = number(object, field);
@@ -129,7 +182,12 @@ static unsigned get_count(const json_t *object, const char *field)
 	return n > 0 && n < 1000 ? (unsigned)n : 0;
 }
 
-bool dns_ledger_get(const struct dns_ledger *ledger, const char *key, struct dns_machine *m)
+static int mark_used(struct dns_ledger *ledger, const char *key)
+{
+	return json_object_set_new(ledger->used, key, json_true());
+}
+
+bool dns_ledger_get(struct dns_ledger *ledger, const char *key, struct dns_machine *m)
 {
 	const json_t *o = json_object_get(ledger->names, key);
 	struct dns_machine read = *m;
@@ -137,7 +195,7 @@ bool dns_ledger_get(const struct dns_ledger *ledger, const char *key, struct dns
 
 	if (!json_is_object(o) || !get_state(o, &read.state) || !get_verdict(o, &read.verdict) ||
 	    !get_config(o, read.config) || !get_address(o, "published", &read.published) ||
-	    !get_address(o, "attempt", &read.attempt))
+	    !get_address(o, "attempt", &read.attempt) || mark_used(ledger, key) < 0)
 		return false;
 	read.sure = json_is_true(json_object_get(o, "sure"));
 	read.confirmed_s = get_time(o, "confirmed");
@@ -164,13 +222,10 @@ static void printable(char to[static DNS_REPLY_TEXT_MAX], const char *text)
 	to[n] = '\0';
 }
 
+/* NULL: none, which needs no place in the file. */
 static const char *address_text(char text[static IPADDR_TEXT_MAX], const struct ipaddr *a)
 {
-	if (!a->family)
-		text[0] = '\0';
-	else
-		ipaddr_format(text, a);
-	return text;
+	return a->family ? ipaddr_format(text, a) : NULL;
 }
 
 int dns_ledger_put(struct dns_ledger *ledger, const char *key, const struct dns_machine *m)
@@ -180,20 +235,20 @@ int dns_ledger_put(struct dns_ledger *ledger, const char *key, const struct dns_
 	json_t *o;
 
 	if (json_object_size(ledger->names) >= DNS_LEDGER_NAMES_MAX &&
-	    !json_object_get(ledger->names, key))
+	    !json_object_get(ledger->names, key) && !drop_oldest(ledger))
 		return -ERR_LIMIT;
 	hex_encode(config, m->config, DNS_CONFIG_LEN);
 	printable(text, m->text);
-	o = json_pack("{s:s s:s s:s s:s s:s s:s s:b s:I s:I s:I s:I s:I s:I s:i s:i}", "state",
+	o = json_pack("{s:s s:s s:s s:s* s:s* s:s* s:b s:I s:I s:I s:I s:I s:I s:i s:i}", "state",
 		      dns_state_name(m->state), "verdict", dns_verdict_word(m->verdict), "config",
 		      config, "published", address_text(published, &m->published), "attempt",
-		      address_text(attempt, &m->attempt), "text", text, "sure", m->sure,
-		      "confirmed", (json_int_t)m->confirmed_s, "attempted",
+		      address_text(attempt, &m->attempt), "text", *text ? text : NULL, "sure",
+		      m->sure, "confirmed", (json_int_t)m->confirmed_s, "attempted",
 		      (json_int_t)m->attempted_s, "not_before", (json_int_t)m->not_before_s,
 		      "interval_spent", (json_int_t)m->interval_spent, "budget_spent",
 		      (json_int_t)m->budget_spent, "since", (json_int_t)m->since_s, "fails",
 		      (int)m->fails, "nochgs", (int)m->nochgs);
-	if (!o || json_object_set_new(ledger->names, key, o) < 0)
+	if (!o || json_object_set_new(ledger->names, key, o) < 0 || mark_used(ledger, key) < 0)
 		return -ERR_NOMEM;
 	return 0;
 }

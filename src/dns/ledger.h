@@ -3,10 +3,12 @@
  * state folder. It is written before a request leaves and after its answer came; nothing secret is
  * in it.
  *
- *	{"version": 1, "names": {"dyn home.example.org A": {"state": "IDLE", ...}}}
+ *	{"version": 1, "written": 1800000000, "names": {"dyn home.example.org A": {"state": "IDLE", ...}}}
  *
  * A file that is damaged, or of a later version, is as good as none: then the machines doubt, and
- * ask before they send.
+ * ask before they send. What was neither got nor put since it was read is of names that are not
+ * configured now: it stays for DNS_LEDGER_KEEP_S and as long as there is room, because a name that is
+ * taken out may come back.
  */
 #pragma once
 
@@ -19,19 +21,23 @@
 #define DNS_LEDGER_NAMES_MAX 2048
 #define DNS_LEDGER_KEY_MAX   (HOSTNAME_MAX + 64)
 
-struct dns_ledger {
-	json_t *names; /* owned; what is not configured now stays, for DNS_LEDGER_KEEP_S */
-};
-
 #define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
 
+struct dns_ledger {
+	json_t *names;	   /* owned */
+	json_t *used;	   /* owned: keys of those that are configured */
+	int64_t written_s; /* when what was read was written; 0: never */
+};
+
+/* Without memory every put fails. */
 void dns_ledger_init(struct dns_ledger *ledger);
 void dns_ledger_done(struct dns_ledger *ledger);
 
 /* -ERR_INVALID: damaged, and *ledger (initialised) is empty. -ERR_NOMEM. */
 int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e) MUST_CHECK;
 
-/* Append the text. Names not heard of since DNS_LEDGER_KEEP_S are left out. -ERR_NOMEM, -ERR_LIMIT. */
+/* Append the text. What is not configured is left out after DNS_LEDGER_KEEP_S, or, the oldest first, when
+ * the text is longer than a file of the state folder. -ERR_NOMEM, -ERR_LIMIT. */
 int dns_ledger_encode(struct dns_ledger *ledger, int64_t now, struct buf *out) MUST_CHECK;
 
 /* "PROVIDER HOST A|AAAA". Returns key. */
@@ -40,8 +46,9 @@ const char *dns_ledger_key(char key[static DNS_LEDGER_KEY_MAX], const char *prov
 
 /* The durable fields of m, an initialised machine; false: nothing good is stored under that key, and
  * m is unchanged. dns_machine_resume follows. */
-bool dns_ledger_get(const struct dns_ledger *ledger, const char *key, struct dns_machine *m);
+bool dns_ledger_get(struct dns_ledger *ledger, const char *key, struct dns_machine *m);
 
-/* -ERR_NOMEM; -ERR_LIMIT: DNS_LEDGER_NAMES_MAX. */
+/* Where there is no room, the oldest that is not configured goes. -ERR_NOMEM; -ERR_LIMIT:
+ * DNS_LEDGER_NAMES_MAX are configured. */
 int dns_ledger_put(struct dns_ledger *ledger, const char *key,
 		   const struct dns_machine *m) MUST_CHECK;

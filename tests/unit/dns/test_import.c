@@ -1100,7 +1100,7 @@ static void test_noip2_damaged(void **state)
 
 #define NOW ((int64_t)1800000000)
 
-static void resume_with(struct dns_machine *m, const struct dns_ledger *ledger, const char *key,
+static void resume_with(struct dns_machine *m, struct dns_ledger *ledger, const char *key,
 			const char *row, uint8_t config)
 {
 	static struct dns_rules rules;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "dns/ledger.h"
+#include "state/folder.h"
 
 #define NOW ((int64_t)1800000000)
 
@@ -113,9 +114,18 @@ static void test_what_is_damaged_is_not_believed(void **state)
 	}
 }
 
-static void test_old_names_are_forgotten(void **state)
+/* As a restart does it. */
+static void again(struct dns_ledger *ledger, int64_t now)
 {
 	AUTO(buf_donep) struct buf text = {0};
+
+	assert_int_equal(dns_ledger_encode(ledger, now, &text), 0);
+	assert_true(buf_len(&text) <= STATE_FILE_MAX);
+	assert_int_equal(dns_ledger_decode(ledger, buf_str(&text), NULL), 0);
+}
+
+static void test_old_names_are_forgotten(void **state)
+{
 	struct dns_machine m = sample(), old = sample();
 	struct dns_ledger ledger;
 
@@ -123,9 +133,30 @@ static void test_old_names_are_forgotten(void **state)
 	old.confirmed_s = old.attempted_s = NOW - DNS_LEDGER_KEEP_S - 1;
 	assert_int_equal(dns_ledger_put(&ledger, "new", &m), 0);
 	assert_int_equal(dns_ledger_put(&ledger, "old", &old), 0);
-	assert_int_equal(dns_ledger_encode(&ledger, NOW, &text), 0);
+	assert_int_equal(dns_ledger_put(&ledger, "quiet", &old), 0);
+	again(&ledger, NOW);
+	assert_int_equal(json_object_size(ledger.names), 3);
+	assert_true(
+		dns_ledger_get(&ledger, "quiet", &m)); /* configured, and nothing happens to it */
+	again(&ledger, NOW);
 	assert_true(dns_ledger_get(&ledger, "new", &m));
+	assert_true(dns_ledger_get(&ledger, "quiet", &m));
 	assert_false(dns_ledger_get(&ledger, "old", &m));
+	dns_ledger_done(&ledger);
+}
+
+static void test_when_it_was_written(void **state)
+{
+	struct dns_ledger ledger;
+	struct err e = {0};
+
+	dns_ledger_init(&ledger);
+	assert_int_equal(ledger.written_s, 0);
+	again(&ledger, NOW);
+	assert_int_equal(ledger.written_s, NOW);
+	assert_int_equal(dns_ledger_decode(&ledger, STR("{\"version\":2,\"names\":{}}"), &e),
+			 -ERR_INVALID);
+	assert_non_null(strstr(e.text, "later version"));
 	dns_ledger_done(&ledger);
 }
 
@@ -145,6 +176,60 @@ static void test_it_is_full_at_its_limit(void **state)
 	dns_ledger_done(&ledger);
 }
 
+/* All the names of a year ago do not keep this year's out: the oldest goes. */
+static void test_there_is_room_for_what_is_configured(void **state)
+{
+	struct dns_machine m = sample();
+	struct dns_ledger ledger;
+	char key[32];
+
+	dns_ledger_init(&ledger);
+	for (int i = 0; i < DNS_LEDGER_NAMES_MAX; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		m.confirmed_s = m.attempted_s = NOW - 1000000 + i;
+		assert_int_equal(dns_ledger_put(&ledger, key, &m), 0);
+	}
+	again(&ledger, NOW);
+	assert_true(dns_ledger_get(&ledger, "k0", &m));
+	assert_int_equal(dns_ledger_put(&ledger, "one more", &m), 0);
+	assert_true(dns_ledger_get(&ledger, "k0", &m));
+	assert_false(dns_ledger_get(&ledger, "k1", &m));
+	assert_true(dns_ledger_get(&ledger, "k2", &m));
+	dns_ledger_done(&ledger);
+}
+
+/* What is written must be read again: a file of the state folder has a limit. */
+static void test_it_is_never_longer_than_can_be_read(void **state)
+{
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_machine m = sample();
+	struct dns_ledger ledger;
+	char key[DNS_LEDGER_KEY_MAX];
+	int r;
+
+	dns_ledger_init(&ledger);
+	memset(m.text, 'x', sizeof(m.text) - 1);
+	for (int i = 0; i < DNS_LEDGER_NAMES_MAX; i++) {
+		snprintf(key, sizeof(key), "provider %0250d AAAA", i);
+		assert_int_equal(dns_ledger_put(&ledger, key, &m), 0);
+		if (i == 1023) /* as many as an agent can have, names and words as long as can be */
+			again(&ledger, NOW);
+	}
+	json_object_clear(ledger.used);
+	snprintf(key, sizeof(key), "provider %0250d AAAA", 7);
+	assert_true(dns_ledger_get(&ledger, key, &m));
+	again(&ledger, NOW);
+	assert_true(dns_ledger_get(&ledger, key, &m));
+	assert_in_range(json_object_size(ledger.names), 1024, DNS_LEDGER_NAMES_MAX - 1);
+	for (int i = 0; i < DNS_LEDGER_NAMES_MAX; i++) {
+		snprintf(key, sizeof(key), "provider %0250d AAAA", i);
+		assert_int_equal(dns_ledger_put(&ledger, key, &m), 0);
+	}
+	r = dns_ledger_encode(&ledger, NOW, &text);
+	assert_int_equal(r, -ERR_LIMIT);
+	dns_ledger_done(&ledger);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,7 +237,10 @@ int main(void)
 		cmocka_unit_test(test_words_of_a_provider_are_stored_as_text),
 		cmocka_unit_test(test_what_is_damaged_is_not_believed),
 		cmocka_unit_test(test_old_names_are_forgotten),
+		cmocka_unit_test(test_when_it_was_written),
 		cmocka_unit_test(test_it_is_full_at_its_limit),
+		cmocka_unit_test(test_there_is_room_for_what_is_configured),
+		cmocka_unit_test(test_it_is_never_longer_than_can_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
