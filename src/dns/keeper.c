@@ -9,8 +9,6 @@
 #include "dns/keeper_private.h"
 #include "state/folder.h"
 
-static void run_soon(struct dns_keeper *k);
-
 /* ── small things ── */
 
 int64_t keeper_now_s(const struct dns_keeper *k)
@@ -72,7 +70,7 @@ static void tell_state(const struct dns_keeper *k, const struct err *e)
 	say(k, &event);
 }
 
-static void put(struct keeper_side *side)
+void keeper_put(struct keeper_side *side)
 {
 	struct keeper_name *name = side->name;
 	char key[DNS_LEDGER_KEY_MAX];
@@ -119,7 +117,7 @@ static void tell_account(struct keeper_name *name, const struct dns_reply *reply
 				dns_machine_park(&other->machine, reply);
 				tell(other, DNS_EVENT_PARKED);
 			}
-			put(other);
+			keeper_put(other);
 		}
 }
 
@@ -152,12 +150,12 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 			continue;
 		side->sending = false;
 		dns_machine_answer(&side->machine, reply, retry_after_s, keeper_now_s(k));
-		put(side);
+		keeper_put(side);
 		tell_result(side, &before);
 		until_s = MAX(until_s, side->machine.not_before_s);
 	}
 	tell_account(name, reply, until_s);
-	run_soon(k);
+	keeper_run_soon(k);
 }
 
 /* ── sending ── */
@@ -188,7 +186,7 @@ static bool account_is_busy(const struct dns_keeper *k, const struct keeper_name
 		    (k->names[i].stage == STAGE_SENT ||
 		     (!batched && k->names[i].stage != STAGE_IDLE)))
 			return true;
-	return false;
+	return keeper_txt_is_busy(k, name);
 }
 
 static unsigned calls(const struct dns_keeper *k)
@@ -252,7 +250,7 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 		if (sides & 1u << s) {
 			side->sending = true;
 			dns_machine_sending(&side->machine, now);
-			put(side);
+			keeper_put(side);
 		}
 	}
 	name->stage = STAGE_TO_STORE;
@@ -277,11 +275,11 @@ static void on_asked(void *arg, const struct ipaddr *published)
 	    dns_suffix_apply(published, name->prefix_bits, &no_suffix, &network))
 		published = &network;
 	dns_machine_asked(m, published, keeper_now_s(name->keeper));
-	put(side);
+	keeper_put(side);
 	if (m->sure && sent.family && ipaddr_same_host(&m->published, &sent) &&
 	    !ipaddr_same_host(&before, &sent))
 		tell_arrived(side);
-	run_soon(name->keeper);
+	keeper_run_soon(name->keeper);
 }
 
 static void ask(struct keeper_side *side, int64_t now)
@@ -401,7 +399,7 @@ static void on_stored(struct job *job)
 	free(s->folder);
 	free(s);
 	if (k)
-		run_soon(k);
+		keeper_run_soon(k);
 }
 
 static void do_store(struct job *job)
@@ -482,6 +480,7 @@ static void run(void *arg)
 	int64_t now_s = keeper_now_s(k), soonest_s = INT64_MAX;
 	usec_t soonest = choose(k), now = loop_now(k->loop);
 
+	keeper_txt_run(k);
 	for (size_t i = 0; i < k->n_names; i++)
 		look(&k->names[i], now_s, &soonest_s);
 	store(k);
@@ -499,7 +498,7 @@ static void run(void *arg)
 		timer_start_at(&k->timer, soonest);
 }
 
-static void run_soon(struct dns_keeper *k)
+void keeper_run_soon(struct dns_keeper *k)
 {
 	defer_call(&k->defer);
 }
@@ -542,10 +541,10 @@ bool keeper_name_update(struct keeper_name *name, bool force)
 	for (int s = 0; s < 2; s++)
 		if (name->sides[s].on) {
 			dns_machine_unblock(&name->sides[s].machine, force, now);
-			put(&name->sides[s]);
+			keeper_put(&name->sides[s]);
 			found = true;
 		}
-	run_soon(name->keeper);
+	keeper_run_soon(name->keeper);
 	return found;
 }
 
@@ -556,6 +555,7 @@ bool dns_keeper_update(struct dns_keeper *k, const char *label, bool force)
 	for (size_t i = 0; i < k->n_names; i++)
 		if (keeper_is_called(&k->names[i], label))
 			found |= keeper_name_update(&k->names[i], force);
+	keeper_txt_forgive(k);
 	return found;
 }
 
@@ -568,10 +568,10 @@ bool dns_keeper_confirmed(struct dns_keeper *k, const char *label)
 		for (int s = 0; s < 2; s++)
 			if (k->names[i].sides[s].on && keeper_is_called(&k->names[i], label)) {
 				dns_machine_reminded(&k->names[i].sides[s].machine, now);
-				put(&k->names[i].sides[s]);
+				keeper_put(&k->names[i].sides[s]);
 				found = true;
 			}
-	run_soon(k);
+	keeper_run_soon(k);
 	return found;
 }
 
@@ -635,6 +635,11 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	timer_init(&k->settle, loop, run, k);
 	defer_init(&k->defer, loop, run, k);
 	dns_ledger_init(&k->ledger);
+	r = keeper_txt_new(k, e);
+	if (r < 0) {
+		dns_keeper_free(k);
+		return r;
+	}
 	if ((settings->folder && !k->folder) || !k->ledger.names || !k->ledger.used) {
 		dns_keeper_free(k);
 		return err_set(e, ERR_NOMEM, "names");
@@ -645,7 +650,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		dns_keeper_free(k);
 		return r;
 	}
-	run_soon(k);
+	keeper_run_soon(k);
 	*ret_keeper = k;
 	return 0;
 }
@@ -654,6 +659,7 @@ void dns_keeper_free(struct dns_keeper *k)
 {
 	if (!k)
 		return;
+	keeper_txt_free(k);
 	timer_stop(&k->timer);
 	timer_stop(&k->settle);
 	defer_cancel(&k->defer);

@@ -70,6 +70,9 @@ struct dns_asker {
 	void *arg;
 };
 
+struct dns_lookup_settings;
+struct dns_txt_result;
+
 struct dns_keeper_settings {
 	const char *folder; /* of the state; NULL: none is kept */
 	const struct dns_keeper_name *names;
@@ -82,7 +85,11 @@ struct dns_keeper_settings {
 				     const char *url); /* tests: where a URL leads instead */
 	int64_t (*wall_s)(void *arg);		       /* seconds since 1970; NULL: the kernel's */
 	void (*on_event)(void *arg, const struct dns_event *event); /* may not free the keeper */
-	void *arg; /* of peer, wall_s and on_event */
+	/* dns/keeper_txt.h: how a section's zone is asked for; NULL: it is not. And what became of each
+	 * value; NULL: nobody wants to know */
+	const struct dns_lookup_settings *(*lookups)(void *arg, const char *label);
+	void (*on_txt)(void *arg, const struct dns_txt_result *result);
+	void *arg; /* of those above */
 };
 
 /* Reads the ledger: blocks for a moment. -ERR_LIMIT, -ERR_NOMEM, -ERR_FAILED. */

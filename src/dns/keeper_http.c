@@ -10,7 +10,7 @@
 
 static void next_request(struct keeper_name *name);
 
-static unsigned retry_after(const struct httpc_answer *answer, int64_t now_s)
+unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s)
 {
 	struct str value = httpc_answer_header(answer, "Retry-After");
 	uint64_t seconds;
@@ -27,7 +27,8 @@ static void on_http(void *arg, const struct httpc_answer *answer)
 {
 	struct keeper_name *name = arg;
 	struct dns_answer given = {.status = (int)answer->status,
-				   .retry_after_s = retry_after(answer, keeper_now_s(name->keeper)),
+				   .retry_after_s =
+					   keeper_retry_after(answer, keeper_now_s(name->keeper)),
 				   .body = answer->body};
 
 	name->call = NULL;

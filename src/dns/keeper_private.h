@@ -40,6 +40,9 @@ struct keeper_name {
 	struct dns_plan plan;
 	struct httpc_call *call; /* owned */
 	int64_t looked_spent;	 /* of the account's limit of dns/check, if it is the account's first name */
+	/* TXT values; the same for all of an account */
+	enum dns_verdict txt_refused; /* DNS_GOOD: not */
+	int64_t txt_not_before_s;
 };
 
 struct keeper_choice {
@@ -73,6 +76,7 @@ struct dns_keeper {
 	struct keeper_store *store; /* owned by its job; being written */
 	struct list batches;	    /* of struct batch */
 	struct list trials;	    /* of struct dns_trial, borrowed */
+	struct keeper_txt *txt;	    /* owned */
 	struct timer timer, settle;
 	struct defer defer;
 };
@@ -93,6 +97,12 @@ void keeper_trials_run(struct dns_keeper *k);
 /* One of dns_keeper_status. */
 json_t *keeper_side_status(const struct keeper_side *side, int64_t now);
 
+/* Look at all names again, from the loop. */
+void keeper_run_soon(struct dns_keeper *k);
+
+/* The ledger gets what the side's machine knows. */
+void keeper_put(struct keeper_side *side);
+
 /* The answer to what is under way of this name. */
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s);
 
@@ -108,3 +118,13 @@ void keeper_http_start(struct keeper_name *name);
 int keeper_http_send(const struct keeper_name *name, struct dns_request *q,
 		     void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,
 		     struct httpc_call **ret_call, struct err *e) MUST_CHECK;
+
+/* Seconds of Retry-After; 0: there is none. */
+unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s);
+
+/* keeper_txt.c: TXT values. Free ends what is under way, and may be called for a keeper that is half built. */
+int keeper_txt_new(struct dns_keeper *k, struct err *e) MUST_CHECK;
+void keeper_txt_free(struct dns_keeper *k);
+void keeper_txt_run(struct dns_keeper *k); /* begin what can begin */
+bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *name);
+void keeper_txt_forgive(struct dns_keeper *k); /* a person has mended something */

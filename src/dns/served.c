@@ -141,14 +141,25 @@ static bool is_in_zone(const struct dns_served *s, const char *host)
 	return dns_sub_of(host, s->zone, &sub);
 }
 
+/* Where name servers listen; one that takes updates elsewhere answers questions there, too. */
+static uint16_t port_of(const struct dns_served *s, const struct ipaddr *address)
+{
+	const struct ipaddr *resolver = &s->settings->resolver.ip;
+	bool same = address->family == resolver->family &&
+		    memcmp(address->bytes, resolver->bytes, sizeof(address->bytes)) == 0;
+
+	if (!s->settings->port || (s->settings->direct && !same))
+		return DNS_QUERY_PORT;
+	return s->settings->port;
+}
+
 static bool find_address(struct dns_served *s, const char *host)
 {
-	uint16_t port = s->settings->port ? s->settings->port : DNS_QUERY_PORT;
-
 	/* a zone of the house's own: nobody else need know the names in it */
 	if (s->settings->direct && is_in_zone(s, host))
 		return ask(s, STEP_ADDRESS4, &s->settings->resolver, host);
-	return resolve_start(s->settings->loop, host, port, on_resolved, s, &s->resolve, NULL) == 0;
+	return resolve_start(s->settings->loop, host, DNS_QUERY_PORT, on_resolved, s, &s->resolve,
+			     NULL) == 0;
 }
 
 /* The next one that has not said yet what it should. */
@@ -178,6 +189,7 @@ static void use_address(struct dns_served *s, const struct ipaddr *address)
 	struct server *server = &s->servers[s->server];
 
 	server->addr.ip = *address;
+	server->addr.ip.port = port_of(s, address);
 	if (!ask(s, STEP_TEXT, &server->addr, s->name))
 		skip_server(s);
 }
@@ -245,13 +257,10 @@ static void take_address(struct dns_served *s, const ldns_pkt *pkt)
 	const char *host = s->servers[s->server].name;
 	struct ipaddr address;
 
-	if (dns_query_address(pkt, &address)) {
-		address.port = s->settings->port ? s->settings->port : DNS_QUERY_PORT;
+	if (dns_query_address(pkt, &address))
 		use_address(s, &address);
-	} else if (s->step == STEP_ADDRESS6 ||
-		   !ask(s, STEP_ADDRESS6, &s->settings->resolver, host)) {
+	else if (s->step == STEP_ADDRESS6 || !ask(s, STEP_ADDRESS6, &s->settings->resolver, host))
 		skip_server(s);
-	}
 }
 
 static void take(struct dns_served *s, const ldns_pkt *pkt)

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "dns/exchange.h"
 #include "dns/keeper.h"
+#include "dns/keeper_txt.h"
 #include "dns/lookup.h"
 #include "dns/query.h"
 #include "dns/rfc2136.h"
@@ -728,6 +729,87 @@ static void test_name_servers_that_cannot_be_asked(void **state)
 			 -ERR_INVALID);
 }
 
+/* ── values through the keeper ── */
+
+struct put {
+	struct bench *b;
+	struct dns_lookup_settings lookups;
+	struct dns_txt_result result;
+	unsigned n;
+};
+
+static const struct dns_lookup_settings *lookups_of(void *arg, const char *label)
+{
+	return &((struct put *)arg)->lookups;
+}
+
+static void on_put(void *arg, const struct dns_txt_result *result)
+{
+	struct put *p = arg;
+
+	p->result = *result;
+	if (--p->n == 0)
+		loop_stop(p->b->loop);
+}
+
+static void put_text(struct dns_keeper *keeper, struct put *p, const char *value, bool remove)
+{
+	struct dns_txt_wish wish = {.name = "_acme-challenge.k.home.example.org",
+				    .value = value,
+				    .remove = remove,
+				    .wait = 20 * USEC_PER_S};
+	struct dns_txt_change *change;
+	struct err e = {0};
+
+	p->n++;
+	if (dns_keeper_txt(keeper, &wish, on_put, p, &change, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+/* A name and its wildcard need two values at once; each is taken away alone. */
+static void test_two_values_through_the_keeper(void **state)
+{
+	struct bench *b = *state;
+	const char *name = "_acme-challenge.k.home.example.org";
+	struct dns_change others = {.host = name, .txt = "somebody's", .ttl_s = 5};
+	struct put p = {.b = b,
+			.lookups = {.loop = b->loop,
+				    .resolver = b->server,
+				    .port = b->server.ip.port,
+				    .direct = true}};
+	char server[32];
+	struct dns_keeper_name section = {.no6 = true,
+					  .entry = {.provider = dns_provider_find(STR("rfc2136")),
+						    .host = "k.home.example.org",
+						    .zone = "home.example.org",
+						    .server = server,
+						    .user = "homeport",
+						    .pass = SECRET}};
+	struct dns_keeper_settings settings = {
+		.names = &section, .n_names = 1, .lookups = lookups_of, .arg = &p};
+	struct dns_keeper *keeper;
+
+	snprintf(server, sizeof(server), "127.0.0.1:%u", b->server.ip.port);
+	expect(b, update(b, "home.example.org", &others, 1, &key), DNS_GOOD);
+	assert_int_equal(dns_keeper_new(b->loop, NULL, &settings, &keeper, NULL), 0);
+	put_text(keeper, &p, "apex", false);
+	put_text(keeper, &p, "wildcard", false);
+	loop_run(b->loop);
+	assert_int_equal(p.result.r, 0);
+	assert_int_equal(p.result.served.state, DNS_SERVED_YES);
+	check_record(b, name, "TXT", "\"apex\"\n\"wildcard\"\n\"somebody's\"\n");
+	put_text(keeper, &p, "apex", true);
+	loop_run(b->loop);
+	assert_int_equal(p.result.r, 0);
+	check_record(b, name, "TXT", "\"wildcard\"\n\"somebody's\"\n");
+	put_text(keeper, &p, "wildcard", true);
+	put_text(keeper, &p, "never there", true);
+	loop_run(b->loop);
+	assert_int_equal(p.result.r, 0);
+	check_record(b, name, "TXT", "\"somebody's\"\n");
+	dns_keeper_free(keeper);
+}
+
 static void test_resolv_conf(void **state)
 {
 	static const struct {
@@ -783,6 +865,7 @@ int main(void)
 		cmocka_unit_test(test_all_name_servers_have_it),
 		cmocka_unit_test(test_name_servers_that_are_behind),
 		cmocka_unit_test(test_name_servers_that_cannot_be_asked),
+		cmocka_unit_test(test_two_values_through_the_keeper),
 		cmocka_unit_test(test_resolv_conf),
 		cmocka_unit_test(test_nobody_there),
 	};

@@ -1,0 +1,596 @@
+#include "dns/keeper_txt.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "dns/keeper_private.h"
+#include "dns/txt.h"
+#include "dns/updater.h"
+
+/* Added here, and to be taken away. */
+struct kept {
+	struct list node;
+	struct dns_keeper *keeper; /* borrowed */
+	char name[HOSTNAME_MAX], value[DNS_TXT_VALUE_MAX + 1];
+	struct keeper_name *by; /* borrowed */
+	struct timer timer;	/* not running: it stays */
+	unsigned tries;
+};
+
+struct dns_txt_change {
+	struct list node;
+	struct dns_keeper *keeper; /* borrowed */
+	struct keeper_name *by;	   /* borrowed: whose credentials */
+	char name[HOSTNAME_MAX], value[DNS_TXT_VALUE_MAX + 1];
+	bool remove, changed, by_itself;
+	usec_t wait, keep;
+	enum dns_txt_state state;
+	struct timer patience;
+	struct dns_txt txt;	    /* SENDING over HTTP */
+	struct httpc_call *call;    /* owned */
+	struct dns_updater updater; /* SENDING by DNS UPDATE */
+	struct dns_served *served;  /* owned: WATCHING */
+	void (*done)(void *arg, const struct dns_txt_result *result);
+	void *arg;
+};
+
+struct keeper_txt {
+	struct list changes, kept; /* owned */
+	unsigned n_changes, n_kept;
+};
+
+static const char *state_name(enum dns_txt_state state)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		DNS_TXT_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+static void set_state(struct dns_txt_change *c, enum dns_txt_state to, const char *why)
+{
+	assert(to == c->state + 1);
+	log_debug("TXT of %s: %s -> %s: %s", c->name, state_name(c->state), state_name(to), why);
+	c->state = to;
+}
+
+static bool is_single(const struct keeper_name *name)
+{
+	const struct dns_txt_row *row = dns_txt_row_find(name->entry.provider);
+
+	return row && row->scope == DNS_TXT_SINGLE;
+}
+
+/* ── what was added ── */
+
+static void kept_free(struct kept *kept)
+{
+	timer_stop(&kept->timer);
+	list_remove(&kept->node);
+	kept->keeper->txt->n_kept--;
+	free(kept);
+}
+
+static struct kept *find_kept(const struct dns_keeper *k, const char *name, const char *value)
+{
+	struct kept *kept;
+
+	list_for_each (kept, &k->txt->kept, node)
+		if (strcmp(kept->name, name) == 0 && strcmp(kept->value, value) == 0)
+			return kept;
+	return NULL;
+}
+
+/* Another value where the provider has only one. */
+static bool has_another(const struct dns_keeper *k, const struct keeper_name *by, const char *value)
+{
+	const struct kept *kept;
+
+	list_for_each (kept, &k->txt->kept, node)
+		if (kept->by == by && strcmp(kept->value, value) != 0)
+			return true;
+	return false;
+}
+
+static void on_kept_long_enough(void *arg);
+
+/* It stays for so long; 0: for good, which need be known only where there is one value. */
+static void remember(struct dns_txt_change *c)
+{
+	struct dns_keeper *k = c->keeper;
+	struct kept *kept = find_kept(k, c->name, c->value);
+
+	if (!c->keep && !is_single(c->by)) {
+		if (kept)
+			kept_free(kept);
+		return;
+	}
+	if (!kept) {
+		kept = calloc(1, sizeof(*kept));
+		if (!kept)
+			return; /* it stays */
+		kept->keeper = k;
+		timer_init(&kept->timer, k->loop, on_kept_long_enough, kept);
+		list_push(&k->txt->kept, &kept->node);
+		k->txt->n_kept++;
+	}
+	memcpy(kept->name, c->name, sizeof(kept->name));
+	memcpy(kept->value, c->value, sizeof(kept->value));
+	kept->by = c->by;
+	kept->tries = 0;
+	timer_stop(&kept->timer);
+	if (c->keep)
+		timer_start(&kept->timer, c->keep);
+}
+
+/* ── the end ── */
+
+static void change_free(struct dns_txt_change *c)
+{
+	struct dns_keeper *k = c->keeper;
+
+	timer_stop(&c->patience);
+	httpc_cancel(c->call);
+	dns_updater_cancel(&c->updater);
+	dns_served_cancel(c->served);
+	dns_txt_done(&c->txt);
+	list_remove(&c->node);
+	k->txt->n_changes--;
+	free(c);
+	keeper_run_soon(k);
+}
+
+/* Of what is taken away by itself: once more, later. */
+static void try_later(struct dns_txt_change *c)
+{
+	struct kept *kept = find_kept(c->keeper, c->name, c->value);
+
+	if (kept && ++kept->tries < DNS_TXT_TRIES_MAX)
+		timer_start(&kept->timer, DNS_TXT_RETRY);
+	else if (kept)
+		kept_free(kept);
+}
+
+static void end(struct dns_txt_change *c, int r, const struct err *e,
+		const struct dns_served_result *served)
+{
+	struct dns_keeper *k = c->keeper;
+	struct dns_txt_result result = {.r = r,
+					.name = c->name,
+					.value = c->value,
+					.label = c->by->label,
+					.provider = c->by->entry.provider->title,
+					.remove = c->remove,
+					.changed = c->changed,
+					.by_itself = c->by_itself,
+					.watched = served != NULL};
+
+	if (r < 0)
+		result.err = *e;
+	if (served)
+		result.served = *served;
+	if (c->by_itself && r < 0)
+		try_later(c);
+	if (k->settings.on_txt)
+		k->settings.on_txt(k->settings.arg, &result);
+	if (c->done)
+		c->done(c->arg, &result);
+	change_free(c);
+}
+
+/* ── WATCHING ── */
+
+static void on_served(void *arg, const struct dns_served_result *result)
+{
+	struct dns_txt_change *c = arg;
+	struct err e = {0};
+	int r = 0;
+
+	c->served = NULL;
+	if (result->state == DNS_SERVED_NO)
+		r = err_set(&e, ERR_TIMEOUT,
+			    "the name server %s %s: the provider has it, but is not through",
+			    result->behind, c->remove ? "still has it" : "does not have it yet");
+	end(c, r, &e, result);
+}
+
+static void watch(struct dns_txt_change *c)
+{
+	const struct dns_keeper_settings *settings = &c->keeper->settings;
+	const struct dns_lookup_settings *lookups =
+		settings->lookups ? settings->lookups(settings->arg, c->by->label) : NULL;
+	struct dns_served_wish wish = {
+		.name = c->name, .value = c->value, .absent = c->remove, .wait = c->wait};
+	struct dns_served_result nobody = {.state = DNS_SERVED_UNKNOWN};
+
+	if (!c->wait) {
+		end(c, 0, NULL, NULL);
+		return;
+	}
+	set_state(c, DNS_TXT_WATCHING, "the provider has it");
+	if (!lookups || dns_served_start(lookups, &wish, on_served, c, &c->served, NULL) < 0)
+		end(c, 0, NULL, &nobody);
+}
+
+/* ── SENDING ── */
+
+/* What the account is told, the others of it need not ask for. */
+static bool is_about_the_account(enum dns_verdict verdict)
+{
+	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG ||
+	       verdict == DNS_ABUSE;
+}
+
+static void heed(struct dns_txt_change *c, enum dns_verdict verdict, unsigned retry_after_s)
+{
+	struct dns_keeper *k = c->keeper;
+	bool waits = dns_verdict_class(verdict) == DNS_CLASS_WAIT && verdict != DNS_NETWORK &&
+		     verdict != DNS_LOST && verdict != DNS_TIME;
+	int64_t until = keeper_now_s(k) + (waits ? dns_wait_s(verdict, 1, retry_after_s) : 0);
+
+	for (size_t i = 0; i < k->n_names; i++) {
+		if (!keeper_same_account(&k->names[i], c->by))
+			continue;
+		if (is_about_the_account(verdict))
+			k->names[i].txt_refused = verdict;
+		if (waits)
+			k->names[i].txt_not_before_s = until;
+	}
+}
+
+static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
+		     unsigned retry_after_s)
+{
+	char words[LOG_TEXT_MAX];
+	struct err e = {0};
+	int r = 0;
+
+	if (dns_verdict_class(reply->verdict) != DNS_CLASS_OK) {
+		bool parks = dns_verdict_class(reply->verdict) == DNS_CLASS_PARK;
+
+		heed(c, reply->verdict, retry_after_s);
+		log_text(words, str_of(reply->text));
+		r = err_set(&e, parks ? ERR_DENIED : ERR_AGAIN, "%s: %s%s%s%s",
+			    c->by->entry.provider->title, dns_verdict_text(reply->verdict),
+			    *words ? " (" : "", words, *words ? ")" : "");
+		end(c, r, &e, NULL);
+		return;
+	}
+	c->changed = reply->verdict == DNS_GOOD;
+	if (c->remove) {
+		struct kept *kept = find_kept(c->keeper, c->name, c->value);
+
+		if (kept)
+			kept_free(kept);
+	} else {
+		remember(c);
+	}
+	keeper_run_soon(c->keeper); /* the account is free */
+	watch(c);
+}
+
+static void next_request(struct dns_txt_change *c);
+
+static void on_http(void *arg, const struct httpc_answer *answer)
+{
+	struct dns_txt_change *c = arg;
+	struct dns_answer given = {.status = (int)answer->status, .body = answer->body};
+
+	c->call = NULL;
+	given.retry_after_s = keeper_retry_after(answer, keeper_now_s(c->keeper));
+	if (answer->r < 0)
+		dns_txt_fail(&c->txt, answer->err.text);
+	else
+		dns_txt_answer(&c->txt, &given);
+	if (dns_txt_ended(&c->txt))
+		on_reply(c, &c->txt.reply, given.retry_after_s);
+	else
+		next_request(c);
+}
+
+static void next_request(struct dns_txt_change *c)
+{
+	struct dns_request q = {0};
+	struct err e = {0};
+	int r = dns_txt_request(&c->txt, &q, &e);
+
+	if (r == 0)
+		r = keeper_http_send(c->by, &q, on_http, c, &c->call, &e);
+	dns_request_done(&q);
+	if (r == 0)
+		return;
+	if (!dns_txt_ended(&c->txt))
+		dns_txt_fail(&c->txt, e.text);
+	else
+		snprintf(c->txt.reply.text, sizeof(c->txt.reply.text), "%.*s",
+			 (int)sizeof(c->txt.reply.text) - 1, e.text);
+	on_reply(c, &c->txt.reply, 0);
+}
+
+static void on_update(void *arg, const struct dns_reply *reply)
+{
+	on_reply(arg, reply, 0);
+}
+
+static void refuse(struct dns_txt_change *c, int r, const struct err *e)
+{
+	struct dns_reply reply = {.verdict = r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK};
+
+	snprintf(reply.text, sizeof(reply.text), "%.*s", (int)sizeof(reply.text) - 1, e->text);
+	on_reply(c, &reply, 0);
+}
+
+static void start(struct dns_txt_change *c)
+{
+	const struct dns_entry *entry = &c->by->entry;
+	struct dns_change change = {.host = c->name,
+				    .txt = c->value,
+				    .remove = c->remove,
+				    .ttl_s = entry->ttl_s ? entry->ttl_s : DNS_TTL_DEFAULT_S};
+	struct err e = {0};
+	int r;
+
+	timer_stop(&c->patience);
+	set_state(c, DNS_TXT_SENDING, "the account is free");
+	if (c->remove && is_single(c->by) && has_another(c->keeper, c->by, c->value)) {
+		on_reply(c, &(struct dns_reply){.verdict = DNS_NOCHG}, 0); /* that one stays */
+		return;
+	}
+	if (entry->provider->rfc2136) {
+		r = dns_updater_start(&c->updater, c->keeper->loop, entry, &change,
+				      keeper_now_s(c->keeper), on_update, c, &e);
+	} else {
+		r = dns_txt_start(&c->txt, entry, c->name, c->value, c->remove, &e);
+		if (r == 0)
+			next_request(c);
+	}
+	if (r < 0)
+		refuse(c, r, &e);
+}
+
+/* ── WAITING ── */
+
+static void on_patience(void *arg)
+{
+	struct dns_txt_change *c = arg;
+	struct err e = {0};
+
+	end(c,
+	    err_set(&e, ERR_AGAIN, "%s: other requests of this account take too long",
+		    c->by->entry.provider->title),
+	    &e, NULL);
+}
+
+bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *name)
+{
+	const struct dns_txt_change *c;
+
+	list_for_each (c, &k->txt->changes, node)
+		if (c->state == DNS_TXT_SENDING && keeper_same_account(c->by, name))
+			return true;
+	return false;
+}
+
+static bool is_free(const struct dns_keeper *k, const struct keeper_name *name)
+{
+	for (size_t i = 0; i < k->n_names; i++)
+		if (k->names[i].stage != STAGE_IDLE && keeper_same_account(&k->names[i], name))
+			return false;
+	return !keeper_txt_is_busy(k, name);
+}
+
+void keeper_txt_run(struct dns_keeper *k)
+{
+	struct dns_txt_change *c, *tmp;
+
+	list_for_each_safe (c, tmp, &k->txt->changes, node)
+		if (c->state == DNS_TXT_WAITING && is_free(k, c->by))
+			start(c);
+}
+
+/* ── wishes ── */
+
+static struct keeper_name *find_section(struct dns_keeper *k, const char *name)
+{
+	struct keeper_name *best = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < k->n_names; i++) {
+		size_t serves = dns_txt_serves(&k->names[i].entry, name);
+
+		if (serves > most) {
+			most = serves;
+			best = &k->names[i];
+		}
+	}
+	return best;
+}
+
+/* The account's refusal, of addresses or texts; DNS_GOOD: none. */
+static enum dns_verdict refusal(const struct dns_keeper *k, const struct keeper_name *by)
+{
+	for (size_t i = 0; i < k->n_names; i++) {
+		const struct keeper_name *name = &k->names[i];
+
+		if (!keeper_same_account(name, by))
+			continue;
+		if (name->txt_refused)
+			return name->txt_refused;
+		for (int s = 0; s < 2; s++)
+			if (name->sides[s].on && name->sides[s].machine.state == DNS_STATE_PARKED &&
+			    is_about_the_account(name->sides[s].machine.verdict))
+				return name->sides[s].machine.verdict;
+	}
+	return DNS_GOOD;
+}
+
+/* When the day's budget has room; it is one with that of the name's addresses. */
+static int64_t budget_at(const struct keeper_name *by, int64_t now)
+{
+	const struct dns_machine *m = &by->sides[by->sides[0].on ? 0 : 1].machine;
+	unsigned per_day = by->rules.per_day;
+
+	return per_day ? dns_limit_next(m->budget_spent, dns_budget_interval_s(per_day),
+					dns_budget_burst(per_day), now)
+		       : now;
+}
+
+static void spend(struct keeper_name *by, int64_t now)
+{
+	struct keeper_side *side = &by->sides[by->sides[0].on ? 0 : 1];
+
+	if (!by->rules.per_day)
+		return;
+	dns_limit_spend(&side->machine.budget_spent, dns_budget_interval_s(by->rules.per_day), now);
+	keeper_put(side);
+}
+
+static int check(struct dns_keeper *k, struct keeper_name *by, const struct dns_txt_wish *wish,
+		 struct err *e)
+{
+	const char *title = by->entry.provider->title;
+	enum dns_verdict refused = refusal(k, by);
+	int64_t now = keeper_now_s(k), at = MAX(by->txt_not_before_s, budget_at(by, now));
+	char span[USTIME_TEXT_MAX];
+
+	if (refused)
+		return err_set(e, ERR_DENIED,
+			       "%s has refused this account: %s; nothing more is sent until the "
+			       "configuration is another one, or \"homeport dns update %s\"",
+			       title, dns_verdict_text(refused), by->label);
+	if (at > now)
+		return err_set(e, ERR_AGAIN, "%s wants to be left alone for %s more", title,
+			       ustime_format_span(span, (usec_t)(at - now) * USEC_PER_S));
+	if (k->txt->n_changes == DNS_TXT_CHANGES_MAX)
+		return err_set(e, ERR_LIMIT, "%d changes are under way", DNS_TXT_CHANGES_MAX);
+	if (!wish->remove && k->txt->n_kept >= DNS_TXT_KEPT_MAX)
+		return err_set(e, ERR_LIMIT, "%d values wait to be taken away", DNS_TXT_KEPT_MAX);
+	if (!wish->remove && is_single(by) && has_another(k, by, wish->value))
+		return err_set(e, ERR_EXISTS,
+			       "%s has one TXT value for %s and all below it, and another one was "
+			       "added here: remove that first",
+			       title, by->entry.host);
+	return 0;
+}
+
+static struct dns_txt_change *add(struct dns_keeper *k, struct keeper_name *by, const char *name,
+				  const struct dns_txt_wish *wish)
+{
+	struct dns_txt_change *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->keeper = k;
+	c->by = by;
+	strcpy(c->name, name);
+	str_copy(c->value, sizeof(c->value), str_of(wish->value));
+	c->remove = wish->remove;
+	c->wait = MIN(wish->wait, DNS_TXT_WAIT_MAX);
+	c->keep = wish->keep;
+	timer_init(&c->patience, k->loop, on_patience, c);
+	timer_start(&c->patience, DNS_TXT_PATIENCE);
+	list_push(&k->txt->changes, &c->node);
+	k->txt->n_changes++;
+	spend(by, keeper_now_s(k));
+	keeper_run_soon(k);
+	return c;
+}
+
+int dns_keeper_txt(struct dns_keeper *k, const struct dns_txt_wish *wish,
+		   void (*done)(void *arg, const struct dns_txt_result *result), void *arg,
+		   struct dns_txt_change **ret_change, struct err *e)
+{
+	char name[HOSTNAME_MAX];
+	struct keeper_name *by;
+	struct dns_txt_change *c;
+	int r;
+
+	if (!hostname_copy(name, str_of(wish->name)))
+		return err_set(e, ERR_INVALID, "this is no name");
+	if (!dns_txt_value_valid(str_of(wish->value)))
+		return err_set(e, ERR_INVALID, "a TXT value is 1 to %d printable ASCII characters",
+			       DNS_TXT_VALUE_MAX);
+	by = find_section(k, name);
+	if (!by)
+		return err_set(e, ERR_NOT_FOUND,
+			       "no [dns] section has this name or its zone, at a provider that "
+			       "takes TXT values (homeport dns providers)");
+	r = check(k, by, wish, e);
+	if (r < 0)
+		return r;
+	c = add(k, by, name, wish);
+	if (!c)
+		return err_set(e, ERR_NOMEM, "change");
+	c->done = done;
+	c->arg = arg;
+	*ret_change = c;
+	return 0;
+}
+
+void dns_keeper_txt_forget(struct dns_txt_change *change)
+{
+	if (change)
+		change->done = NULL;
+}
+
+static void on_kept_long_enough(void *arg)
+{
+	struct kept *kept = arg;
+	struct dns_keeper *k = kept->keeper;
+	struct dns_txt_wish wish = {.name = kept->name, .value = kept->value, .remove = true};
+	struct err e = {0};
+	struct dns_txt_change *c;
+
+	if (check(k, kept->by, &wish, &e) < 0 || !(c = add(k, kept->by, kept->name, &wish))) {
+		if (++kept->tries < DNS_TXT_TRIES_MAX)
+			timer_start(&kept->timer, DNS_TXT_RETRY);
+		else
+			kept_free(kept);
+		return;
+	}
+	c->by_itself = true;
+}
+
+void keeper_txt_forgive(struct dns_keeper *k)
+{
+	for (size_t i = 0; i < k->n_names; i++) {
+		k->names[i].txt_refused = DNS_GOOD;
+		k->names[i].txt_not_before_s = 0;
+	}
+}
+
+/* ── life ── */
+
+int keeper_txt_new(struct dns_keeper *k, struct err *e)
+{
+	k->txt = calloc(1, sizeof(*k->txt));
+	if (!k->txt)
+		return err_set(e, ERR_NOMEM, "names");
+	list_init(&k->txt->changes);
+	list_init(&k->txt->kept);
+	return 0;
+}
+
+void keeper_txt_free(struct dns_keeper *k)
+{
+	struct dns_txt_change *c, *c_next;
+	struct kept *kept, *kept_next;
+	struct err e = {0};
+
+	if (!k->txt)
+		return;
+	err_set(&e, ERR_AGAIN, "homeport stops, or reads its configuration: try again");
+	list_for_each_safe (c, c_next, &k->txt->changes, node) {
+		c->by_itself = false; /* there is no later */
+		end(c, -ERR_AGAIN, &e, NULL);
+	}
+	list_for_each_safe (kept, kept_next, &k->txt->kept, node)
+		kept_free(kept);
+	free(TAKE(k->txt));
+}
