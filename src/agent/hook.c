@@ -18,6 +18,7 @@ static const char *const inherited[] = {"PATH", "HOME", "USER", "LANG", "TZ"};
 
 struct hook {
 	struct job job;
+	struct list node;    /* of those that wait */
 	struct hooks *hooks; /* borrowed */
 	char *program;	     /* owned */
 	char **environment;  /* owned, and each; NULL behind the last */
@@ -91,15 +92,31 @@ static int start(struct hook *hook, pid_t *ret_pid)
 	return error;
 }
 
-static void wait_for(struct hook *hook, pid_t pid)
+/* Whether it has ended by then. */
+static bool ends_before(pid_t pid, usec_t deadline)
 {
 	AUTO(closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd ended = {.fd = fd, .events = POLLIN};
 
-	if (fd < 0 || poll(&ended, 1, (int)(HOOK_TIME / USEC_PER_MS)) == 0) {
-		hook->killed = fd >= 0;
-		if (fd >= 0)
-			kill(-pid, SIGKILL);
+	for (usec_t now = ustime_boot(); now < deadline; now = ustime_boot()) {
+		siginfo_t info = {0};
+
+		/* Without pidfd_open (a kernel or sandbox that forbids it) it is looked at now and then. */
+		usec_t span = fd >= 0 ? deadline - now : MIN(deadline - now, 100 * USEC_PER_MS);
+
+		poll(&ended, fd >= 0, (int)(span / USEC_PER_MS) + 1); /* a signal ends it, too */
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid == pid)
+			return true;
+	}
+	return false;
+}
+
+static void wait_for(struct hook *hook, pid_t pid)
+{
+	if (!ends_before(pid, ustime_boot() + HOOK_TIME)) {
+		hook->killed = true;
+		kill(-pid, SIGKILL);
 	}
 	while (waitpid(pid, &hook->status, 0) < 0 && errno == EINTR)
 		;
@@ -117,12 +134,15 @@ static void work(struct job *job)
 
 /* ── on the loop ── */
 
+static void start_next(struct hooks *hooks);
+
 static void done(struct job *job)
 {
 	struct hook *hook = container_of(job, struct hook, job);
+	struct hooks *hooks = hook->hooks;
 	char text[LOG_TEXT_MAX];
 
-	hook->hooks->running--;
+	hooks->running--;
 	log_text(text, str_of(hook->program));
 	if (hook->error)
 		log_warning("%s could not be started: %s", text, strerror(hook->error));
@@ -133,6 +153,21 @@ static void done(struct job *job)
 	else if (WEXITSTATUS(hook->status))
 		log_warning("%s ended with exit code %d", text, WEXITSTATUS(hook->status));
 	hook_free(hook);
+	start_next(hooks);
+}
+
+static void start_next(struct hooks *hooks)
+{
+	while (hooks->n_waiting && hooks->running < HOOKS_MAX && !hooks->ended) {
+		struct hook *hook = list_entry(hooks->waiting.next, struct hook, node);
+
+		list_remove(&hook->node);
+		hooks->n_waiting--;
+		if (job_start(&hook->job, hooks->loop, work, done, NULL) < 0)
+			hook_free(hook);
+		else
+			hooks->running++;
+	}
 }
 
 void hook_run(struct hooks *hooks, const char *program, const struct hook_value *values, size_t n)
@@ -140,18 +175,39 @@ void hook_run(struct hooks *hooks, const char *program, const struct hook_value 
 	struct hook *hook = calloc(1, sizeof(*hook));
 	char text[LOG_TEXT_MAX];
 
-	if (hooks->running >= HOOKS_MAX) {
-		log_warning("%s was not started: %d others run", log_text(text, str_of(program)),
-			    HOOKS_MAX);
+	if (hooks->n_waiting == HOOKS_WAIT_MAX) {
+		log_warning("%s was not started: %d others wait", log_text(text, str_of(program)),
+			    HOOKS_WAIT_MAX);
 		free(hook);
 		return;
 	}
-	if (hook)
-		hook->hooks = hooks;
-	if (!hook || fill(hook, program, values, n) < 0 ||
-	    job_start(&hook->job, hooks->loop, work, done, NULL) < 0) {
+	if (!hook || fill(hook, program, values, n) < 0) {
 		hook_free(hook);
 		return;
 	}
-	hooks->running++;
+	hook->hooks = hooks;
+	list_push(&hooks->waiting, &hook->node);
+	hooks->n_waiting++;
+	start_next(hooks);
+}
+
+/* ── life ── */
+
+void hooks_init(struct hooks *hooks, struct loop *loop)
+{
+	*hooks = (struct hooks){.loop = loop};
+	list_init(&hooks->waiting);
+}
+
+void hooks_done(struct hooks *hooks)
+{
+	struct hook *hook, *next;
+
+	if (!hooks->loop)
+		return;
+	list_for_each_safe (hook, next, &hooks->waiting, node)
+		hook_free(hook);
+	list_init(&hooks->waiting);
+	hooks->n_waiting = 0;
+	hooks->ended = true;
 }

@@ -485,7 +485,7 @@ static int start(struct up *up, struct err *e)
 		r = agent_set_wishes(up->agent, up->config.wishes, up->config.n_wishes, e);
 	if (r < 0)
 		return r;
-	up->hooks.loop = up->loop;
+	hooks_init(&up->hooks, up->loop);
 	set_doors(up, &up->config);
 	set_names(up);
 	return 0;
@@ -564,6 +564,7 @@ static void up_done(struct up *up)
 	webhooks_free(up->webhooks);
 	httpc_free(up->httpc);
 	agent_free(up->agent);
+	hooks_done(&up->hooks);
 	loop_free(up->loop);
 	tls_identity_free(up->identity);
 	tls_identity_free(up->old_identity);
