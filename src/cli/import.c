@@ -1,23 +1,17 @@
 #include "dns/import.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "dns/ledger.h"
-#include "state/folder.h"
-#include "state/lock.h"
+#include "cli/import_file.h"
+#include "cli/import_store.h"
 
 #define CACHE_FILES_MAX 1024
-#define SECRETS_FOLDER	"secrets" /* in the state folder */
 
 struct import_options {
 	struct common common;
@@ -30,7 +24,7 @@ static const struct option_row import_rows[] = {
 	 .arg = "ddclient|inadyn|noip2", .help = "whose file it is (default: what it looks like)"},
 	{"cache", 0, OPTION_TEXT, offsetof(struct import_options, cache), .arg = "PATH",
 	 .help = "where that client keeps what it has published: ddclient.cache, or inadyn's "
-		 "folder (default: the usual place, for a FILE below /etc)"},
+		 "folder (default: where FILE says, or the usual place, for a FILE below /etc)"},
 	{"output", 'o', OPTION_TEXT, offsetof(struct import_options, output), .arg = "FILE",
 	 .help = "write the configuration there instead of printing it"},
 	{"secrets", 0, OPTION_TEXT, offsetof(struct import_options, secrets), .arg = "FOLDER",
@@ -48,7 +42,7 @@ static const struct {
 } clients[CLIENTS] = {
 	[DDCLIENT] = {"ddclient", "ddclient", "/var/cache/ddclient/ddclient.cache"},
 	[INADYN] = {"inadyn", "inadyn", "/var/cache/inadyn"},
-	[NOIP2] = {"noip2", "no-ip", NULL},
+	[NOIP2] = {"noip2", "no-ip2", NULL},
 };
 
 struct import_run {
@@ -57,51 +51,11 @@ struct import_run {
 	struct dns_import import;
 	enum client client;
 	struct buf text; /* owned: the configuration made */
-	char *folder;	 /* owned: of the secrets, absolute; NULL: there are none */
-	size_t n_secrets;
 	struct places places;
+	struct import_store store;
 };
 
 /* ── reading ── */
-
-/* The whole file in one piece of memory, to be wiped. */
-static int read_file(const char *path, struct buf *b, int64_t *ret_modified_s, struct err *e)
-{
-	AUTO(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	uint8_t *to;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set_errno(e, ERR_NOT_FOUND, "%s", path);
-	if (S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID, "%s is a folder", path);
-	to = buf_reserve(b, DNS_IMPORT_FILE_MAX + 1);
-	if (!to)
-		return err_set(e, ERR_NOMEM, "%s", path);
-	for (;;) {
-		ssize_t n = read(fd, to + buf_len(b), DNS_IMPORT_FILE_MAX + 1 - buf_len(b));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set_errno(e, ERR_FAILED, "%s", path);
-		if (n == 0)
-			break;
-		buf_commit(b, (size_t)n);
-	}
-	if (buf_len(b) > DNS_IMPORT_FILE_MAX)
-		return err_set(e, ERR_LIMIT, "%s: longer than %zu KiB", path,
-			       DNS_IMPORT_FILE_MAX / 1024);
-	*ret_modified_s = st.st_mtime;
-	return 0;
-}
-
-static void wipep(struct buf *b)
-{
-	if (b->bytes)
-		secret_wipe(b->bytes, b->size);
-	buf_done(b);
-}
 
 static const char *name_of(const char *path)
 {
@@ -184,9 +138,9 @@ static void date_published(struct dns_import *import, int64_t modified_s)
 
 static int read_configuration(struct import_run *run, struct err *e)
 {
-	AUTO(wipep) struct buf b = {0};
-	int64_t modified_s;
-	int r = read_file(run->path, &b, &modified_s, e);
+	AUTO(import_file_wipep) struct buf b = {0};
+	struct stat st;
+	int r = import_file_read(run->path, false, &b, &st, e);
 
 	if (r < 0)
 		return r;
@@ -201,44 +155,50 @@ static int read_configuration(struct import_run *run, struct err *e)
 	if (run->import.n == 0)
 		return err_set(e, ERR_FAILED, "%s: no names are in it, read as a file of %s",
 			       run->path, clients[run->client].name);
-	date_published(&run->import, modified_s);
+	date_published(&run->import, st.st_mtime);
 	return 0;
 }
 
 /* ── caches ── */
 
+/* What cannot be read is told, and costs that file only. */
+static void read_inadyn_file(struct dns_import *import, const char *folder, const char *name)
+{
+	AUTO(freep) char *path = NULL;
+	AUTO(import_file_wipep) struct buf b = {0};
+	struct err e = {0};
+	struct stat st;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		path = NULL;
+	else if (import_file_read(path, true, &b, &st, &e) < 0)
+		dns_import_note(import, 0, "%s", e.text);
+	else
+		dns_import_inadyn_cache(import, str_of(name), buf_str(&b), st.st_mtime);
+}
+
 static int read_inadyn_cache(struct dns_import *import, const char *folder, struct err *e)
 {
 	DIR *dir = opendir(folder);
 	const struct dirent *entry;
-	int r = 0;
 
 	if (!dir)
 		return err_set_errno(e, ERR_NOT_FOUND, "%s", folder);
-	for (int n = 0; r == 0 && n < CACHE_FILES_MAX && (entry = readdir(dir)); n++) {
-		AUTO(freep) char *path = NULL;
-		AUTO(wipep) struct buf b = {0};
-		int64_t modified_s;
-
+	for (int n = 0; n < CACHE_FILES_MAX && (entry = readdir(dir));) {
 		if (!str_ends_nocase(str_of(entry->d_name), STR(".cache")))
 			continue;
-		if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-			r = err_set(e, ERR_NOMEM, "%s", folder);
-		else
-			r = read_file(path, &b, &modified_s, e);
-		if (r == 0)
-			dns_import_inadyn_cache(import, str_of(entry->d_name), buf_str(&b),
-						modified_s);
+		read_inadyn_file(import, folder, entry->d_name);
+		n++;
 	}
 	closedir(dir);
-	return r;
+	return 0;
 }
 
 static int read_ddclient_cache(struct dns_import *import, const char *path, struct err *e)
 {
-	AUTO(wipep) struct buf b = {0};
-	int64_t modified_s;
-	int r = read_file(path, &b, &modified_s, e);
+	AUTO(import_file_wipep) struct buf b = {0};
+	struct stat st;
+	int r = import_file_read(path, true, &b, &st, e);
 
 	return r < 0 ? r : dns_import_ddclient_cache(import, buf_str(&b), e);
 }
@@ -259,244 +219,12 @@ static int read_cache(struct import_run *run, struct err *e)
 	if (!path && !is_installed(run->path))
 		return 0;
 	if (!path)
-		path = clients[run->client].cache;
+		path = *run->import.cache ? run->import.cache : clients[run->client].cache;
 	if (!path || (!run->o->cache && access(path, F_OK) < 0))
 		return 0;
 	r = run->client == INADYN ? read_inadyn_cache(&run->import, path, e)
 				  : read_ddclient_cache(&run->import, path, e);
 	return r < 0 ? err_wrap(e, r, "cache of %s", clients[run->client].name) : 0;
-}
-
-/* ── files of ours ── */
-
-/* A new file, whole or not at all; another one of that name stays as it is, unless forced. */
-static int write_file(const char *folder, const char *path, mode_t mode, struct str bytes,
-		      bool force, struct err *e)
-{
-	AUTO(freep) char *temporary = NULL;
-	AUTO(closep) int fd = -1;
-	bool good;
-
-	if (asprintf(&temporary, "%s.%d.tmp", path, getpid()) < 0)
-		return err_set(e, ERR_NOMEM, "%s", path);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return err_set_errno(e, ERR_FAILED, "write %s", path);
-	state_give(folder, fd);
-	good = true;
-	while (good && bytes.len) {
-		ssize_t n = write(fd, bytes.at, bytes.len);
-
-		if (n > 0)
-			bytes = str_n(bytes.at + n, bytes.len - (size_t)n);
-		good = n > 0 || (n < 0 && errno == EINTR);
-	}
-	good = good && fsync(fd) == 0;
-	if (good)
-		good = (force ? rename(temporary, path) : link(temporary, path)) == 0;
-	if (!good)
-		err_set_errno(e, errno == EEXIST ? ERR_EXISTS : ERR_FAILED, "write %s", path);
-	if (!good || !force)
-		unlink(temporary);
-	return good ? 0 : -ERR_FAILED;
-}
-
-/* The folder of a file: "." for a name alone. The caller frees it. */
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return strdup(".");
-	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
-/* ── secrets ── */
-
-static bool first_of_secret(const struct dns_import *import, size_t i,
-			    char file[static DNS_IMPORT_PATH_MAX])
-{
-	char other[DNS_IMPORT_PATH_MAX];
-
-	if (!dns_import_secret_file(file, import, i))
-		return false;
-	for (size_t j = 0; j < i; j++)
-		if (dns_import_secret_file(other, import, j) && strcmp(other, file) == 0)
-			return false;
-	return true;
-}
-
-/* The folder is there, absolute, and belongs to whom the folder above it belongs. */
-static int prepare_secrets(struct import_run *run, struct err *e)
-{
-	AUTO(freep) char *path = NULL;
-	AUTO(freep) char *above = NULL;
-	AUTO(closep) int fd = -1;
-	char file[DNS_IMPORT_PATH_MAX];
-	bool new;
-	int r;
-
-	for (size_t i = 0; i < run->import.n; i++)
-		run->n_secrets += first_of_secret(&run->import, i, file);
-	if (run->n_secrets == 0)
-		return 0;
-	if (!run->o->secrets) {
-		r = state_folder_prepare(run->places.state, e);
-		if (r < 0)
-			return r;
-	}
-	if (run->o->secrets)
-		path = strdup(run->o->secrets);
-	else if (asprintf(&path, "%s/" SECRETS_FOLDER, run->places.state) < 0)
-		path = NULL;
-	if (!path)
-		return err_set(e, ERR_NOMEM, "folder of secrets");
-	new = access(path, F_OK) < 0;
-	r = state_folder_prepare(path, e);
-	if (r < 0)
-		return r;
-	run->folder = realpath(path, NULL);
-	above = run->folder ? folder_of(run->folder) : NULL;
-	fd = run->folder ? open(run->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (!above || fd < 0)
-		return err_set_errno(e, ERR_FAILED, "%s", path);
-	if (new)
-		state_give(above, fd);
-	return 0;
-}
-
-static char *secret_path(const struct import_run *run, const char *file)
-{
-	char *path;
-
-	return asprintf(&path, "%s/%s", run->folder, file) < 0 ? NULL : path;
-}
-
-/* Whether that secret is there already, and only its owner can read it. */
-static bool is_stored(const char *path, const char *pass)
-{
-	AUTO(wipep) struct buf b = {0};
-	struct str text;
-	struct stat st;
-	int64_t modified_s;
-
-	if (stat(path, &st) < 0 || st.st_mode & 077 || read_file(path, &b, &modified_s, NULL) < 0)
-		return false;
-	text = buf_str(&b);
-	if (text.len && text.at[text.len - 1] == '\n')
-		text.len--;
-	return str_eq(text, str_of(pass));
-}
-
-static int store_secret(const struct import_run *run, const char *file, const char *pass,
-			struct err *e)
-{
-	char line[DNS_IMPORT_VALUE_MAX + 1];
-	AUTO(freep) char *path = secret_path(run, file);
-	int n, r;
-
-	if (!path)
-		return err_set(e, ERR_NOMEM, "%s", file);
-	if (is_stored(path, pass))
-		return 0;
-	n = snprintf(line, sizeof(line), "%s\n", pass);
-	r = write_file(run->folder, path, 0600, str_n(line, (size_t)n), run->o->force, e);
-	secret_wipe(line, sizeof(line));
-	return r;
-}
-
-static int store_secrets(const struct import_run *run, struct err *e)
-{
-	char file[DNS_IMPORT_PATH_MAX];
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < run->import.n; i++)
-		if (first_of_secret(&run->import, i, file))
-			r = store_secret(run, file, run->import.names[i].pass, e);
-	return r;
-}
-
-/* Nothing is written when something of it is there. */
-static int find_obstacles(const struct import_run *run, struct err *e)
-{
-	char file[DNS_IMPORT_PATH_MAX];
-
-	if (run->o->force)
-		return 0;
-	if (run->o->output && access(run->o->output, F_OK) == 0)
-		return err_set(e, ERR_EXISTS, "%s is there already (--force overwrites it)",
-			       run->o->output);
-	for (size_t i = 0; i < run->import.n; i++) {
-		AUTO(freep) char *path = NULL;
-
-		if (!first_of_secret(&run->import, i, file))
-			continue;
-		path = secret_path(run, file);
-		if (!path)
-			return err_set(e, ERR_NOMEM, "%s", file);
-		if (access(path, F_OK) == 0 && !is_stored(path, run->import.names[i].pass))
-			return err_set(e, ERR_EXISTS,
-				       "%s is there already with another secret (--force "
-				       "overwrites it, --secrets chooses another folder)",
-				       path);
-	}
-	return 0;
-}
-
-/* ── what was published ── */
-
-static bool anything_published(const struct dns_import *import)
-{
-	for (size_t i = 0; i < import->n; i++)
-		if (import->names[i].published4.family || import->names[i].published6.family)
-			return true;
-	return false;
-}
-
-static int merge_ledger(const struct import_run *run, struct dns_ledger *ledger, struct err *e)
-{
-	AUTO(buf_donep) struct buf old = {0};
-	AUTO(buf_donep) struct buf text = {0};
-	int r = state_read(run->places.state, DNS_LEDGER_FILE, &old, e);
-
-	if (r == 0)
-		r = dns_ledger_decode(ledger, buf_str(&old), e);
-	if (r == -ERR_NOT_FOUND || (r == -ERR_INVALID && run->o->force))
-		r = 0;
-	if (r == 0)
-		r = dns_import_ledger(&run->import, ledger, run->o->force);
-	if (r == 0)
-		r = dns_ledger_encode(ledger, time(NULL), &text);
-	if (r == 0)
-		r = state_write(run->places.state, DNS_LEDGER_FILE, buf_str(&text), e);
-	return r;
-}
-
-/* So that the first thing homeport does is nothing. */
-static int keep_published(const struct import_run *run, struct err *e)
-{
-	AUTO(closep) int lock = -1;
-	struct dns_ledger ledger;
-	int r;
-
-	if (!anything_published(&run->import))
-		return 0;
-	r = state_folder_prepare(run->places.state, e);
-	if (r == 0)
-		r = state_lock(run->places.state, &lock, e);
-	if (r == -ERR_EXISTS) {
-		fprintf(stderr,
-			"homeport import: an agent is running, so what %s has published is not "
-			"taken over: homeport will ask the name servers for it once\n",
-			clients[run->client].name);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	dns_ledger_init(&ledger);
-	r = merge_ledger(run, &ledger, e);
-	dns_ledger_done(&ledger);
-	return r;
 }
 
 /* ── the command ── */
@@ -566,29 +294,20 @@ static void print_end(const struct import_run *run)
 		usable += dns_import_usable(&run->import, i, NULL);
 	fprintf(stderr, "homeport import: %zu of %zu names of %s can be used", usable,
 		run->import.n, clients[run->client].name);
-	if (run->n_secrets)
-		fprintf(stderr, "; secrets are in %s", run->folder);
+	if (run->store.n_secrets)
+		fprintf(stderr, "; secrets are in %s", run->store.folder);
 	fprintf(stderr, ". Stop %s before homeport keeps them.\n", clients[run->client].name);
 }
 
-static int write_output(const struct import_run *run, struct err *e)
+static int print_text(struct str text, struct err *e)
 {
-	AUTO(freep) char *folder = NULL;
-
-	if (!run->o->output) {
-		fwrite(buf_head(&run->text), 1, buf_len(&run->text), stdout);
-		return fflush(stdout) == 0
-			       ? 0
-			       : err_set(e, ERR_FAILED, "the output could not be written");
-	}
-	folder = folder_of(run->o->output);
-	if (!folder)
-		return err_set(e, ERR_NOMEM, "%s", run->o->output);
-	return write_file(folder, run->o->output, 0644, buf_str(&run->text), run->o->force, e);
+	fwrite(text.at, 1, text.len, stdout);
+	return fflush(stdout) == 0 ? 0 : err_set(e, ERR_FAILED, "the output could not be written");
 }
 
 static int import_all(struct import_run *run, struct err *e)
 {
+	struct import_store *store = &run->store;
 	int r = read_configuration(run, e);
 
 	if (r == 0)
@@ -596,18 +315,19 @@ static int import_all(struct import_run *run, struct err *e)
 	if (r < 0)
 		return r;
 	print_notes(run);
-	r = prepare_secrets(run, e);
-	if (r == 0 && dns_import_write(&run->import, run->folder ? run->folder : SECRETS_FOLDER,
-				       &run->text) < 0)
+	*store = (struct import_store){.import = &run->import,
+				       .state = run->places.state,
+				       .client = clients[run->client].name,
+				       .secrets = run->o->secrets,
+				       .output = run->o->output,
+				       .force = run->o->force};
+	r = import_store_prepare(store, e);
+	if (r == 0 && dns_import_write(&run->import, store->folder, &run->text) < 0)
 		r = err_set(e, ERR_NOMEM, "%s", run->path);
 	if (r == 0)
-		r = find_obstacles(run, e);
-	if (r == 0)
-		r = store_secrets(run, e);
-	if (r == 0)
-		r = keep_published(run, e);
-	if (r == 0)
-		r = write_output(run, e);
+		r = import_store_write(store, buf_str(&run->text), e);
+	if (r == 0 && !run->o->output)
+		r = print_text(buf_str(&run->text), e);
 	if (r == 0)
 		print_end(run);
 	return r;
@@ -629,7 +349,7 @@ static int import_run(const void *options, const struct option_args *args)
 	dns_import_done(&run.import);
 	places_done(&run.places);
 	buf_done(&run.text);
-	free(run.folder);
+	import_store_done(&run.store);
 	return r < 0 ? 1 : 0;
 }
 

@@ -196,16 +196,13 @@ const char *dns_import_secret_file(char text[static DNS_IMPORT_PATH_MAX],
 			break;
 		}
 	n = namesakes(import, i);
-	if (strlen(import->names[i].host) > FILE_HOST_MAX)
+	if (strlen(import->names[i].host) > FILE_HOST_MAX ||
+	    !hostname_valid(str_of(import->names[i].host))) /* a file's names may be anything */
 		snprintf(text, DNS_IMPORT_PATH_MAX, "name-%zu.secret", i + 1);
 	else if (n)
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s-%u.secret", import->names[i].host, n + 1);
 	else
 		snprintf(text, DNS_IMPORT_PATH_MAX, "%s.secret", import->names[i].host);
-	for (char *c = text; *c; c++) /* a file's names may be anything */
-		if (*c == '/' || *c == '*' || (unsigned char)*c < 0x21 || *c == 0x7f ||
-		    (c == text && *c == '.'))
-			*c = '_';
 	return text;
 }
 

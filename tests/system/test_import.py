@@ -231,6 +231,64 @@ def test_wrong_paths(lone, tmp_path):
     assert "--cache: noip2 keeps that in FILE itself" in done.stderr
 
 
+def test_odd_files_of_a_cache(lone, tmp_path):
+    """Each costs itself only, and a pipe holds nobody up."""
+    (tmp_path / "home.example.org.cache").write_text("198.51.100.7")
+    (tmp_path / "folder.cache").mkdir()
+    os.mkfifo(tmp_path / "pipe.cache")
+    (tmp_path / "nowhere.cache").symlink_to(tmp_path / "none")
+    (tmp_path / "large.cache").write_bytes(b"1" * (256 * 1024 + 1))
+    done = imported(lone, FILES / "inadyn.conf", "--cache", tmp_path)
+    for says in "folder.cache is a folder", "pipe.cache is no ordinary file", "nowhere.cache: No such", "large.cache: longer":
+        assert done.stderr.count(f"inadyn.conf: {tmp_path}/{says}") == 1
+    assert set(ledger(lone)) == {"dyn home.example.org A"}
+    done = imported(lone, FILES / "ddclient.conf", "--cache", tmp_path / "pipe.cache", expect=1)
+    assert "pipe.cache is no ordinary file" in done.stderr
+
+
+def test_links_are_not_followed(lone, tmp_path):
+    output, elsewhere = tmp_path / "dns.conf", tmp_path / "elsewhere"
+    output.symlink_to(elsewhere)
+    assert "dns.conf: File exists" in imported(lone, FILES / "ddclient.conf", "--output", output, expect=1).stderr
+    assert output.is_symlink() and not elsewhere.exists()
+    imported(lone, FILES / "ddclient.conf", "--output", output, "--force")
+    assert not output.is_symlink() and not elsewhere.exists()
+    assert {path.name for path in tmp_path.iterdir()} >= {"dns.conf"} and not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name, content", [
+    ("ddclient.conf", "cache={folder}/x.cache, protocol=noip, login=ann, password=duck-token Ann.Ddns.net\n"),
+    ("no-ip.conf", "provider no-ip.com {{ username = ann password = duck-token hostname = Ann.Ddns.net }}\n"),
+])
+def test_the_cache_of_an_installed_file(lone, tmp_path, name, content):
+    """Where the file says, or where that client has it."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "inadyn").mkdir()
+    (tmp_path / "etc" / name).write_text(content.format(folder=tmp_path))
+    (tmp_path / "x.cache").write_text("ip=198.51.100.7,mtime=1799999000,status=good ann.ddns.net\n")
+    (tmp_path / "inadyn/ann.ddns.net.cache").write_text("198.51.100.7")
+    os.utime(tmp_path / "inadyn/ann.ddns.net.cache", (1799999000, 1799999000))
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", """
+        mount --bind "$0/etc" /usr/local/etc
+        mkdir -p /var/cache && mount -t tmpfs none /var/cache && cp -pr "$0/inadyn" /var/cache
+        exec "$@" """, tmp_path, *(str(a) for a in lone.argv("import", f"/usr/local/etc/{name}"))],
+        capture_output=True, text=True, env=lone.home.env, timeout=20)
+    assert (done.returncode, "1 of 1 names" in done.stderr) == (0, True), done.stderr
+    assert {key: (entry["published"], entry["confirmed"]) for key, entry in ledger(lone).items()} == {
+        "noip ann.ddns.net A": ("198.51.100.7", 1799999000)}
+
+
+def test_nothing_turns_a_line_around(lone, tmp_path):
+    path = tmp_path / "ddclient.conf"
+    path.write_bytes("login=a\u202eb, password=duck-token a\u202egro.example,\xff.example.org,\x1b[2J.example.org\n"
+                     .encode("latin-1", "replace").replace(b"?", "\u202e".encode()))
+    done = subprocess.run([str(a) for a in lone.argv("import", path)], capture_output=True, env=lone.home.env, timeout=20)
+    for text in done.stdout, done.stderr:
+        assert "\u202e" not in text.decode() and "\x1b" not in text.decode() and b"\\xe2\\x80\\xae" in text
+    assert b"0 of 3 names" in done.stderr
+
+
 def test_a_running_agent_keeps_its_own_record(lone):
     lone.state.mkdir()
     with open(lone.state / "lock", "w") as lock:
@@ -275,7 +333,7 @@ def test_some_providers(lone):
     assert says("dyn") == ("members.dyndns.org", "dyndns2", True, True, False, False, both)
     assert says("namecheap") == ("dynamicdns.park-your-domain.com", "http", True, False, False, False,
                                  ["password-file", "zone"])
-    assert says("dynv6") == ("dynv6.com", "http", True, True, True, False, ["password-file"])
+    assert says("dynv6") == ("dynv6.com", "http", True, True, True, True, ["password-file"])
     assert says("duckdns") == ("www.duckdns.org", "http", True, True, False, True, ["password-file"])
     assert says("cloudflare") == ("api.cloudflare.com", "api", True, True, False, True, ["password-file", "zone"])
     assert says("rfc2136") == (None, "rfc2136", True, True, False, True, [*both, "zone", "server"])
@@ -285,7 +343,7 @@ def test_some_providers(lone):
     assert rows["inwx"]["both_only"] and not rows["dyn"]["both_only"]
     assert (rows["zoneedit"]["interval_s"], rows["desec"]["per_day"], rows["noip"]["remind_days"]) == (600, 300, 23)
     line = next(x for x in lone.command("dns", "providers").stdout.splitlines() if x.startswith("desec "))
-    assert re.split(r"\s{2,}", line) == ["desec", "update.dedyn.io", "yes", "yes", "-", "-", "http", "1 min, 300 a day",
+    assert re.split(r"\s{2,}", line) == ["desec", "update.dedyn.io", "yes", "yes", "-", "yes", "http", "1 min, 300 a day",
                                          "password-file"]
 
 
