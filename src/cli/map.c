@@ -335,20 +335,27 @@ static int map_command(const void *options, const struct option_args *args)
 	return run.exit_code;
 }
 
+static const struct option_form map_forms[] = {
+	{"PORT",
+	 "let the internet in to that port of this machine, by PCP, NAT-PMP or UPnP, whichever "
+	 "the router offers, until Ctrl-C"},
+	{"list [PORT]", "the doors there are; with a PORT also the router's own UPnP entry for it"},
+	{"probe", "what the router offers"},
+	{"delete PORT",
+	 "give back what an earlier homeport left, or a UPnP entry that leads to this "
+	 "machine"},
+};
+
 const struct command command_map = {
 	.name = "map",
-	.args = "PORT|list [PORT]|probe|delete PORT",
+	.args = "WHAT",
+	.forms = map_forms,
+	.n_forms = ARRAY_LEN(map_forms),
 	.min_args = 1,
 	.max_args = 2,
 	.summary = "open a door at the home's router",
-	.details =
-		"With a PORT: lets the internet in to that port of this machine, by PCP, "
-		"NAT-PMP or UPnP, whichever the router offers, and closes it again at Ctrl-C. "
-		"The ports 25, 80 and 443 are wanted as they are, of others the router may give "
-		"another one. A running agent keeps the door for this command.\n\n"
-		"Instead of a PORT: list shows the doors there are, with a PORT also the "
-		"router's own UPnP entry for it; probe shows what the router offers; delete gives "
-		"back what an earlier homeport left, or a UPnP entry that leads to this machine.",
+	.details = "The ports 25, 80 and 443 are wanted as they are, of others the router may give "
+		   "another one. A running agent keeps the door for this command.",
 	.example = "homeport map 8000\n"
 		   "homeport map 8443 --external 443\n"
 		   "homeport map 51820 --udp --ipv4 --ipv6\n"

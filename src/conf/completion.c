@@ -18,22 +18,40 @@ static bool small_letters(struct str s)
 	return s.len > 0;
 }
 
+static void add_word(struct value *value, struct str word)
+{
+	size_t len = strlen(value->words);
+
+	if (!small_letters(word) || len + word.len + 2 > sizeof(value->words))
+		return;
+	value->words[len] = ' ';
+	memcpy(value->words + len + 1, word.at, word.len);
+}
+
 static struct value value_of(const char *name)
 {
 	struct str rest = str_of(name ? name : "");
 	struct value value = {0};
-	size_t len = 0;
 
 	while (rest.len) {
 		struct str part = str_split(&rest, '|');
 
 		value.files |= str_eq(part, STR("FILE")) || str_eq(part, STR("PATH"));
 		value.folders |= str_eq(part, STR("FOLDER"));
-		if (!small_letters(part) || len + part.len + 2 > sizeof(value.words))
-			continue;
-		value.words[len++] = ' ';
-		memcpy(value.words + len, part.at, part.len);
-		len += part.len;
+		add_word(&value, part);
+	}
+	return value;
+}
+
+/* What may follow the command. */
+static struct value value_of_args(const struct command *cmd)
+{
+	struct value value = value_of(cmd->args);
+
+	for (size_t i = 0; i < cmd->n_forms; i++) {
+		struct str rest = str_of(cmd->forms[i].words);
+
+		add_word(&value, str_split(&rest, ' '));
 	}
 	return value;
 }
@@ -128,7 +146,7 @@ static void bash_function(struct writer *w, const struct program *program)
 	writer_printf(w, "\t*) case $command/$current in\n");
 	for (size_t i = 0; i < program->n_commands; i++) {
 		const struct command *cmd = program->commands[i];
-		struct value value = value_of(cmd->args);
+		struct value value = value_of_args(cmd);
 
 		writer_printf(w, "\t\t%s/-*)", cmd->name);
 		bash_options(w, program, cmd);
@@ -203,24 +221,23 @@ static void zsh_text(struct writer *w, const char *text)
 }
 
 /* ":NAME:what completes it" */
-static void zsh_value(struct writer *w, const char *name)
+static void zsh_value(struct writer *w, const char *name, const struct value *value)
 {
-	struct value value = value_of(name);
-
 	writer_printf(w, ":");
 	zsh_text(w, name);
-	if (value.files)
+	if (value->files)
 		writer_printf(w, ":_files");
-	else if (value.folders)
+	else if (value->folders)
 		writer_printf(w, ":_files -/");
-	else if (value.words[0])
-		writer_printf(w, ":(%s)", value.words + 1);
+	else if (value->words[0])
+		writer_printf(w, ":(%s)", value->words + 1);
 	else
 		writer_printf(w, ": ");
 }
 
 static void zsh_option(struct writer *w, const struct option_row *row)
 {
+	struct value value = value_of(row->arg);
 	bool repeats = row->type == OPTION_TEXTS;
 
 	if (row->letter && repeats)
@@ -233,7 +250,7 @@ static void zsh_option(struct writer *w, const struct option_row *row)
 	zsh_text(w, row->help);
 	writer_printf(w, "]");
 	if (row->arg)
-		zsh_value(w, row->arg);
+		zsh_value(w, row->arg, &value);
 	writer_printf(w, "' \\\n");
 }
 
@@ -253,8 +270,10 @@ static void zsh_command(struct writer *w, const struct program *program, const s
 	writer_printf(w, "\t\t%s) _arguments -S \\\n", cmd->name);
 	zsh_options(w, program, cmd, "\t\t\t");
 	if (cmd->args && *cmd->args) {
+		struct value value = value_of_args(cmd);
+
 		writer_printf(w, "\t\t\t'*");
-		zsh_value(w, cmd->args);
+		zsh_value(w, cmd->args, &value);
 		writer_printf(w, "' ");
 	} else {
 		writer_printf(w, "\t\t\t");

@@ -57,6 +57,10 @@ static void command(struct writer *w, const struct program *program, const struc
 	roff(w, "", cmd->name, " [OPTION]...");
 	roff(w, args ? " " : "", args ? cmd->args : "", "\"\n");
 	summary(w, cmd->summary);
+	for (size_t i = 0; i < cmd->n_forms; i++) {
+		roff(w, ".TP\n.B ", cmd->forms[i].words, "\n");
+		roff(w, "", cmd->forms[i].help, "\n");
+	}
 	if (cmd->details)
 		roff(w, ".PP\n", cmd->details, "\n");
 	for (size_t i = 0; i < cmd->n_options; i++)

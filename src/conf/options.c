@@ -258,6 +258,19 @@ static void init_options(struct parser *p)
 	assert(at <= 64); /* bits in `seen` */
 }
 
+static int too_few(const struct command *cmd, struct err *e)
+{
+	char text[LOG_TEXT_MAX];
+	size_t len = 0;
+
+	if (!cmd->n_forms)
+		return err_set(e, ERR_INVALID, "needs %s", cmd->args);
+	for (size_t i = 0; i < cmd->n_forms && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "",
+					cmd->forms[i].words);
+	return err_set(e, ERR_INVALID, "needs one of: %s", text);
+}
+
 int options_parse(const struct program *program, const struct command *cmd, int argc, char **argv,
 		  int command_at, void *options, struct option_args *args, struct err *e)
 {
@@ -281,7 +294,7 @@ int options_parse(const struct program *program, const struct command *cmd, int 
 	if (p.help)
 		return OPTIONS_HELP;
 	if (args->n < cmd->min_args)
-		return err_set(e, ERR_INVALID, "needs %s", cmd->args);
+		return too_few(cmd, e);
 	return OPTIONS_RUN;
 }
 
@@ -395,12 +408,27 @@ static void help_options(struct writer *w, const struct program *program, const 
 	}
 }
 
+static void help_forms(struct writer *w, const struct command *cmd)
+{
+	int width = 0;
+
+	for (size_t i = 0; i < cmd->n_forms; i++)
+		width = MAX(width, (int)strlen(cmd->forms[i].words));
+	writer_printf(w, "\n%s is one of\n", cmd->args);
+	for (size_t i = 0; i < cmd->n_forms; i++) {
+		writer_printf(w, "  %-*s  ", width, cmd->forms[i].words);
+		help_wrapped(w, str_of(cmd->forms[i].help), (size_t)width + 4);
+	}
+}
+
 static void help_command(struct writer *w, const struct program *program, const struct command *cmd)
 {
 	bool args = cmd->args && *cmd->args;
 
 	writer_printf(w, "Usage: %s %s [OPTION]...%s%s\n\n%s\n", program->name, cmd->name,
 		      args ? " " : "", args ? cmd->args : "", cmd->summary);
+	if (cmd->n_forms)
+		help_forms(w, cmd);
 	if (cmd->details) {
 		writer_printf(w, "\n");
 		help_wrapped(w, str_of(cmd->details), 0);

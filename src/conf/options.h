@@ -88,6 +88,12 @@ struct option_row {
 	int64_t min, max; /* numbers; both included, not negative */
 };
 
+/* What a command can be told to do. */
+struct option_form {
+	const char *words; /* "update [NAME]" */
+	const char *help;
+};
+
 /* Three fields of struct command at once. */
 #define OPTION_ROWS(rows, type)                                                                    \
 	.options = (rows), .n_options = ARRAY_LEN(rows), .options_size = sizeof(type)
@@ -95,6 +101,9 @@ struct option_row {
 struct command {
 	const char *name;
 	const char *args; /* "PATH|PORT [NAME]", for the usage line; NULL: none */
+	const struct option_form
+		*forms; /* then args is what one of them is called, such as "WHAT" */
+	size_t n_forms;
 	unsigned min_args, max_args;
 	const char *summary;		  /* a few words in the list of commands */
 	const char *details;		  /* paragraphs for its own help; NULL: none */

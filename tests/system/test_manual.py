@@ -128,6 +128,7 @@ def test_bash_knows_every_command_and_option(program, folder):
 @pytest.mark.parametrize("line, offers", [
     ("homeport sh", {"share"}),
     ("homeport share --l", {"--lan"}),
+    ("homeport map ", {"list", "probe", "delete"}),
     ("homeport share --host ", {"preserve", "local"}),
     ("homeport share --host=l", {"local"}),
     ("homeport share --host=", {"preserve", "local"}),

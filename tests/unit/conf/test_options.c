@@ -53,6 +53,23 @@ static const struct command cmd_status = {
 	.run = share_run,
 };
 
+static const struct option_form map_forms[] = {
+	{"PORT", "open a door"},
+	{"list [PORT]", "the doors there are"},
+};
+
+static const struct command cmd_map = {
+	.name = "map",
+	.args = "WHAT",
+	.forms = map_forms,
+	.n_forms = ARRAY_LEN(map_forms),
+	.min_args = 1,
+	.max_args = 2,
+	.summary = "doors",
+	.options_size = sizeof(struct share_options),
+	.run = share_run,
+};
+
 static const struct command *const commands[] = {&cmd_share, &cmd_status};
 
 static const struct program program = {
@@ -202,6 +219,32 @@ static void has_limits(void **state)
 	assert_string_equal(e.text, "--name more than 32 times");
 }
 
+static void forms(void **state)
+{
+	static const struct command *const all[] = {&cmd_map};
+	static const struct program with_forms = {
+		.name = "homeport", .commands = all, .n_commands = ARRAY_LEN(all)};
+	AUTO(buf_donep) struct buf text = {0};
+	char name[] = "homeport", map[] = "map", *argv[] = {name, map};
+	struct option_args args;
+	struct share_options o;
+	struct err e = {0};
+
+	assert_int_equal(options_help(&with_forms, &cmd_map, &text), 0);
+	assert_int_equal(buf_append(&text, "", 1), 0);
+	assert_non_null(strstr((const char *)buf_head(&text),
+			       "Usage: homeport map [OPTION]... WHAT\n"
+			       "\n"
+			       "doors\n"
+			       "\n"
+			       "WHAT is one of\n"
+			       "  PORT         open a door\n"
+			       "  list [PORT]  the doors there are\n"));
+	assert_int_equal(options_parse(&with_forms, &cmd_map, 2, argv, 1, &o, &args, &e),
+			 -ERR_INVALID);
+	assert_string_equal(e.text, "needs one of: PORT, list [PORT]");
+}
+
 static void helps(void **state)
 {
 	static const char of_share[] = "Usage: homeport share [OPTION]... PATH|PORT\n"
@@ -221,22 +264,21 @@ static void helps(void **state)
 				       "\n"
 				       "Example:\n"
 				       "  homeport share ./site\n";
-	static const char of_program[] =
-		"Usage: homeport COMMAND [OPTION]... [ARGUMENT]...\n"
-		"\n"
-		"Reach home.\n"
-		"\n"
-		"Commands:\n"
-		"  share   put a folder on the internet\n"
-		"  status  what runs\n"
-		"\n"
-		"Options:\n"
-		"  -c, --config FILE  configuration to read\n"
-		"      --json         for programs\n"
-		"  -h, --help         show this help\n"
-		"  -V, --version      show the version\n"
-		"\n"
-		"\"homeport help COMMAND\" tells more about a command.\n";
+	static const char of_program[] = "Usage: homeport COMMAND [OPTION]... [ARGUMENT]...\n"
+					 "\n"
+					 "Reach home.\n"
+					 "\n"
+					 "Commands:\n"
+					 "  share   put a folder on the internet\n"
+					 "  status  what runs\n"
+					 "\n"
+					 "Options:\n"
+					 "  -c, --config FILE  configuration to read\n"
+					 "      --json         for programs\n"
+					 "  -h, --help         show this help\n"
+					 "  -V, --version      show the version\n"
+					 "\n"
+					 "\"homeport help COMMAND\" tells more about a command.\n";
 	static const char *const asks[] = {"share --help", "share -lh", "--help share",
 					   "share x --json -h"};
 	AUTO(buf_donep) struct buf text = {0};
@@ -298,6 +340,7 @@ int main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(has_limits),
 		cmocka_unit_test(helps),
+		cmocka_unit_test(forms),
 		cmocka_unit_test(runs),
 	};
 
