@@ -149,19 +149,23 @@ static unsigned line_of(const struct conf_kind *kind, const struct agent_dns_sec
 	return line ? line : s->head.line;
 }
 
+static void set_fixed(struct dns_keeper_name *keep, const struct ipaddr *address)
+{
+	if (address->family == 4)
+		keep->fixed4 = *address;
+	else
+		keep->fixed6 = *address;
+	keep->no4 |= address->family == 6;
+	keep->no6 |= address->family == 4;
+}
+
 /* What is published as it is. */
 static void fill_address(const struct agent_dns_section *s, struct dns_keeper_name *keep)
 {
 	struct ipaddr address = {0};
 
-	if (ipaddr_parse(str_of(s->address), &address) < 0)
-		return;
-	if (address.family == 4)
-		keep->fixed4 = address;
-	else
-		keep->fixed6 = address;
-	keep->no4 |= address.family == 6;
-	keep->no6 |= address.family == 4;
+	if (ipaddr_parse(str_of(s->address), &address) == 0)
+		set_fixed(keep, &address);
 }
 
 static struct dns_patterns pattern(char *const *text)
@@ -202,6 +206,17 @@ static int find_provider(const struct agent_dns_section *s, struct agent_name *n
 	return r;
 }
 
+static int check_family(const struct dns_keeper_name *keep, struct err *e)
+{
+	unsigned can = dns_provider_can(keep->entry.provider);
+
+	if ((!keep->no4 && (can & DNS_CAN_A)) ||
+	    (!keep->no6 && (can & (keep->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA))))
+		return 0;
+	return err_set(e, ERR_INVALID, "provider %s has no %s addresses",
+		       keep->entry.provider->name, keep->no4 ? "IPv6" : "IPv4");
+}
+
 static int check_prefix(const struct dns_keeper_name *keep, struct err *e)
 {
 	if (!keep->prefix || dns_provider_can(keep->entry.provider) & DNS_CAN_PREFIX)
@@ -210,12 +225,28 @@ static int check_prefix(const struct dns_keeper_name *keep, struct err *e)
 		       keep->entry.provider->name);
 }
 
+/* The name is the address, and nothing else is to be published. */
+static int claim_address(const struct agent_dns_section *s, struct agent_name *name, struct err *e)
+{
+	struct ipaddr address;
+
+	if (strcmp(s->address, "auto") != 0 || s->suffix || s->prefix != CONF_UNSET)
+		return err_set(
+			e, ERR_INVALID,
+			"provider %s has no address, suffix or prefix: the name is the address",
+			s->provider);
+	if (ipaddr_parse(str_of(name->host), &address) < 0)
+		return err_set(e, ERR_INVALID, "not an address");
+	set_fixed(&name->keep, &address);
+	return 0;
+}
+
 static int take_name(const struct agent_dns_section *s, struct agent_name *name, struct err *e)
 {
 	const char *text = s->name ? s->name : s->head.name;
 
 	if (dns_naming_copy(name->host, name->keep.entry.provider, str_of(text), e) == 0)
-		return 0;
+		return name->keep.entry.provider->claim ? claim_address(s, name, e) : 0;
 	return s->name ? err_wrap(e, -ERR_INVALID, "name = %s", text)
 		       : err_wrap(e, -ERR_INVALID, "[dns %s], and no \"name\"", text);
 }
@@ -257,7 +288,8 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "name"));
 	}
-	if (check_prefix(keep, e) < 0 || dns_entry_check(&keep->entry, e) < 0) {
+	if (check_prefix(keep, e) < 0 || check_family(keep, e) < 0 ||
+	    dns_entry_check(&keep->entry, e) < 0) {
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));
 	}

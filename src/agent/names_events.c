@@ -36,8 +36,12 @@ const char *names_event_text(char text[static NAMES_EVENT_TEXT_MAX], const struc
 		snprintf(reply, sizeof(reply), " (%s)", words);
 	switch (event->kind) {
 	case DNS_EVENT_CHANGED:
-		snprintf(text, NAMES_EVENT_TEXT_MAX, "name %s is %s now, at %s", event->host,
-			 address_text(address, event), event->provider);
+		if (strcmp(address_text(address, event), event->host) == 0) /* a reserved one */
+			snprintf(text, NAMES_EVENT_TEXT_MAX, "%s leads where it should, at %s",
+				 event->host, event->provider);
+		else
+			snprintf(text, NAMES_EVENT_TEXT_MAX, "name %s is %s now, at %s",
+				 event->host, address, event->provider);
 		break;
 	case DNS_EVENT_KEPT:
 		snprintf(text, NAMES_EVENT_TEXT_MAX, "name %s is %s still, at %s", event->host,

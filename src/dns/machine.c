@@ -156,6 +156,7 @@ void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_C
 		m->sure = false;
 		m->not_before_s = MAX(m->not_before_s, look_again_at(m, m->attempted_s));
 	}
+	m->sure &= !m->rules->claims;
 	if (m->state != DNS_STATE_PARKED || changed)
 		m->state = DNS_STATE_IDLE; /* the wish is not known yet */
 	if (!changed)

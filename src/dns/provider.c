@@ -162,6 +162,41 @@ static const struct dns_grammar freedns_list_grammar = {.name = "freedns-list",
 							.words = freedns_list_words,
 							.n_words = ARRAY_LEN(freedns_list_words)};
 
+/* "locked": an action is under way, and no other is taken. */
+static const struct dns_word reserved_ip_words[] = {{"true", DNS_PENDING}, {"false", DNS_GOOD}};
+
+static const struct dns_grammar reserved_ip_grammar = {.name = "reserved-ip",
+						       .how = DNS_JSON,
+						       .words = reserved_ip_words,
+						       .n_words = ARRAY_LEN(reserved_ip_words),
+						       .statuses = {{404, DNS_NOHOST}},
+						       .paths = {"reserved_ip.locked"},
+						       .text = "message"};
+
+/* 422: the droplet or the address has something else under way; or the droplet is in another region,
+ * which it says in words only. */
+static const struct dns_word reserved_action_words[] = {
+	{"completed", DNS_GOOD},
+	{"in-progress", DNS_PENDING},
+	{"errored", DNS_SERVER},
+};
+
+static const struct dns_grammar reserved_action_grammar = {
+	.name = "reserved-action",
+	.how = DNS_JSON,
+	.words = reserved_action_words,
+	.n_words = ARRAY_LEN(reserved_action_words),
+	.statuses = {{404, DNS_NOHOST}, {422, DNS_PENDING}},
+	.paths = {"action.status"},
+	.text = "message"};
+
+#define RESERVED_NOTE                                                                              \
+	"the name is the address, and key the number of the droplet that it is to lead to (on "    \
+	"it: "                                                                                     \
+	"http://169.254.169.254/metadata/v1/id); claimed when the agent starts and by homeport "   \
+	"dns "                                                                                     \
+	"update; token with reserved_ip:read, reserved_ip:update and droplet:read"
+
 static const struct dns_grammar ionos_grammar = {
 	.name = "ionos", .how = DNS_JSON, .statuses = {{404, DNS_NOHOST}}, .text = "0.message"};
 
@@ -448,6 +483,24 @@ const struct dns_provider dns_providers[] = {
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api, .ttl_min_s = 30,
 	 WILDCARDS, .source = "docs.digitalocean.com/reference/api"},
+	{"digitalocean-reserved-ip", "DigitalOcean, a reserved IPv4 address",
+	 .steps = {{.url = "https://api.digitalocean.com/v2/reserved_ips/{host}",
+		    .grammar = &reserved_ip_grammar,
+		    .take = {{"content", "reserved_ip.droplet.id"}}},
+		   {"POST", "https://api.digitalocean.com/v2/reserved_ips/{host}/actions",
+		    "{\"type\":\"assign\",\"droplet_id\":{key}}"}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &reserved_action_grammar,
+	 .names = DNS_NAME_ADDRESS, .families = DNS_CAN_A, .claim = "key", .note = RESERVED_NOTE,
+	 .source = "docs.digitalocean.com/reference/api/reference/reserved-ips"},
+	{"digitalocean-reserved-ipv6", "DigitalOcean, a reserved IPv6 address",
+	 .steps = {{.url = "https://api.digitalocean.com/v2/reserved_ipv6/{raw:host}",
+		    .grammar = &dns_grammar_api,
+		    .take = {{"content", "droplet.id"}, {"content", "reserved_ipv6.droplet.id"}}},
+		   {"POST", "https://api.digitalocean.com/v2/reserved_ipv6/{raw:host}/actions",
+		    "{\"type\":\"assign\",\"droplet_id\":{key}}"}},
+	 .header = "Authorization: Bearer {pass}", .grammar = &reserved_action_grammar,
+	 .names = DNS_NAME_ADDRESS, .families = DNS_CAN_AAAA, .claim = "key", .note = RESERVED_NOTE,
+	 .source = "docs.digitalocean.com/reference/api/reference/reserved-ipv6"},
 	{"hetzner", "Hetzner Cloud DNS",
 	 .steps = {{.url = "https://api.hetzner.cloud/v1/zones/{zone}/rrsets/{sub}/{type}",
 		    .flags = DNS_STEP_FIND,
@@ -679,7 +732,7 @@ unsigned dns_provider_can(const struct dns_provider *p)
 	if (p->rfc2136)
 		return DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_TXT;
 	if (p->steps[0].url)
-		return can | DNS_CAN_A | DNS_CAN_AAAA;
+		return can | (p->families ? p->families : DNS_CAN_A | DNS_CAN_AAAA);
 	if (p->v4 || p->both)
 		can |= DNS_CAN_A;
 	if (p->v6 || p->both)
@@ -693,8 +746,8 @@ unsigned dns_provider_can(const struct dns_provider *p)
 
 bool dns_provider_uses(const struct dns_provider *p, const char *variable)
 {
-	const char *const texts[] = {p->url, p->v4,   p->v6,	p->both,  p->prefix,
-				     p->body, p->basic, p->header};
+	const char *const texts[] = {p->url,	p->v4,	 p->v6,	   p->both,
+				     p->prefix, p->body, p->basic, p->header};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (dns_template_uses(texts[i], variable))

@@ -85,10 +85,20 @@ struct dns_provider {
 	const char *header; /* "Name: value", several with "\n"; NULL: none */
 	enum dns_signature signature;
 	const struct dns_grammar *grammar;
+
+	/*
+	 * Where names are addresses (DNS_NAME_ADDRESS) nothing is published: what is kept right is to
+	 * whom the address leads, and this variable says so. It is claimed once each time the agent
+	 * starts, and when a person asks; not in between, or two that want it would take it from each
+	 * other for ever.
+	 */
+	const char *claim;
+
 	const char *zone;   /* the only one; NULL: as configured */
 	const char *server; /* default of {server} */
 
 	unsigned names;		/* DNS_NAME_*; 0: DNS_NAME_HOST */
+	unsigned families;	/* of steps: DNS_CAN_A, DNS_CAN_AAAA; 0: both */
 	const char *everything; /* a host name that is none, but all of the account; NULL: none */
 
 	/* rules: 0 is the default of dns/rules.h */

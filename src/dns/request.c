@@ -49,6 +49,13 @@ static const char *zone_of(const struct dns_entry *entry)
 	return entry->provider->zone ? entry->provider->zone : entry->zone;
 }
 
+static bool is_number(const char *text)
+{
+	uint64_t number;
+
+	return text && str_to_u64(str_of(text), INT64_MAX, &number);
+}
+
 int dns_entry_check(const struct dns_entry *entry, struct err *e)
 {
 	const struct dns_provider *p = entry->provider;
@@ -84,6 +91,8 @@ int dns_entry_check(const struct dns_entry *entry, struct err *e)
 				       needs[i].key);
 	if (dns_naming_copy(name, p, str_of(entry->host), e) < 0)
 		return err_wrap(e, -ERR_INVALID, "%s", entry->host);
+	if (p->claim && !is_number(entry->key))
+		return err_set(e, ERR_INVALID, "key = %s is no number", entry->key);
 	if (zone_of(entry) && dns_naming_is_host(p, str_of(name)) &&
 	    !dns_sub_of(entry->host, zone_of(entry), &sub))
 		return err_set(e, ERR_INVALID, "%s is not in the zone %s", entry->host,
@@ -121,6 +130,7 @@ void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 {
 	const struct dns_provider *p = entry->provider;
 	unsigned ttl = entry->ttl_s ? entry->ttl_s : DNS_TTL_DEFAULT_S;
+	const struct dns_var *claim;
 	struct str sub = {0};
 
 	*ret = (struct dns_vars){0};
@@ -154,6 +164,9 @@ void dns_entry_vars(const struct dns_entry *entry, enum dns_what what,
 				   str_of(cidr_format(text->prefix6, &target->prefix6)));
 	if (what == DNS_TXT)
 		dns_vars_set(ret, "value", str_of(target->txt));
+	claim = p->claim ? dns_vars_get(ret, str_of(p->claim)) : NULL;
+	if (claim)
+		dns_vars_set(ret, "value", claim->value);
 }
 
 /* ── making ── */

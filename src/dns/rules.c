@@ -19,6 +19,7 @@ void dns_rules_of(const struct dns_provider *provider, struct dns_rules *ret)
 		.remind_s = provider->remind_days * DAY,
 		.settle_s = provider->rfc2136 ? DNS_SETTLE_OWN_S : DNS_SETTLE_S,
 		.looks_first = dns_provider_looks_first(provider),
+		.claims = provider->claim != NULL,
 		.asks_once = provider->rfc2136,
 	};
 }
@@ -81,6 +82,9 @@ unsigned dns_wait_s(enum dns_verdict verdict, unsigned fails, unsigned retry_aft
 	case DNS_UNKNOWN:
 		wait = HOUR;
 		break;
+	case DNS_PENDING: /* 10 s .. 30 min */
+		wait = doubled(10, fails ? fails - 1 : 0, 30 * MINUTE);
+		break;
 	default: /* the way there, or a server out of order: 1 min .. 30 min */
 		wait = doubled(MINUTE, fails ? fails - 1 : 0, 30 * MINUTE);
 	}
@@ -90,5 +94,7 @@ unsigned dns_wait_s(enum dns_verdict verdict, unsigned fails, unsigned retry_aft
 
 bool dns_gives_up(enum dns_verdict verdict, unsigned fails)
 {
+	if (verdict == DNS_PENDING)
+		return fails >= DNS_PENDING_MAX;
 	return (verdict == DNS_UNKNOWN || verdict == DNS_DNSERR) && fails >= DNS_TRIES_MAX;
 }

@@ -9,6 +9,7 @@
 #define DNS_INTERVAL_DEFAULT_S 30
 #define DNS_INTERVAL_OWN_S     1 /* at a name server that takes signed updates: that is its work */
 #define DNS_WAIT_MAX_S	       (24 * 3600) /* nobody is believed who asks for more */
+#define DNS_PENDING_MAX	       8   /* looks at something that should long be done: 21 minutes */
 #define DNS_TRIES_MAX	       3   /* of answers nobody understands, then a person is asked */
 #define DNS_SETTLE_S	       300 /* until then a record may still come that nobody has confirmed */
 #define DNS_SETTLE_OWN_S       10  /* at a name server that takes signed updates */
@@ -21,6 +22,7 @@ struct dns_rules {
 	unsigned remind_s;   /* a person is reminded after that; 0: never */
 	unsigned settle_s;   /* what was sent is published by then, or never */
 	bool looks_first;    /* an update changes nothing when nothing is to be changed */
+	bool claims;	     /* it may be taken away again: looked at after each start */
 	bool unaskable;	     /* the name is none of the DNS: nobody can say what is published */
 	bool asks_once;	     /* in doubt and without an answer it is sent: nobody minds there */
 };

@@ -22,6 +22,7 @@ enum dns_class { DNS_CLASS_OK, DNS_CLASS_WAIT, DNS_CLASS_PARK };
 	X(LOST, WAIT, "lost", "no answer came: the request may have arrived")                      \
 	X(PAGE, WAIT, "page", "a web page came instead of an answer: a captive portal?")           \
 	X(SERVER, WAIT, "server", "the provider has trouble")                                      \
+	X(PENDING, WAIT, "pending", "the provider has begun, and is not done yet")                 \
 	X(OUTAGE, WAIT, "911", "the provider is out of order or in maintenance")                   \
 	X(DNSERR, WAIT, "dnserr", "the provider's name server has trouble")                        \
 	X(RATE, WAIT, "rate", "the provider wants fewer requests")                                 \

@@ -717,6 +717,47 @@ static void test_a_name_that_nobody_can_look_up(void **state)
 	assert_int_equal(next(&b, NULL), DNS_NOTHING);
 }
 
+/* A reserved address: assigned after a look, and looked at again after each start, as somebody else may
+ * have claimed it. In between nothing is sent. */
+static void test_a_claim(void **state)
+{
+	struct bench b;
+	int64_t in;
+
+	setup(&b, "digitalocean-reserved-ip");
+	wish(&b, "192.0.2.1");
+	answered(&b, DNS_PENDING, 0);
+	assert_int_equal(next(&b, &in), DNS_LATER);
+	assert_int_equal(in, 30); /* the first after a lost state waits a whole interval */
+	b.now += in;
+	answered(&b, DNS_NOCHG, 0);
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+	b.now += 400 * 86400;
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+	dns_machine_resume(&b.m, config1, b.now);
+	wish(&b, "192.0.2.1");
+	answered(&b, DNS_NOCHG, 0);
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+}
+
+/* What is never done needs a person in the end. */
+static void test_a_claim_that_nobody_grants(void **state)
+{
+	int64_t in = 0, began;
+	struct bench b;
+	unsigned n = 0;
+
+	setup(&b, "digitalocean-reserved-ip");
+	wish(&b, "192.0.2.1");
+	for (began = b.now; b.m.state != DNS_STATE_PARKED; n++) {
+		answered(&b, DNS_PENDING, 0);
+		if (next(&b, &in) == DNS_LATER)
+			b.now += in;
+	}
+	assert_int_equal(n, DNS_PENDING_MAX);
+	assert_in_range(b.now - began, 21 * 60, 26 * 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +790,8 @@ int main(void)
 		cmocka_unit_test(test_the_account_s_other_names_are_parked),
 		cmocka_unit_test(test_a_change_while_one_is_sent),
 		cmocka_unit_test(test_a_name_that_nobody_can_look_up),
+		cmocka_unit_test(test_a_claim),
+		cmocka_unit_test(test_a_claim_that_nobody_grants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,16 @@ struct script {
 	"?action=getdyndns&v=2&sha=908b71b73736e20a3a21b7d22c013187f3994c1a"
 #define OVH "https://eu.api.ovh.com/1.0"
 
-#define IONOS "https://api.hosting.ionos.com/dns/v1/zones"
+#define RESERVED  "https://api.digitalocean.com/v2/reserved_ips/192.0.2.1"
+#define RESERVED6 "https://api.digitalocean.com/v2/reserved_ipv6/2001:db8::1"
+#define RESERVED_LOOK(droplet, locked)                                                             \
+	{                                                                                          \
+		"GET " RESERVED, 200,                                                              \
+			"{\"reserved_ip\":{\"ip\":\"192.0.2.1\",\"droplet\":" droplet              \
+			",\"locked\":" locked "}}"                                                 \
+	}
+#define ASSIGN "\n{\"type\":\"assign\",\"droplet_id\":3164444}"
+#define IONOS  "https://api.hosting.ionos.com/dns/v1/zones"
 #define IONOS_ZONE                                                                                 \
 	{                                                                                          \
 		"GET " IONOS, 200,                                                                 \
@@ -235,6 +244,79 @@ static const struct script scripts[] = {
 	   "{\"action\":\"login\",\"status\":\"error\",\"statuscode\":4013,\"shortmessage\":"
 	   "\"Validation Error.\",\"longmessage\":\"Message is empty.\",\"responsedata\":\"\"}"}},
 	 DNS_BADAUTH},
+
+	{"digitalocean-reserved-ip",
+	 "another droplet's",
+	 {RESERVED_LOOK("{\"id\":3164445,\"name\":\"old\"}", "false"),
+	  {"POST " RESERVED "/actions" ASSIGN, 201,
+	   "{\"action\":{\"id\":72531856,\"status\":\"in-progress\",\"type\":\"assign_ip\"}}"}},
+	 DNS_PENDING,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "nobody's, and done at once",
+	 {RESERVED_LOOK("null", "false"),
+	  {"POST " RESERVED "/actions" ASSIGN, 201, "{\"action\":{\"status\":\"completed\"}}"}},
+	 DNS_GOOD,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "ours",
+	 {RESERVED_LOOK("{\"id\":3164444}", "false")},
+	 DNS_NOCHG,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "something is under way with it",
+	 {RESERVED_LOOK("{\"id\":3164445}", "true")},
+	 DNS_PENDING,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "something is under way with the droplet",
+	 {RESERVED_LOOK("null", "false"),
+	  {"POST " RESERVED "/actions" ASSIGN, 422,
+	   "{\"id\":\"unprocessable_entity\",\"message\":\"Droplet already has a pending "
+	   "event.\"}"}},
+	 DNS_PENDING,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "it failed",
+	 {RESERVED_LOOK("null", "false"),
+	  {"POST " RESERVED "/actions" ASSIGN, 201, "{\"action\":{\"status\":\"errored\"}}"}},
+	 DNS_SERVER,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "not in this account",
+	 {{"GET " RESERVED, 404,
+	   "{\"id\":\"not_found\",\"message\":\"The resource you were accessing could not be "
+	   "found.\"}"}},
+	 DNS_NOHOST,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ip",
+	 "wrong token",
+	 {{"GET " RESERVED, 401,
+	   "{\"id\":\"unauthorized\",\"message\":\"Unable to authenticate you\"}"}},
+	 DNS_BADAUTH,
+	 .host = "192.0.2.1"},
+	{"digitalocean-reserved-ipv6",
+	 "nobody's",
+	 {{"GET " RESERVED6, 200,
+	   "{\"ip\":\"2001:db8::1\",\"region_slug\":\"nyc3\",\"reserved_at\":\"2024-11-20T11:08:"
+	   "30Z\"}"},
+	  {"POST " RESERVED6 "/actions" ASSIGN, 201, "{\"action\":{\"status\":\"in-progress\"}}"}},
+	 DNS_PENDING,
+	 DNS_AAAA,
+	 "2001:db8::1"},
+	{"digitalocean-reserved-ipv6",
+	 "ours",
+	 {{"GET " RESERVED6, 200, "{\"ip\":\"2001:db8::1\",\"droplet\":{\"id\":3164444}}"}},
+	 DNS_NOCHG,
+	 DNS_AAAA,
+	 "2001:db8::1"},
+	{"digitalocean-reserved-ipv6",
+	 "ours, as its library has it",
+	 {{"GET " RESERVED6, 200,
+	   "{\"reserved_ipv6\":{\"ip\":\"2001:db8::1\",\"droplet\":{\"id\":3164444}}}"}},
+	 DNS_NOCHG,
+	 DNS_AAAA,
+	 "2001:db8::1"},
 
 	/* success names the address, or is none */
 	{"goip",
@@ -485,6 +567,11 @@ static const struct script scripts[] = {
 	 DNS_BOTH},
 };
 
+static bool is_claim(const char *provider)
+{
+	return dns_provider_find(str_of(provider))->claim;
+}
+
 static struct dns_entry entry_of(const struct script *s)
 {
 	return (struct dns_entry){.provider = dns_provider_find(str_of(s->provider)),
@@ -492,7 +579,7 @@ static struct dns_entry entry_of(const struct script *s)
 				  .zone = "example.org",
 				  .user = "me",
 				  .pass = "s3\"cret",
-				  .key = "k3y"};
+				  .key = is_claim(s->provider) ? "3164444" : "k3y"};
 }
 
 static void check_request(const struct script *s, const struct dns_request *q, const char *expected)

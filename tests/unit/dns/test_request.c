@@ -465,8 +465,7 @@ static void test_what_a_row_can(void **state)
 		{"he", DNS_CAN_A | DNS_CAN_AAAA},
 		{"namecheap", DNS_CAN_A},
 		{"inwx", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_ONLY_BOTH},
-		{"dynv6",
-		 DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_PREFIX | DNS_CAN_TXT},
+		{"dynv6", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_PREFIX | DNS_CAN_TXT},
 		{"dnsexit", DNS_CAN_A | DNS_CAN_AAAA},
 		{"duckdns", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_BOTH | DNS_CAN_TXT},
 		{"cloudflare", DNS_CAN_A | DNS_CAN_AAAA | DNS_CAN_TXT},
@@ -509,6 +508,11 @@ static void test_what_is_missing_is_said(void **state)
 		(struct dns_entry){
 			.host = "home.notexample.org", .zone = "example.org", .pass = "x"},
 		"not in the zone");
+	refused("digitalocean-reserved-ip",
+		(struct dns_entry){.host = "192.0.2.1", .pass = "x", .key = "1,\"x\":2"},
+		"no number");
+	refused("digitalocean-reserved-ip",
+		(struct dns_entry){.host = HOST, .pass = "x", .key = "1"}, "not an address");
 	refused("google-domains", (struct dns_entry){.host = HOST}, "Squarespace");
 	refused("hetzner-dns", (struct dns_entry){.host = HOST}, "provider = hetzner");
 }

@@ -541,7 +541,7 @@ static void show_all(const struct dns_provider *row, enum dns_what what, bool ha
 					.server = "ddns.example.net",
 					.user = "ann",
 					.pass = "s3cret/pass",
-					.key = "s3cret/key"};
+					.key = row->claim ? "3164444" : "s3cret/key"};
 	const struct dns_target target = {.ip4 = ip("8.8.4.4"),
 					  .ip6 = ip("2606:4700::1"),
 					  .prefix6 = {.addr = ip("2606:4700::"), .bits = 64}};
