@@ -527,6 +527,11 @@ void agent_on_jump(struct agent *agent, usec_t span)
 	link_dial_network_changed(agent->dial);
 }
 
+void agent_ask_link(struct agent *agent)
+{
+	link_dial_network_changed(agent->dial);
+}
+
 void agent_stop(struct agent *agent, usec_t grace, void (*done)(void *arg), void *arg)
 {
 	agent->stopping = true;

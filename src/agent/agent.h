@@ -70,6 +70,9 @@ void agent_return(struct agent *agent, struct service *service);
 /* Time jumped (loop_on_jump, whose handlers stay as long as the loop: it is the owner's). */
 void agent_on_jump(struct agent *agent, usec_t span);
 
+/* Somebody says that our address outside is another one: is the link still alive? */
+void agent_ask_link(struct agent *agent);
+
 /* As link_dial_stop. */
 void agent_stop(struct agent *agent, usec_t grace, void (*done)(void *arg), void *arg);
 void agent_free(struct agent *agent); /* NULL is fine */

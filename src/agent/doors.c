@@ -485,6 +485,19 @@ bool doors_stopping(const struct doors *doors)
 	return doors->stopping;
 }
 
+bool doors_ask_router(struct doors *doors)
+{
+	struct router *router = map_router(doors->map, 4);
+
+	if (!router || doors->stopping)
+		return false;
+	if (router_probe_age(router) == USEC_MAX)
+		router_probe(router);
+	else
+		router_check(router);
+	return true;
+}
+
 void doors_wake(struct doors *doors)
 {
 	map_wake(doors->map);

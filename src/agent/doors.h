@@ -42,6 +42,10 @@ bool doors_stopping(const struct doors *doors);
 /* The addresses of this machine are others (uplink/watch). */
 void doors_look(struct doors *doors);
 
+/* Ask the IPv4 router for its address outside, whatever doors there are: watchers' on_router follows at
+ * each answer, router_decided when it is silent. False: there is no router. */
+bool doors_ask_router(struct doors *doors);
+
 /* Time jumped. */
 void doors_wake(struct doors *doors);
 

@@ -11,6 +11,7 @@
 #include "net/ndjson.h"
 
 #define NAMES_OBSERVE (300 * USEC_PER_S) /* other clients do so, too */
+#define NAMES_ROUTER  USEC_PER_S	 /* its word first: most answer within 0.5 s */
 #define NAMES_DOUBT   (31 * USEC_PER_S)	 /* a little more than DNS_CHOOSE_WHILE */
 
 struct names {
@@ -22,6 +23,16 @@ struct names {
 	struct uplink_watch *uplink;	     /* borrowed */
 	struct dns_keeper *keeper;	     /* owned */
 	struct dns_observer *observer;	     /* owned; NULL: nobody wants an IPv4 address */
+	bool (*ask_router)(void *arg);
+	void *arg;
+	bool wants_ipv4;
+	struct uplink_place place; /* of IPv4, the last there was; nearest is not used */
+	struct timer router;	   /* its first word is waited for */
+	bool router_told;
+	struct ipaddr outside; /* by the router */
+	struct {
+		struct ipaddr address, local;
+	} gateway[2]; /* what it sees: IPv4, IPv6 */
 	struct timer observe;
 	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
 	bool gateway_knows; /* it sees our IPv4 address */
@@ -107,12 +118,21 @@ static void ask_others(struct names *names, unsigned kinds)
 {
 	const struct uplink_place *place = uplink_place(uplink_watch_view(names->uplink), 4);
 	bool hidden = place->address.family && place->verdict != UPLINK_USABLE;
+	bool behind = dns_keeper_is_behind(names->keeper);
 	struct err e = {0};
 
 	timer_stop(&names->observe);
-	if (!names->observer || !hidden || names->gateway_knows)
+	if (!names->wants_ipv4 || !hidden || timer_running(&names->router) ||
+	    (names->gateway_knows && !behind))
 		return;
 	timer_start(&names->observe, NAMES_OBSERVE);
+	if (behind) { /* until the router says otherwise, nobody else's word counts */
+		names->ask_router(names->arg);
+		return;
+	}
+	if (!names->observer)
+		return;
+	dns_observer_bind(names->observer, place->ifname);
 	if (dns_observer_ask(names->observer, 4, &place->address, kinds, &e) < 0)
 		log_debug("the IPv4 address outside: %s", e.text);
 }
@@ -130,6 +150,7 @@ static void on_observe(void *arg)
 {
 	struct names *names = arg;
 
+	names->doubt = MIN(2 * names->doubt, NAMES_OBSERVE);
 	ask_others(names, dns_keeper_wants_more(names->keeper, 4) ? DNS_ASK_ALL : DNS_ASK_STUN);
 }
 
@@ -137,6 +158,7 @@ static void on_told(void *arg, const struct dns_told *told)
 {
 	struct names *names = arg;
 	bool known = told->address.family == told->family, wants_more;
+	usec_t again;
 
 	if (!known)
 		log_debug("the address outside, by %s: %s", dns_source_name(told->source),
@@ -154,49 +176,120 @@ static void on_told(void *arg, const struct dns_told *told)
 		names->doubt = 0;
 		return;
 	}
-	names->doubt = names->doubt ? MIN(names->doubt * 2, NAMES_OBSERVE) : NAMES_DOUBT;
-	timer_start(&names->observe, names->doubt);
+	if (!names->doubt)
+		names->doubt = NAMES_DOUBT;
+	again = loop_now(names->loop) + names->doubt;
+	if (told->why.code == ERR_AGAIN && told->again)
+		again = MIN(again, told->again);
+	timer_start_at(&names->observe, again);
 }
 
-/* An IPv4 address that only the router knows of says nothing of the one outside. */
 static void report_place(struct names *names, const struct uplink_place *place, int family)
 {
-	bool usable = place->address.family && place->verdict == UPLINK_USABLE;
-	enum dns_wish wish = DNS_WISH_UNKNOWN;
+	enum dns_wish wish = family == 6 ? DNS_WISH_NONE : DNS_WISH_UNKNOWN;
 
-	if (usable)
-		wish = DNS_WISH_ADDRESS;
-	else if (family == 6)
-		wish = DNS_WISH_NONE;
+	if (place->address.family && (place->verdict == UPLINK_USABLE || family == 4))
+		wish = DNS_WISH_ADDRESS; /* a private one is not published, but told to people */
 	dns_keeper_report(names->keeper, DNS_SOURCE_INTERFACE, family, wish,
-			  usable ? &place->address : NULL);
+			  wish == DNS_WISH_ADDRESS ? &place->address : NULL);
+}
+
+static bool leaves_by(const struct names *names, int family, const struct ipaddr *local)
+{
+	const struct uplink_view *view = uplink_watch_view(names->uplink);
+	const struct uplink_place *place = uplink_place(view, (uint8_t)family);
+
+	if (!local->family)
+		return true;
+	for (size_t i = 0; i < view->n; i++)
+		if (ipaddr_same_host(&view->addresses[i].net.address, local))
+			return place->address.family &&
+			       view->addresses[i].net.ifindex == place->ifindex;
+	return false;
+}
+
+/* True: it knows our IPv4 address now, or no longer. */
+static bool report_gateway(struct names *names)
+{
+	bool knew = names->gateway_knows;
+
+	if (timer_running(&names->router))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		const struct ipaddr *address = &names->gateway[i].address;
+		int family = i ? 6 : 4;
+		bool known = address->family && leaves_by(names, family, &names->gateway[i].local);
+
+		dns_keeper_report(names->keeper, DNS_SOURCE_GATEWAY, family,
+				  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,
+				  known ? address : NULL);
+		if (family == 4)
+			names->gateway_knows = known;
+	}
+	return names->gateway_knows != knew;
+}
+
+static bool same_place(const struct uplink_place *a, const struct uplink_place *b)
+{
+	return a->ifindex == b->ifindex && ipaddr_same_host(&a->address, &b->address) &&
+	       ipaddr_same_host(&a->router, &b->router);
+}
+
+/* Another line: what was seen by the former says nothing of it. The router has the first word, since
+ * it may say that nobody can come in here. */
+static void note_place(struct names *names, const struct uplink_place *place)
+{
+	if (!place->address.family || same_place(place, &names->place))
+		return;
+	names->place = *place;
+	names->place.nearest = NULL;
+	names->router_told = false;
+	dns_keeper_moved(names->keeper);
+	if (names->wants_ipv4 && place->verdict != UPLINK_USABLE && names->ask_router(names->arg))
+		timer_start(&names->router, NAMES_ROUTER);
 }
 
 void names_look(struct names *names)
 {
 	const struct uplink_view *view = uplink_watch_view(names->uplink);
 
+	note_place(names, uplink_place(view, 4));
 	report_place(names, uplink_place(view, 4), 4);
 	report_place(names, uplink_place(view, 6), 6);
+	report_gateway(names);
 	dns_keeper_network(names->keeper);
 	observe(names);
 }
 
-void names_report(struct names *names, enum dns_source source, int family,
-		  const struct ipaddr *address)
+void names_gateway(struct names *names, int family, const struct ipaddr *address,
+		   const struct ipaddr *local)
 {
-	bool known = address->family == family;
-
-	dns_keeper_report(names->keeper, source, family,
-			  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN, known ? address : NULL);
-	if (family != 4)
-		return;
-	if (source == DNS_SOURCE_GATEWAY && names->gateway_knows != known) {
-		names->gateway_knows = known;
+	names->gateway[family == 6].address = *address;
+	names->gateway[family == 6].local = *local;
+	if (report_gateway(names))
 		observe(names);
-	} else if (source == DNS_SOURCE_ROUTER) {
-		observe(names); /* it may be another one */
-	}
+}
+
+static void router_heard(void *arg)
+{
+	struct names *names = arg;
+
+	timer_stop(&names->router);
+	report_gateway(names);
+	observe(names);
+}
+
+void names_router(struct names *names, bool told, const struct ipaddr *outside)
+{
+	bool news = told != names->router_told || !ipaddr_same_host(outside, &names->outside);
+	enum dns_wish wish = outside->family ? DNS_WISH_ADDRESS : DNS_WISH_NONE;
+
+	names->router_told = told;
+	names->outside = *outside;
+	dns_keeper_report(names->keeper, DNS_SOURCE_ROUTER, 4, told ? wish : DNS_WISH_UNKNOWN,
+			  outside);
+	if (news || timer_running(&names->router))
+		router_heard(names); /* the one outside may be another, too */
 }
 
 void names_wake(struct names *names)
@@ -263,12 +356,14 @@ static size_t fill(const struct names *names, struct dns_keeper_name *list)
 	return n;
 }
 
-static int start_keeper(struct names *names, const char *state, struct err *e)
+static int start_keeper(struct names *names, const char *state,
+			const struct agent_observe_section *others, struct err *e)
 {
 	struct dns_keeper_settings settings = {
 		.folder = state,
 		.asker = {.start = start_question, .cancel = cancel_question, .arg = names},
 		.on_event = on_event,
+		.double_nat = others->double_nat,
 		.arg = names};
 	struct dns_keeper_name *list = calloc(names->n + 1, sizeof(*list));
 	int r;
@@ -309,8 +404,7 @@ static int start_observer(struct names *names, const struct agent_observe_sectio
 		.on_told = on_told,
 		.arg = names};
 
-	timer_init(&names->observe, names->loop, on_observe, names);
-	if (!wants_ipv4(names) || settings.n_services == 0)
+	if (!names->wants_ipv4 || settings.n_services == 0)
 		return 0;
 	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);
 }
@@ -328,10 +422,15 @@ int names_new(struct loop *loop, const struct names_setup *setup, struct names *
 	names->uplink = setup->uplink;
 	names->configured = setup->configured;
 	names->n = setup->n;
+	names->ask_router = setup->ask_router;
+	names->arg = setup->arg;
+	names->wants_ipv4 = wants_ipv4(names);
+	timer_init(&names->observe, loop, on_observe, names);
+	timer_init(&names->router, loop, router_heard, names);
 	r = names_events_init(&names->events, setup->hooks, setup->webhooks, setup->configured,
 			      setup->n, e);
 	if (r == 0)
-		r = start_keeper(names, setup->state, e);
+		r = start_keeper(names, setup->state, setup->others, e);
 	if (r == 0)
 		r = start_observer(names, setup->others, e);
 	if (r < 0) {
@@ -348,6 +447,7 @@ void names_free(struct names *names)
 	if (!names)
 		return;
 	timer_stop(&names->observe);
+	timer_stop(&names->router);
 	dns_observer_free(names->observer);
 	dns_keeper_free(names->keeper);
 	names_events_done(&names->events);

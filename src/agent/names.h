@@ -4,7 +4,8 @@
  *
  *	names_new(loop, &setup, &names, &e);
  *	names_look(names);				uplink's view has changed
- *	names_report(names, DNS_SOURCE_GATEWAY, &observed);	at every change
+ *	names_gateway(names, 4, &observed, &local);	at every change, likewise:
+ *	names_router(names, true, &outside);
  *	names_free(names);
  *
  * Requests over the control socket:
@@ -34,6 +35,10 @@ struct names_setup {
 	const struct agent_name *configured;
 	size_t n;
 	const struct agent_observe_section *others; /* whom to ask where nobody near knows */
+	/* Ask the router for its address outside: names_router follows, unless it is silent. False:
+	 * there is none to be asked. */
+	bool (*ask_router)(void *arg);
+	void *arg;
 };
 
 /* Blocks for a moment: secrets, and what is remembered. -ERR_FAILED, -ERR_NOMEM. */
@@ -44,10 +49,17 @@ void names_free(struct names *names); /* NULL is fine */
 /* The addresses of this machine are others (uplink/watch). */
 void names_look(struct names *names);
 
-/* Another source's word: our address as it sees it; family 0 with `family`: it does not know (any
- * more). */
-void names_report(struct names *names, enum dns_source source, int family,
-		  const struct ipaddr *address);
+/*
+ * Our address as the gateway sees it; family 0: it does not (any more). local: ours at that connection,
+ * family 0: not known. Seen by another interface than the way out of that family it does not count: a
+ * VPN or a second line has another address outside.
+ */
+void names_gateway(struct names *names, int family, const struct ipaddr *address,
+		   const struct ipaddr *local);
+
+/* What the router says of its IPv4 address outside; family 0: that it has none. Not told: it does not
+ * say. */
+void names_router(struct names *names, bool told, const struct ipaddr *outside);
 
 /* Time jumped, or somebody says that the network is another one. */
 void names_wake(struct names *names);

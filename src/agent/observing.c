@@ -48,6 +48,12 @@ const struct conf_row agent_observe_rows[AGENT_OBSERVE_ROWS] = {
 		 "changed. none: no one is. The default is https://icanhazip.com/, "
 		 "https://api64.ipify.org/, https://ident.me/, https://checkip.amazonaws.com/ and "
 		 "https://ifconfig.io/ip."},
+	{"double-nat", CONF_BOOL, offsetof(struct agent_observe_section, double_nat),
+	 .preset = "no",
+	 .help = "yes: there is another router in front of the router, and its ports lead here. "
+		 "Without it nothing is published when the router says that it has no public "
+		 "address: the one that the world sees is the provider's then, as a rule, and "
+		 "leads to somebody else."},
 };
 
 static bool has_none(const struct conf_words *words)

@@ -16,9 +16,10 @@
 struct agent_observe_section {
 	struct conf_head head;
 	struct conf_words stun, echo;
+	bool double_nat;
 };
 
-#define AGENT_OBSERVE_ROWS 2
+#define AGENT_OBSERVE_ROWS 3
 extern const struct conf_row agent_observe_rows[AGENT_OBSERVE_ROWS];
 
 /* What a row alone cannot tell: -ERR_INVALID, "FILE:LINE: ...". */

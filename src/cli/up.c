@@ -36,7 +36,8 @@ struct up {
 	struct control *control;
 	struct doors *doors; /* NULL: none were ever asked for */
 	struct doors_watcher router;
-	struct names *names; /* NULL: none are configured */
+	struct ipaddr outside; /* the router's, as it said last; family 0: it did not */
+	struct names *names;   /* NULL: none are configured */
 	struct hooks hooks;
 	struct webhooks *webhooks;
 	struct timer pulse; /* of the watchdog */
@@ -212,7 +213,7 @@ static void tell_names(struct up *up)
 		struct ipaddr none = {0};
 		bool sees = link.state == LINK_DIAL_UP && link.observed.family == family;
 
-		names_report(up->names, DNS_SOURCE_GATEWAY, family, sees ? &link.observed : &none);
+		names_gateway(up->names, family, sees ? &link.observed : &none, &link.local);
 	}
 }
 
@@ -221,11 +222,35 @@ static void on_router(void *arg)
 {
 	struct ipaddr outside;
 	struct up *up = arg;
+	const struct router *router;
+	bool told;
 
-	if (!up->names || !up->doors)
+	if (!up->doors)
 		return;
-	map_outside(doors_map(up->doors), &outside); /* family 0: it does not say, or has none */
-	names_report(up->names, DNS_SOURCE_ROUTER, 4, &outside);
+	told = map_outside(doors_map(up->doors), &outside) != MAP_NONE;
+	if (outside.family && up->outside.family && !ipaddr_same_host(&outside, &up->outside) &&
+	    up->agent)
+		agent_ask_link(up->agent); /* it cannot have survived that */
+	if (outside.family)
+		up->outside = outside;
+	if (!up->names)
+		return;
+	router = map_router(doors_map(up->doors), 4);
+	if (told || !router || router_decided(router)) /* else it may still say */
+		names_router(up->names, told, &outside);
+}
+
+static int have_doors(void *arg, struct doors **ret_doors, struct err *e);
+
+static bool ask_router(void *arg)
+{
+	struct doors *doors;
+	struct err e = {0};
+
+	if (have_doors(arg, &doors, &e) == 0)
+		return doors_ask_router(doors);
+	log_debug("the router is not asked for the address outside: %s", e.text);
+	return false;
 }
 
 /* Anew: what is remembered is on disk. */
@@ -237,7 +262,9 @@ static void set_names(struct up *up)
 				    .state = up->places.state,
 				    .configured = up->config.names,
 				    .n = up->config.n_names,
-				    .others = &up->config.observe};
+				    .others = &up->config.observe,
+				    .ask_router = ask_router,
+				    .arg = up};
 	struct err e = {0};
 	int r = 0;
 

@@ -1,5 +1,7 @@
 #include "dns/ask_stun.h"
 
+#include <net/if.h>
+
 #include "base/rand.h"
 #include "net/udp.h"
 #include "proto/stun.h"
@@ -7,10 +9,11 @@
 struct dns_ask_stun {
 	struct loop *loop; /* borrowed */
 	uint8_t family;
-	struct ipaddr source;	 /* family 0: the kernel's choice */
-	struct resolve *resolve; /* owned; NULL: done */
-	int fd;			 /* -1: none yet */
-	struct watch *watch;	 /* owned */
+	struct ipaddr source;	     /* family 0: the kernel's choice */
+	char interface[IF_NAMESIZE]; /* "": any */
+	struct resolve *resolve;     /* owned; NULL: done */
+	int fd;			     /* -1: none yet */
+	struct watch *watch;	     /* owned */
 	uint8_t id[STUN_ID_LEN];
 	struct timer again, end;
 	usec_t wait; /* until it is sent again */
@@ -104,7 +107,8 @@ static void on_readable(void *arg, unsigned events)
 
 static int open_socket(struct dns_ask_stun *ask, const struct ipaddr *server, struct err *e)
 {
-	int r = udp_connect_from(ask->source.family ? &ask->source : NULL, server, &ask->fd, e);
+	int r = udp_connect_from(ask->source.family ? &ask->source : NULL,
+				 *ask->interface ? ask->interface : NULL, server, &ask->fd, e);
 
 	if (r == 0)
 		r = watch_new(ask->loop, ask->fd, on_readable, ask, &ask->watch, e);
@@ -141,7 +145,7 @@ static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, 
 }
 
 int dns_ask_stun_start(struct loop *loop, const char *host, uint16_t port, uint8_t family,
-		       const struct ipaddr *source,
+		       const struct ipaddr *source, const char *interface,
 		       void (*done)(void *arg, int r, const struct ipaddr *address,
 				    const struct err *e),
 		       void *arg, struct dns_ask_stun **ret_ask, struct err *e)
@@ -156,6 +160,8 @@ int dns_ask_stun_start(struct loop *loop, const char *host, uint16_t port, uint8
 	if (source)
 		ask->source = *source;
 	ask->source.port = 0;
+	if (interface)
+		str_copy(ask->interface, sizeof(ask->interface), str_of(interface));
 	ask->fd = -1;
 	ask->wait = DNS_ASK_STUN_FIRST;
 	ask->done = done;

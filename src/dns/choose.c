@@ -56,6 +56,23 @@ static bool is_ours(enum dns_source source)
 	return source == DNS_SOURCE_GATEWAY || source == DNS_SOURCE_INTERFACE;
 }
 
+void dns_chooser_forget(struct dns_chooser *c)
+{
+	for (int s = 0; s < DNS_SOURCES_COUNT; s++)
+		if (!is_ours((enum dns_source)s))
+			c->reports[0][s] = (struct dns_report){0};
+}
+
+bool dns_chooser_is_behind(const struct dns_chooser *c)
+{
+	const struct dns_report *interface = &c->reports[0][DNS_SOURCE_INTERFACE];
+
+	if (c->double_nat || interface->wish == DNS_WISH_ADDRESS)
+		return false;
+	return c->reports[0][DNS_SOURCE_ROUTER].wish == DNS_WISH_NONE ||
+	       (interface->refused.family && ipclass_of(&interface->refused) == IPCLASS_CGNAT);
+}
+
 /* Whether what it says may still be so. */
 static bool counts(const struct dns_chooser *c, int index, enum dns_source source)
 {
@@ -145,6 +162,8 @@ static bool decide4(struct dns_chooser *c, usec_t now, struct ipaddr *ret_addres
 	enum dns_source former = first_of_chosen(c, 0), news = first_with_news(c, now, ret_at);
 	usec_t former_last, news_last;
 
+	if (dns_chooser_is_behind(c))
+		return false;
 	if (news == DNS_SOURCES_COUNT && former == DNS_SOURCES_COUNT)
 		return false;
 	if (news == DNS_SOURCES_COUNT) {
@@ -283,6 +302,11 @@ static void say_why_not(struct writing *w, const struct dns_chooser *c, int inde
 		const struct dns_report *r = &c->reports[index][s];
 		const struct ipaddr *a = said(r);
 
+		if (index == 0 && s == DNS_SOURCE_ROUTER && r->wish == DNS_WISH_NONE &&
+		    !a->family) {
+			say(w, "%sthe router says that it has none", between);
+			between = "; ";
+		}
 		if (!a->family)
 			continue;
 		say(w, "%s%s from %s ", between, ipaddr_format(address, a), source_words(s));
@@ -291,11 +315,16 @@ static void say_why_not(struct writing *w, const struct dns_chooser *c, int inde
 			say(w, "is %s", ipclass_words(ipclass_of(a)));
 		else if (!counts(c, index, (enum dns_source)s))
 			say(w, "is what it was before");
+		else if (index == 0 && dns_chooser_is_behind(c))
+			say(w, "is not ours");
 		else if (index)
 			say(w, "is none that the interface says to have");
 		else
 			say(w, "is said by nobody else yet");
 	}
+	if (index == 0 && dns_chooser_is_behind(c))
+		say(w, "; another router or the provider translates (if it is a router whose ports "
+		       "lead here: double-nat = yes)");
 	if (!w->n)
 		say(w, c->reports[index][DNS_SOURCE_INTERFACE].wish == DNS_WISH_NONE
 			       ? "the interface has none"

@@ -2,6 +2,10 @@
  * Which address is published: what several sources say of one uplink, weighed. Pure; the role reports what
  * it learns from the gateway, the interfaces, the router and from servers that tell one's address.
  *
+ * IPv4 is nothing that the world can come to when the router says that it has no public address, or the
+ * interface's is one that the provider shares: then another router or the provider translates, and the
+ * address outside leads to somebody else. Unless a person says that its ports lead here.
+ *
  * Only public addresses count, of the family that is asked for. IPv6 is what the interface has: others
  * see the temporary address that we speak with. IPv4 is believed
  *
@@ -60,6 +64,7 @@ struct dns_chooser {
 	struct ipaddr chosen[2];			 /* family 0: none yet */
 	usec_t chosen_at[2];
 	bool allow_documentation; /* for tests: as if they were public */
+	bool double_nat;	  /* the router in front of the router leads here */
 };
 
 /* A source's word. address: with DNS_WISH_ADDRESS; one that cannot be published counts as NONE. */
@@ -75,6 +80,13 @@ enum dns_wish dns_chooser_decide(struct dns_chooser *c, int family, usec_t now,
 /* Whether more voices would help: nothing is believed, or somebody speaks of another address than the
  * one that is or would be chosen now. Ask them then (dns/observe.h). */
 bool dns_chooser_wants_more(const struct dns_chooser *c, int family, usec_t now);
+
+/* Another line by which questions leave: what was seen outside of the former says nothing of it. What
+ * was chosen stays known. */
+void dns_chooser_forget(struct dns_chooser *c);
+
+/* Whether somebody in front translates, so that what is seen outside is not published. */
+bool dns_chooser_is_behind(const struct dns_chooser *c);
 
 /* Whether the router's own IPv4 address is another than the chosen one, so that a door at that router
  * does not lead here. False as long as either is not known. */

@@ -503,17 +503,36 @@ void keeper_run_soon(struct dns_keeper *k)
 	defer_call(&k->defer);
 }
 
+/* Another report of a burst, or the first. */
+static void settle(struct dns_keeper *k)
+{
+	usec_t now = loop_now(k->loop);
+
+	if (!timer_running(&k->settle))
+		k->settle_by = now + DNS_KEEPER_SETTLE;
+	timer_start_at(&k->settle, MIN(now + DNS_KEEPER_QUIET, k->settle_by));
+}
+
 void dns_keeper_report(struct dns_keeper *k, enum dns_source source, int family, enum dns_wish wish,
 		       const struct ipaddr *address)
 {
 	dns_chooser_report(&k->chooser, source, family, wish, address, loop_now(k->loop));
-	if (!timer_running(&k->settle))
-		timer_start(&k->settle, DNS_KEEPER_SETTLE);
+	settle(k);
 }
 
 bool dns_keeper_wants_more(const struct dns_keeper *k, int family)
 {
 	return dns_chooser_wants_more(&k->chooser, family, loop_now(k->loop));
+}
+
+void dns_keeper_moved(struct dns_keeper *k)
+{
+	dns_chooser_forget(&k->chooser);
+}
+
+bool dns_keeper_is_behind(const struct dns_keeper *k)
+{
+	return dns_chooser_is_behind(&k->chooser);
 }
 
 void dns_keeper_network(struct dns_keeper *k)
@@ -524,8 +543,7 @@ void dns_keeper_network(struct dns_keeper *k)
 		for (int s = 0; s < 2; s++)
 			if (k->names[i].sides[s].on)
 				dns_machine_on_network(&k->names[i].sides[s].machine, now);
-	if (!timer_running(&k->settle))
-		timer_start(&k->settle, DNS_KEEPER_SETTLE);
+	settle(k);
 }
 
 bool keeper_is_called(const struct keeper_name *name, const char *label)
@@ -629,6 +647,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	k->folder = settings->folder ? str_dup(str_of(settings->folder)) : NULL;
 	k->settings.folder = k->folder;
 	k->chooser.allow_documentation = settings->allow_documentation;
+	k->chooser.double_nat = settings->double_nat;
 	list_init(&k->batches);
 	list_init(&k->trials);
 	timer_init(&k->timer, loop, run, k);

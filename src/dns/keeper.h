@@ -7,7 +7,9 @@
  *	...
  *	dns_keeper_free(keeper);
  *
- * A change is sent DNS_KEEPER_SETTLE after it was reported: addresses come in bursts. Nothing runs while
+ * A change is sent when nothing more has been reported for DNS_KEEPER_QUIET, DNS_KEEPER_SETTLE after the
+ * first report at the latest: addresses come in bursts (net/netwatch has put those of one interface
+ * together already; the gateway's word and the other family's come a little later). Nothing runs while
  * nothing changes; one timer waits for the soonest name. Of one account one request is under way at a
  * time, so a wrong password is sent once and not once for every name. Names of one DNS UPDATE key and zone
  * go in one message.
@@ -22,6 +24,7 @@
 #include "net/loop.h"
 
 #define DNS_KEEPER_NAMES_MAX 1024
+#define DNS_KEEPER_QUIET     (250 * USEC_PER_MS)
 #define DNS_KEEPER_SETTLE    (1 * USEC_PER_S)
 #define DNS_KEEPER_CALLS_MAX 8	/* requests at once */
 #define DNS_KEEPER_ASKS_MAX  16 /* questions at once of what is published */
@@ -80,6 +83,7 @@ struct dns_keeper_settings {
 	struct dns_asker asker;
 	bool allow_documentation;
 	bool only_look; /* nothing is sent, asked or stored: for dns/trial without a homeport that runs */
+	bool double_nat;     /* dns/choose.h */
 	const char *ca_file; /* tests: who signs the providers' certificates */
 	const struct ipaddr *(*peer)(void *arg,
 				     const char *url); /* tests: where a URL leads instead */
@@ -104,6 +108,12 @@ void dns_keeper_report(struct dns_keeper *k, enum dns_source source, int family,
 
 /* Whether more sources would help: dns_chooser_wants_more. */
 bool dns_keeper_wants_more(const struct dns_keeper *k, int family);
+
+/* Another line by which questions leave: dns_chooser_forget. */
+void dns_keeper_moved(struct dns_keeper *k);
+
+/* Whether somebody in front translates: dns_chooser_is_behind. */
+bool dns_keeper_is_behind(const struct dns_keeper *k);
 
 /* The network changed: what only failed on the way is tried at once. */
 void dns_keeper_network(struct dns_keeper *k);

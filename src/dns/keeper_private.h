@@ -78,6 +78,7 @@ struct dns_keeper {
 	struct list trials;	    /* of struct dns_trial, borrowed */
 	struct keeper_txt *txt;	    /* owned */
 	struct timer timer, settle;
+	usec_t settle_by;
 	struct defer defer;
 };
 

@@ -1,5 +1,6 @@
 #include "dns/observe.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ struct dns_observer {
 	struct service services[DNS_SERVICES_MAX];
 	size_t n_services;
 	char *ca_file; /* owned */
+	char interface[IF_NAMESIZE];
 	const struct ipaddr *(*peer)(void *arg, const char *url);
 	void (*on_told)(void *arg, const struct dns_told *told);
 	void *arg;
@@ -329,6 +331,7 @@ static int ask_echo(struct voice *v, struct err *e)
 		.source = q->from.family ? &q->from : NULL,
 		.peer = o->peer ? o->peer(o->arg, v->service->at) : NULL,
 		.family = (unsigned)q->family,
+		.interface_name = *o->interface ? o->interface : NULL,
 		.ca_file = o->ca_file,
 		.https_only = true,
 		.timeout = DNS_OBSERVE_TIMEOUT,
@@ -350,7 +353,9 @@ static bool start_voice(struct question *q, struct side *side, struct service *s
 	s->asked[q->family == 6] = loop_now(o->loop) + 1;
 	if (s->source == DNS_SOURCE_STUN)
 		r = dns_ask_stun_start(o->loop, s->host, s->port, (uint8_t)q->family,
-				       q->from.family ? &q->from : NULL, on_stun, v, &v->stun, &e);
+				       q->from.family ? &q->from : NULL,
+				       *o->interface ? o->interface : NULL, on_stun, v, &v->stun,
+				       &e);
 	else
 		r = ask_echo(v, &e);
 	if (r == 0)
@@ -446,6 +451,12 @@ int dns_observer_ask(struct dns_observer *o, int family, const struct ipaddr *fr
 }
 
 /* ── the observer ── */
+
+void dns_observer_bind(struct dns_observer *o, const char *interface)
+{
+	if (!str_copy(o->interface, sizeof(o->interface), str_of(interface)))
+		*o->interface = '\0'; /* the kernel has no longer ones */
+}
 
 static int take_service(struct dns_observer *o, const struct dns_service *from, struct err *e)
 {

@@ -75,6 +75,10 @@ int dns_observer_new(struct loop *loop, struct httpc *httpc,
 		     struct dns_observer **ret_observer, struct err *e) MUST_CHECK;
 void dns_observer_free(struct dns_observer *o); /* NULL is fine; ends all questions */
 
+/* Questions leave by this interface from now on, whatever the routes prefer: a VPN or a second line
+ * would tell its own address. "": by any. */
+void dns_observer_bind(struct dns_observer *o, const char *interface);
+
 /*
  * Ask now. on_told is called once for each kind that was asked and of which services are configured,
  * later. A question that is under way already changes nothing.

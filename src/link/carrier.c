@@ -921,6 +921,13 @@ unsigned carrier_rtt_us(const struct carrier *c)
 	return info.rtt_us;
 }
 
+void carrier_local(const struct carrier *c, struct ipaddr *ret)
+{
+	*ret = (struct ipaddr){0};
+	if (c->socket)
+		sock_local_addr(sock_stream_fd(c->socket), ret);
+}
+
 void carrier_totals(const struct carrier *c, struct carrier_totals *add_to)
 {
 	add_to->visitors += c->totals.visitors;

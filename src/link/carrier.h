@@ -129,6 +129,7 @@ bool carrier_takes_udp(const struct carrier *c); /* gateway, from on_open on */
 unsigned carrier_visitors(const struct carrier *c);
 size_t carrier_unsent(struct carrier *c); /* here and in the kernel; asked once a turn */
 unsigned carrier_rtt_us(const struct carrier *c);
+void carrier_local(const struct carrier *c, struct ipaddr *ret); /* family 0: not known */
 
 struct carrier_totals {
 	uint64_t visitors, to_link, from_link;

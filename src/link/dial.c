@@ -89,7 +89,7 @@ struct link_dial {
 	enum link_dial_state state;
 	usec_t since;
 	struct err why;
-	struct ipaddr observed;
+	struct ipaddr observed, local;
 	struct carrier_budget budget;
 	struct timer park;    /* REPLACED, REFUSED: when it may be tried again */
 	struct timer stop;    /* the end of stopping */
@@ -341,6 +341,7 @@ static int on_welcome(struct conn *conn, json_t *object, struct err *e)
 	backoff_reset(&slot->backoff);
 	conn_retire_others(conn);
 	d->observed = welcome.observed;
+	carrier_local(conn->carrier, &d->local);
 	if (welcome.has_next_key) {
 		d->next_gateway = welcome.next_key;
 		d->has_next = true;
@@ -813,7 +814,8 @@ void link_dial_info(const struct link_dial *d, struct link_dial_info *ret)
 	*ret = (struct link_dial_info){.state = d->state,
 				       .at_work = at_work(d),
 				       .since = d->since,
-				       .observed = d->observed};
+				       .observed = d->observed,
+				       .local = d->local};
 	memcpy(ret->why, d->why.text, sizeof(ret->why));
 	for (unsigned i = 0; i < d->n_slots; i++) {
 		const struct conn *conn;

@@ -94,6 +94,7 @@ struct link_dial_info {
 	bool at_work;		/* has a connection, or will try; or nothing but a person helps */
 	usec_t since;		/* loop time of the last change of state */
 	struct ipaddr observed; /* family 0: never up */
+	struct ipaddr local;	/* ours at the connection that was observed; family 0: not known */
 	unsigned rtt_us;	/* 0: unknown */
 	char why[512];		/* the last trouble, "" if none */
 };

@@ -331,7 +331,7 @@ int pmp_new(struct loop *loop, const struct map_place *place, const struct pmp_h
 	list_init(&pmp->asked);
 	list_init(&pmp->queued);
 	defer_init(&pmp->restarted, loop, on_restarted, pmp);
-	r = udp_connect_from(&place->address, &router, &pmp->fd, e);
+	r = udp_connect_from(&place->address, NULL, &router, &pmp->fd, e);
 	if (r == 0)
 		r = watch_new(loop, pmp->fd, on_ready, pmp, &pmp->watch, e);
 	if (r < 0) {

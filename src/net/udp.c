@@ -79,7 +79,8 @@ int udp_bind(const struct ipaddr *at, int *ret_fd, struct err *e)
 	return 0;
 }
 
-int udp_connect_from(const struct ipaddr *from, const struct ipaddr *to, int *ret_fd, struct err *e)
+int udp_connect_from(const struct ipaddr *from, const char *interface, const struct ipaddr *to,
+		     int *ret_fd, struct err *e)
 {
 	int fd = open_socket(to->family, e);
 	char text[IPADDR_TEXT_MAX];
@@ -89,7 +90,10 @@ int udp_connect_from(const struct ipaddr *from, const struct ipaddr *to, int *re
 
 	if (fd < 0)
 		return fd;
-	if (from) {
+	if (interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+				    (socklen_t)strlen(interface)) < 0)
+		r = err_set_errno(e, ERR_FAILED, "UDP by %s", interface);
+	if (r == 0 && from) {
 		len = ipaddr_to_sockaddr(from, &ss);
 		if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 			r = err_set_errno(e, code_of(errno), "UDP from %s",
@@ -108,7 +112,7 @@ int udp_connect_from(const struct ipaddr *from, const struct ipaddr *to, int *re
 
 int udp_connect(const struct ipaddr *to, int *ret_fd, struct err *e)
 {
-	return udp_connect_from(NULL, to, ret_fd, e);
+	return udp_connect_from(NULL, NULL, to, ret_fd, e);
 }
 
 /* ── receiving ── */

@@ -28,9 +28,10 @@ int udp_bind(const struct ipaddr *at, int *ret_fd, struct err *e) MUST_CHECK;
 /* A socket that speaks with one address only. -ERR_FAILED: there is no way there. */
 int udp_connect(const struct ipaddr *to, int *ret_fd, struct err *e) MUST_CHECK;
 
-/* The same, from this address of ours (port 0: any). */
-int udp_connect_from(const struct ipaddr *from, const struct ipaddr *to, int *ret_fd,
-		     struct err *e) MUST_CHECK;
+/* The same, from this address of ours (port 0: any; NULL: the kernel's choice), and by this interface
+ * whatever the routes prefer (NULL: any). */
+int udp_connect_from(const struct ipaddr *from, const char *interface, const struct ipaddr *to,
+		     int *ret_fd, struct err *e) MUST_CHECK;
 
 /*
  * What is there, `most` (1 to UDP_BATCH_MAX) at most: how many. -ERR_AGAIN: none now; -ERR_REFUSED:

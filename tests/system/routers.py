@@ -22,9 +22,11 @@ no namespace has a way to the machine's own network.
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import functools
 import ipaddress
 import json
+import os
 import pathlib
 import secrets
 import shutil
@@ -44,6 +46,7 @@ from loop import Loop
 
 PUBLIC = "11.0.113.50"  # the router's WAN, where no front is
 FRONT_PUBLIC = "11.0.113.200"  # that of a front
+LINE_PUBLIC = "11.0.114.50"  # that of home's second line, or of a VPN's exit
 VISITOR = "198.51.100.20"
 VISITOR6 = "2001:db8:b::20"
 HOME = "192.168.1.10"
@@ -289,6 +292,25 @@ def _door(expressions):
     return [Door(6, protocol, port, address, port)] if accepts and address else []
 
 
+class Tunnel:
+    """tun0 in a namespace: what is sent there is read here. A loop closes it."""
+
+    def __init__(self, namespace):
+        with namespace.inside():
+            self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+            fcntl.ioctl(self._fd, 0x400454CA, struct.pack("16sH22x", b"tun0", 0x1001))  # TUNSETIFF: IFF_TUN, IFF_NO_PI
+
+    def fileno(self):
+        return self._fd
+
+    def pass_on(self, other):
+        with contextlib.suppress(BlockingIOError):
+            os.write(other.fileno(), os.read(self._fd, 2048))
+
+    def close(self):
+        os.close(self._fd)
+
+
 class RouterLab:
     """One home and its street. `profile` is a name in PROFILES, and what shall differ from it."""
 
@@ -501,6 +523,36 @@ class RouterLab:
         self.home.ip("tuntap add mode tun name tun0", "link set tun0 up", "addr add 10.8.0.2/24 dev tun0",
                      "route add 0.0.0.0/1 dev tun0", "route add 128.0.0.0/1 dev tun0",
                      "addr add 2a0e:9::2/64 dev tun0", "route add ::/1 dev tun0", "route add 8000::/1 dev tun0")
+
+    def add_line(self, metric=600):
+        """A second line of home's, as of a mobile network, with a public address of its own: that address."""
+        box = self._box_of_line()
+        box.wire("lan", self.home, "eth1")
+        box.ip("addr add 10.77.0.1/24 dev lan")
+        self.home.ip("addr add 10.77.0.10/24 dev eth1", f"route add default via 10.77.0.1 metric {metric}")
+        return LINE_PUBLIC
+
+    def add_vpn(self):
+        """The same, through a tunnel that works and takes all of home's IPv4 traffic: the address of its exit."""
+        box = self._box_of_line()
+        for host, number in (self.home, 2), (box, 1):
+            tunnel = Tunnel(host)
+            host.ip(f"addr add 10.8.0.{number}/24 dev tun0", "link set tun0 up")
+            if number == 2:
+                inside = tunnel
+        self._loop.add(inside, lambda end: end.pass_on(tunnel))
+        self._loop.add(tunnel, lambda end: end.pass_on(inside))
+        self.home.ip("route add 0.0.0.0/1 dev tun0", "route add 128.0.0.0/1 dev tun0")
+        return LINE_PUBLIC
+
+    def _box_of_line(self):
+        box = self._namespace()
+        box.sysctl("ipv4/ip_forward", 1)
+        self.core.wire("line", box, "wan")
+        self.core.ip("addr add 11.0.114.1/24 dev line")
+        box.ip(f"addr add {LINE_PUBLIC}/24 dev wan", "route add default via 11.0.114.1")
+        box.nft("table ip nat { chain post { type nat hook postrouting priority 100; oifname wan masquerade; }; }")
+        return box
 
     def watch_home(self):
         """From now on, strangers() knows."""

@@ -188,9 +188,15 @@ static void test_words(void **state)
 	says(&c, DNS_SOURCE_STUN, "203.0.113.7", 1 * S);
 	reads(&c, 4, 1 * S,
 	      "192.168.1.5 from the interface is private (RFC 1918); 100.64.1.2 from the router is "
+	      "shared by the provider (100.64.0.0/10); 203.0.113.7 from a STUN server is not ours; "
+	      "another router or the provider translates (if it is a router whose ports lead here: "
+	      "double-nat = yes)");
+	assert_false(dns_chooser_is_shared(&c));
+	c.double_nat = true;
+	reads(&c, 4, 1 * S,
+	      "192.168.1.5 from the interface is private (RFC 1918); 100.64.1.2 from the router is "
 	      "shared by the provider (100.64.0.0/10); 203.0.113.7 from a STUN server is said by "
 	      "nobody else yet");
-	assert_false(dns_chooser_is_shared(&c));
 	says(&c, DNS_SOURCE_ECHO, "203.0.113.7", 1 * S);
 	reads(&c, 4, 1 * S,
 	      "203.0.113.7 from a STUN server, confirmed by echo services; the router itself has "
@@ -200,6 +206,74 @@ static void test_words(void **state)
 	assert_false(dns_chooser_is_shared(&c));
 	reads(&c, 4, 2 * S,
 	      "203.0.113.7 from the router, confirmed by a STUN server, echo services");
+}
+
+static void test_behind_another_nat(void **state)
+{
+	struct dns_chooser c = {0};
+
+	says(&c, DNS_SOURCE_INTERFACE, "192.168.1.5", 1 * S);
+	says(&c, DNS_SOURCE_STUN, "8.8.4.4", 1 * S);
+	says(&c, DNS_SOURCE_ECHO, "8.8.4.4", 1 * S);
+	check(&c, 4, 1 * S, "8.8.4.4");
+	/* the router has none: what the others see is somebody else's, the gateway too */
+	dns_chooser_report(&c, DNS_SOURCE_ROUTER, 4, DNS_WISH_NONE, NULL, 2 * S);
+	says(&c, DNS_SOURCE_GATEWAY, "8.8.4.5", 2 * S);
+	assert_true(dns_chooser_is_behind(&c));
+	check(&c, 4, 2 * S, "");
+	check(&c, 4, 10000 * S, "");
+	assert_true(dns_chooser_wants_more(&c, 4, 2 * S));
+	reads(&c, 4, 2 * S,
+	      "8.8.4.5 from the gateway is not ours; 192.168.1.5 from the interface is private "
+	      "(RFC "
+	      "1918); the router says that it has none; 8.8.4.4 from a STUN server is not ours; "
+	      "8.8.4.4 from echo services is not ours; another router or the provider translates "
+	      "(if "
+	      "it is a router whose ports lead here: double-nat = yes)");
+	/* it was only starting */
+	says(&c, DNS_SOURCE_ROUTER, "8.8.4.5", 3 * S);
+	assert_false(dns_chooser_is_behind(&c));
+	check(&c, 4, 3 * S, "8.8.4.5");
+	/* one that does not say is none that has none */
+	dns_chooser_report(&c, DNS_SOURCE_ROUTER, 4, DNS_WISH_UNKNOWN, NULL, 4 * S);
+	check(&c, 4, 4 * S, "8.8.4.5");
+
+	c.double_nat = true;
+	dns_chooser_report(&c, DNS_SOURCE_ROUTER, 4, DNS_WISH_NONE, NULL, 5 * S);
+	check(&c, 4, 5 * S, "8.8.4.5");
+}
+
+/* The machine's own line is such a one: a mobile network's. */
+static void test_an_interface_with_a_shared_address(void **state)
+{
+	struct dns_chooser c = {0};
+
+	says(&c, DNS_SOURCE_INTERFACE, "100.64.7.8", 1 * S);
+	says(&c, DNS_SOURCE_GATEWAY, "8.8.4.4", 1 * S);
+	check(&c, 4, 1 * S, "");
+	says(&c, DNS_SOURCE_INTERFACE, "8.8.4.4", 2 * S);
+	check(&c, 4, 2 * S, "8.8.4.4");
+	/* what a router said that no longer has a say */
+	dns_chooser_report(&c, DNS_SOURCE_ROUTER, 4, DNS_WISH_NONE, NULL, 3 * S);
+	check(&c, 4, 3 * S, "8.8.4.4");
+}
+
+static void test_another_line(void **state)
+{
+	struct dns_chooser c = {0};
+
+	says(&c, DNS_SOURCE_ROUTER, "8.8.4.4", 1 * S);
+	says(&c, DNS_SOURCE_STUN, "8.8.4.4", 1 * S);
+	says(&c, DNS_SOURCE_ECHO, "8.8.4.4", 1 * S);
+	check(&c, 4, 1 * S, "8.8.4.4");
+	dns_chooser_forget(&c);
+	check(&c, 4, 2 * S, "");
+	assert_true(dns_chooser_wants_more(&c, 4, 2 * S));
+	/* no minute of waiting: nobody on the new line has said the former address */
+	says(&c, DNS_SOURCE_STUN, "8.8.4.5", 3 * S);
+	check(&c, 4, 3 * S, "");
+	says(&c, DNS_SOURCE_ROUTER, "8.8.4.5", 3 * S);
+	check(&c, 4, 3 * S, "8.8.4.5");
 }
 
 static void test_a_flapping_source_never_wins_alone(void **state)
@@ -251,6 +325,7 @@ static void test_what_is_never_published(void **state)
 		check(&c6, 6, 99 * S, "");
 	}
 	c.allow_documentation = true;
+	dns_chooser_report(&c, DNS_SOURCE_ROUTER, 4, DNS_WISH_UNKNOWN, NULL, 9000 * S);
 	says(&c, DNS_SOURCE_GATEWAY, "192.0.2.1", 9000 * S);
 	check(&c, 4, 9000 * S, "192.0.2.1");
 }
@@ -377,6 +452,10 @@ static void test_whatever_is_reported(void **state)
 			assert_int_equal(
 				dns_chooser_decide(&c, 4, now, &again, &again_source, &again_at),
 				wish);
+			if (dns_chooser_is_behind(&c)) {
+				assert_int_equal(wish, DNS_WISH_UNKNOWN);
+				continue;
+			}
 			if (wish != DNS_WISH_ADDRESS) {
 				assert_int_equal(wish, DNS_WISH_UNKNOWN);
 				/* nobody says what was believed, or he would be believed */
@@ -432,6 +511,9 @@ int main(void)
 		cmocka_unit_test(test_old_voices_are_no_news),
 		cmocka_unit_test(test_news_that_two_agree_on),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_behind_another_nat),
+		cmocka_unit_test(test_an_interface_with_a_shared_address),
+		cmocka_unit_test(test_another_line),
 		cmocka_unit_test(test_a_flapping_source_never_wins_alone),
 		cmocka_unit_test(test_what_fails_takes_nothing_away),
 		cmocka_unit_test(test_what_is_never_published),

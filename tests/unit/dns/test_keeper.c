@@ -224,18 +224,18 @@ static void test_who_says_so(void **state)
 	start(w, &name, 1);
 	reads(w, "ipv4", "nobody has told one yet");
 	reads(w, "ipv6", ""); /* it is configured */
-	report(w, DNS_SOURCE_ROUTER, "100.64.3.4");
+	report(w, DNS_SOURCE_ROUTER, "8.8.4.5");
 	report(w, DNS_SOURCE_STUN, "8.8.4.4");
 	loop_sim_advance(w->loop, 10 * USEC_PER_S);
 	reads(w, "ipv4",
-	      "100.64.3.4 from the router is shared by the provider (100.64.0.0/10); "
+	      "8.8.4.5 from the router is said by nobody else yet; "
 	      "8.8.4.4 from a STUN server is said by nobody else yet");
 	assert_true(dns_keeper_wants_more(w->keeper, 4));
 	report(w, DNS_SOURCE_ECHO, "8.8.4.4");
 	loop_sim_advance(w->loop, 10 * USEC_PER_S);
 	reads(w, "ipv4",
 	      "8.8.4.4 from a STUN server, confirmed by echo services; the router itself has "
-	      "100.64.3.4: another router or the provider translates");
+	      "8.8.4.5: another router or the provider translates");
 	assert_false(dns_keeper_wants_more(w->keeper, 4));
 }
 
@@ -360,6 +360,27 @@ static void test_a_burst_is_one_request(void **state)
 	loop_sim_advance(w->loop, 60 * USEC_PER_S);
 	assert_int_equal(w->n_sent, 1);
 	assert_string_equal(w->sent[0].url, DYN "home.example.org&myip=8.8.4.9");
+}
+
+static void test_a_burst_without_end_is_cut(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+	usec_t began;
+
+	start(w, &name, 1);
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	began = loop_now(w->loop);
+	for (int i = 0; i < 30; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "8.8.4.%d", i);
+		report(w, DNS_SOURCE_GATEWAY, text);
+		loop_sim_advance(w->loop, 100 * USEC_PER_MS);
+	}
+	assert_int_equal(w->n_sent, 1); /* the next waits for the answer and the interval */
+	assert_true(w->sent[0].at - began >= DNS_KEEPER_SETTLE);
+	assert_true(w->sent[0].at - began <= DNS_KEEPER_SETTLE + 100 * USEC_PER_MS);
 }
 
 static void test_both_families_in_one_request(void **state)
@@ -841,6 +862,7 @@ int main(void)
 		TEST(test_who_moves_here_sends_nothing),
 		TEST(test_a_change_arrives_within_two_seconds),
 		TEST(test_a_burst_is_one_request),
+		TEST(test_a_burst_without_end_is_cut),
 		TEST(test_both_families_in_one_request),
 		TEST(test_restarts_send_nothing),
 		TEST(test_a_crash_after_sending),

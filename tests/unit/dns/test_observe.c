@@ -145,7 +145,7 @@ static struct result ask(struct loop *loop, const char *host, uint16_t port, uin
 	struct dns_ask_stun *x;
 	struct err e = {0};
 
-	if (dns_ask_stun_start(loop, host, port, family, source ? &from : NULL, on_done, &result,
+	if (dns_ask_stun_start(loop, host, port, family, source ? &from : NULL, NULL, on_done, &result,
 			       &x, &e) < 0)
 		fail_msg("%s", e.text);
 	assert_int_equal(result.calls, 0);
@@ -272,7 +272,7 @@ static void stun_cancelled(void **state)
 	struct dns_ask_stun *x;
 
 	assert_int_equal(
-		dns_ask_stun_start(loop, "127.0.0.1", 9, 4, NULL, on_done, &result, &x, NULL), 0);
+		dns_ask_stun_start(loop, "127.0.0.1", 9, 4, NULL, NULL, on_done, &result, &x, NULL), 0);
 	dns_ask_stun_cancel(x);
 	dns_ask_stun_cancel(NULL);
 	assert_int_equal(result.calls, 0);
