@@ -326,7 +326,8 @@ def test_a_name_server_that_is_away(net, server, site, home):
     wait_current(home, V4)
     server.process.stop()
     home.move(f"{V4}/24", "8.8.4.8/24")
-    up.wait_line(rf"warning: name a.{ZONE} at nsupdate.info: the provider's name server has trouble \(dnserr\); trying again in 3\d min")
+    up.wait_line(rf"warning: name a.{ZONE} at nsupdate.info: the provider's name server has trouble \(dnserr\); "
+                 r"trying again in 3\d min")
     assert home.statuses()[0]["retry_s"] >= 1790
     site.was_asked([f"200 a.{ZONE}&myip={V4}", f"200 a.{ZONE}&myip=8.8.4.8"])
     up.stop()
