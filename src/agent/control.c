@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "agent/loan.h"
+#include "agent/names_txt.h"
 #include "agent/status.h"
 #include "state/folder.h"
 
@@ -18,6 +19,7 @@ struct session {
 	struct loan *loan;
 	struct status *status;
 	struct doors_session *doors;
+	struct names_txt *txt;
 };
 
 static void answer_reload(struct control *control, struct ctl_client *client)
@@ -120,6 +122,25 @@ static void answer_names(struct control *control, struct ctl_client *client, con
 		ctl_reply(client, answer);
 }
 
+static void on_txt(void *arg, json_t *answer)
+{
+	ctl_reply(arg, answer);
+}
+
+static void answer_txt(struct control *control, struct ctl_client *client, struct session *session,
+		       const json_t *request)
+{
+	struct names *names = names_of(control);
+	struct err e = {0};
+
+	names_txt_free(TAKE(session->txt));
+	if (!names)
+		ctl_reply_error(client, "no names are configured: see [dns NAME] in homeport.conf");
+	else if (names_txt_start(names_keeper(names), request, on_txt, client, &session->txt, &e) <
+		 0)
+		ctl_reply_error(client, "%s", e.text);
+}
+
 static struct session *session_of(struct ctl_client *client)
 {
 	struct session *session = ctl_client_data(client);
@@ -149,6 +170,8 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 		answer_yield(control, client);
 	else if (doors_session_knows(command))
 		answer_doors(control, client, session, request);
+	else if (names_txt_knows(command))
+		answer_txt(control, client, session, request);
 	else if (names_knows(command))
 		answer_names(control, client, request);
 	else
@@ -165,6 +188,7 @@ static void on_gone(void *arg, struct ctl_client *client)
 	status_free(session->status);
 	loan_free(session->loan);
 	doors_session_free(session->doors);
+	names_txt_free(session->txt);
 	free(session);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/names_events.h"
+#include "agent/names_txt.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "dns/lookup.h"
@@ -46,6 +47,11 @@ static void on_event(void *arg, const struct dns_event *event)
 	names_events_tell(&names->events, event);
 }
 
+static void on_txt(void *arg, const struct dns_txt_result *result)
+{
+	names_txt_log(result);
+}
+
 /* ── what is published ── */
 
 /* One that is under way. */
@@ -77,6 +83,16 @@ static void set_resolver(const struct dns_entry *entry, struct dns_lookup_settin
 	settings->port = address.port = port;
 	settings->resolver.ip = address;
 	settings->direct = true;
+}
+
+static const struct dns_lookup_settings *lookups_of(void *arg, const char *label)
+{
+	const struct names *names = arg;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->configured[i].keep.label, label) == 0)
+			return &names->lookups[i];
+	return NULL;
 }
 
 static void *start_question(void *arg, const char *host, int family,
@@ -306,6 +322,11 @@ bool names_knows(const char *command)
 	       strcmp(command, "dns-confirmed") == 0;
 }
 
+struct dns_keeper *names_keeper(struct names *names)
+{
+	return names->keeper;
+}
+
 json_t *names_json(struct names *names)
 {
 	return dns_keeper_status(names->keeper);
@@ -364,6 +385,8 @@ static int start_keeper(struct names *names, const char *state,
 		.asker = {.start = start_question, .cancel = cancel_question, .arg = names},
 		.on_event = on_event,
 		.double_nat = others->double_nat,
+		.lookups = lookups_of,
+		.on_txt = on_txt,
 		.arg = names};
 	struct dns_keeper_name *list = calloc(names->n + 1, sizeof(*list));
 	int r;

@@ -68,5 +68,8 @@ void names_wake(struct names *names);
 bool names_knows(const char *command);
 json_t *names_request(struct names *names, const json_t *request);
 
+/* For agent/names_txt. Borrowed. */
+struct dns_keeper *names_keeper(struct names *names);
+
 /* What `homeport status` shows. A new reference. */
 json_t *names_json(struct names *names);

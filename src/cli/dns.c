@@ -6,6 +6,7 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/dns_txt.h"
 #include "base/log.h"
 #include "dns/naming.h"
 #include "dns/rules.h"
@@ -14,11 +15,17 @@
 struct dns_options {
 	struct common common;
 	bool json, force;
+	const char *wait, *keep;
 };
 
 static const struct option_row dns_rows[] = {
 	{"force", 'f', OPTION_FLAG, offsetof(struct dns_options, force),
 	 .help = "update: send what the provider is believed to have, too"},
+	{"keep", 0, OPTION_TEXT, offsetof(struct dns_options, keep), .arg = "SPAN",
+	 .help = "txt add: remove it after so long, by itself (1h); 0s: never"},
+	{"wait", 0, OPTION_TEXT, offsetof(struct dns_options, wait), .arg = "SPAN",
+	 .help = "txt: wait at most so long until all of the zone's name servers have it (2m; "
+		 "remove: 0s)"},
 	{"json", 0, OPTION_FLAG, offsetof(struct dns_options, json),
 	 .help = "print JSON, for programs"},
 };
@@ -311,6 +318,14 @@ static int confirmed_verb(const struct dns_options *o, const struct option_args 
 	return tell_agent(o, "dns-confirmed", args, "no reminder for a while");
 }
 
+static int txt_verb(const struct dns_options *o, const struct option_args *args)
+{
+	const struct dns_txt_options txt = {
+		.common = &o->common, .json = o->json, .wait = o->wait, .keep = o->keep};
+
+	return dns_txt_verb(&txt, args);
+}
+
 /* ── the command ── */
 
 /* args of run: what stands behind the verb */
@@ -322,6 +337,7 @@ static const struct verb {
 	{"status", "status", 0, 0, status_verb},
 	{"update", "update [NAME]", 0, 1, update_verb},
 	{"confirmed", "confirmed NAME", 1, 1, confirmed_verb},
+	{"txt", "txt add|remove NAME VALUE", 3, 3, txt_verb},
 	{"providers", "providers", 0, 0, providers_run},
 };
 
@@ -361,21 +377,29 @@ static int dns_run(const void *options, const struct option_args *args)
 
 const struct command command_dns = {
 	.name = "dns",
-	.args = "status|update [NAME]|confirmed NAME|providers",
+	.args = "status|update [NAME]|confirmed NAME|txt add|remove NAME VALUE|providers",
 	.min_args = 1,
-	.max_args = 2,
+	.max_args = 4,
 	.summary = "names at providers of dynamic DNS",
 	.details =
 		"status: what the names of the configuration have, of the homeport that runs "
 		"here. update: what was refused or waits is tried at once; a NAME is a section of "
 		"the configuration. confirmed: the name was confirmed on the provider's web site, "
-		"where one asks for that. providers: those that homeport can keep names at: where "
+		"where one asks for that. txt: one TXT value is added beside those that are there, "
+		"or "
+		"exactly that one removed, with the credentials of the section that has the name, "
+		"a "
+		"name above it, or its zone; it is done when all of the zone's name servers have "
+		"it, so a client for certificates can go on (DNS-01; a VALUE that begins with "
+		"\"-\" needs \"--\" before it). providers: those that homeport can keep names at: "
+		"where "
 		"its requests go, which "
 		"records it can set there (PREFIX: the network's IPv6 prefix, for all machines "
 		"of a home at once), how long it lets pass between two requests for one name at "
 		"least, and what the name's section of the configuration must have.",
 	.example = "homeport dns status\n"
 		   "homeport dns update blog.example.org\n"
+		   "homeport dns txt add -- _acme-challenge.blog.example.org gfj9Xq_-Rg85nM\n"
 		   "homeport dns providers\n"
 		   "homeport dns providers --json | jq -r '.providers[] | select(.txt).name'",
 	OPTION_ROWS(dns_rows, struct dns_options),

@@ -420,7 +420,13 @@ static int ask_for_more(const char *path, int fd, usec_t until, json_t *answer, 
 
 int ctl_ask(const char *path, const json_t *request, json_t **ret_answer, struct err *e)
 {
-	usec_t until = ustime_boot() + CTL_ASK_MAX;
+	return ctl_ask_within(path, request, CTL_ASK_MAX, ret_answer, e);
+}
+
+int ctl_ask_within(const char *path, const json_t *request, usec_t within, json_t **ret_answer,
+		   struct err *e)
+{
+	usec_t until = ustime_boot() + within;
 	AUTO(closep) int fd = ask_connect(path, e);
 	json_t *answer = NULL;
 	int r;

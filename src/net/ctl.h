@@ -55,3 +55,7 @@ void ctl_close(struct ctl_client *client); /* after what was sent is out */
  * sentence; -ERR_TIMEOUT.
  */
 int ctl_ask(const char *path, const json_t *request, json_t **ret_answer, struct err *e) MUST_CHECK;
+
+/* With another patience than 10 s. */
+int ctl_ask_within(const char *path, const json_t *request, usec_t within, json_t **ret_answer,
+		   struct err *e) MUST_CHECK;
