@@ -295,8 +295,8 @@ bool dns_import_usable(const struct dns_import *import, size_t i, struct err *wh
 	if (check(&import->names[i], why) < 0)
 		return false;
 	for (size_t j = 0; j < i; j++)
-		if (check(&import->names[j], NULL) == 0 &&
-		    same_record(&import->names[j], &import->names[i])) {
+		if (same_record(&import->names[j], &import->names[i]) &&
+		    check(&import->names[j], NULL) == 0) {
 			err_set(why, ERR_EXISTS, "a name before it is the same (line %u)",
 				import->names[j].line);
 			return false;

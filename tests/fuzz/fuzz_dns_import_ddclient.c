@@ -1,31 +1,7 @@
-/* ddclient.conf, and the same bytes as its cache: what is made of it can be read again, and has no secret in it. */
+/* ddclient.conf, and the same bytes as its cache. */
 #include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "conf/ini.h"
-#include "dns/import.h"
-
-static void check(const struct dns_import *import)
-{
-	struct buf out = {0};
-	struct ini_item item;
-	struct ini ini;
-	int r;
-
-	if (dns_import_write(import, "/etc/homeport", &out) < 0)
-		abort();
-	ini = ini_over(buf_str(&out));
-	while ((r = ini_next(&ini, &item, NULL)) > 0)
-		;
-	if (r < 0)
-		abort();
-	for (size_t i = 0; i < import->n_notes; i++)
-		if (memchr(import->notes[i].text, '\n', strlen(import->notes[i].text)))
-			abort();
-	buf_done(&out);
-}
+#include "import_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -38,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		abort();
 	if (dns_import_ddclient_cache(&import, text, &e) < 0 && !e.text[0])
 		abort();
-	check(&import);
+	import_check(&import);
 	dns_import_done(&import);
 	return 0;
 }
