@@ -54,22 +54,6 @@ static void on_txt(void *arg, const struct dns_txt_result *result)
 
 /* ── what is published ── */
 
-/* One that is under way. */
-struct question {
-	struct dns_asker asker;
-	void *its; /* the asker's own */
-	void (*done)(void *arg, const struct ipaddr *published);
-	void *arg;
-};
-
-static void on_published(void *arg, const struct ipaddr *published)
-{
-	struct question *question = arg;
-
-	question->done(question->arg, published);
-	free(question);
-}
-
 /* A name server that takes updates is asked itself: it need not be one that the world knows. */
 static void set_resolver(const struct dns_entry *entry, struct dns_lookup_settings *settings)
 {
@@ -93,37 +77,6 @@ static const struct dns_lookup_settings *lookups_of(void *arg, const char *label
 		if (strcmp(names->configured[i].keep.label, label) == 0)
 			return &names->lookups[i];
 	return NULL;
-}
-
-static void *start_question(void *arg, const char *host, int family,
-			    void (*done)(void *done_arg, const struct ipaddr *published),
-			    void *done_arg)
-{
-	struct question *question = calloc(1, sizeof(*question));
-	struct names *names = arg;
-	size_t i = 0;
-
-	while (i < names->n && strcmp(names->configured[i].host, host) != 0)
-		i++;
-	if (!question || i == names->n) {
-		free(question);
-		return NULL;
-	}
-	*question = (struct question){
-		.asker = dns_lookup_asker(&names->lookups[i]), .done = done, .arg = done_arg};
-	question->its =
-		question->asker.start(question->asker.arg, host, family, on_published, question);
-	if (!question->its)
-		free(TAKE(question));
-	return question;
-}
-
-static void cancel_question(void *arg, void *started)
-{
-	struct question *question = started;
-
-	question->asker.cancel(question->asker.arg, question->its);
-	free(question);
 }
 
 /* ── sources ── */
@@ -369,6 +322,7 @@ static size_t fill(const struct names *names, struct dns_keeper_name *list)
 		char *pass = NULL;
 
 		list[n] = names->configured[i].keep;
+		list[n].asker = dns_lookup_asker(&names->lookups[i]);
 		if (!list[n].entry.pass || agent_name_secret(list[n].entry.pass, &pass, &e) == 0)
 			list[n++].entry.pass = pass; /* the caller wipes it */
 		else
@@ -380,14 +334,12 @@ static size_t fill(const struct names *names, struct dns_keeper_name *list)
 static int start_keeper(struct names *names, const char *state,
 			const struct agent_observe_section *others, struct err *e)
 {
-	struct dns_keeper_settings settings = {
-		.folder = state,
-		.asker = {.start = start_question, .cancel = cancel_question, .arg = names},
-		.on_event = on_event,
-		.double_nat = others->double_nat,
-		.lookups = lookups_of,
-		.on_txt = on_txt,
-		.arg = names};
+	struct dns_keeper_settings settings = {.folder = state,
+					       .on_event = on_event,
+					       .double_nat = others->double_nat,
+					       .lookups = lookups_of,
+					       .on_txt = on_txt,
+					       .arg = names};
 	struct dns_keeper_name *list = calloc(names->n + 1, sizeof(*list));
 	int r;
 

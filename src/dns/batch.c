@@ -175,7 +175,7 @@ void keeper_batch_start(struct dns_keeper *k, unsigned long first)
 	struct err e = {0};
 	int r;
 
-	lead->stage = STAGE_SENT;
+	keeper_set_stage(lead, STAGE_SENT);
 	if (!b) {
 		keeper_finish(lead, &nomem, 0);
 		return;
@@ -186,10 +186,9 @@ void keeper_batch_start(struct dns_keeper *k, unsigned long first)
 	for (size_t i = first + 1; i < k->n_names && b->n < BATCH_NAMES_MAX; i++) {
 		struct keeper_name *name = &k->names[i];
 
-		if (name->stage != STAGE_STORED ||
-		    memcmp(name->account, lead->account, sizeof(lead->account)) != 0)
+		if (name->stage != STAGE_STORED || !keeper_same_account(name, lead))
 			continue;
-		name->stage = STAGE_SENT;
+		keeper_set_stage(name, STAGE_SENT);
 		b->names[b->n++] = name;
 	}
 	b->most = b->to = b->n;

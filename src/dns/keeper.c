@@ -17,9 +17,16 @@ int64_t keeper_now_s(const struct dns_keeper *k)
 				  : (int64_t)(ustime_wall() / USEC_PER_S);
 }
 
-bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b)
+void keeper_set_stage(struct keeper_name *name, enum keeper_stage stage)
 {
-	return memcmp(a->account, b->account, sizeof(a->account)) == 0;
+	struct keeper_name *first = &name->keeper->names[name->account];
+	unsigned begins = stage != STAGE_IDLE, began = name->stage != STAGE_IDLE;
+
+	first->n_begun += begins - began;
+	first->n_sent += (stage == STAGE_SENT) - (unsigned)(name->stage == STAGE_SENT);
+	if (!name->entry.provider->rfc2136)
+		name->keeper->n_calls += begins - began;
+	name->stage = stage;
 }
 
 static void say(const struct dns_keeper *k, const struct dns_event *event)
@@ -140,7 +147,7 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 	struct dns_keeper *k = name->keeper;
 	int64_t until_s = 0;
 
-	name->stage = STAGE_IDLE;
+	keeper_set_stage(name, STAGE_IDLE);
 	name->call = NULL;
 	for (int s = 0; s < 2; s++) {
 		struct keeper_side *side = &name->sides[s];
@@ -171,7 +178,7 @@ static void transmit(struct dns_keeper *k)
 		if (name->entry.provider->rfc2136) {
 			keeper_batch_start(k, i);
 		} else {
-			name->stage = STAGE_SENT;
+			keeper_set_stage(name, STAGE_SENT);
 			keeper_http_start(name);
 		}
 	}
@@ -179,23 +186,11 @@ static void transmit(struct dns_keeper *k)
 
 static bool account_is_busy(const struct dns_keeper *k, const struct keeper_name *name)
 {
-	bool batched = name->entry.provider->rfc2136; /* what is not sent yet goes together */
+	const struct keeper_name *first = &k->names[name->account];
 
-	for (size_t i = 0; i < k->n_names; i++)
-		if (keeper_same_account(&k->names[i], name) &&
-		    (k->names[i].stage == STAGE_SENT ||
-		     (!batched && k->names[i].stage != STAGE_IDLE)))
-			return true;
-	return keeper_txt_is_busy(k, name);
-}
-
-static unsigned calls(const struct dns_keeper *k)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < k->n_names; i++)
-		n += k->names[i].stage != STAGE_IDLE && !k->names[i].entry.provider->rfc2136;
-	return n;
+	/* of DNS UPDATE, what is not sent yet goes together in one message */
+	return (name->entry.provider->rfc2136 ? first->n_sent : first->n_begun) ||
+	       keeper_txt_is_busy(k, name);
 }
 
 /* Whether a request with both addresses may be sent now: of one that is not due it says what the
@@ -253,7 +248,7 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 			keeper_put(side);
 		}
 	}
-	name->stage = STAGE_TO_STORE;
+	keeper_set_stage(name, STAGE_TO_STORE);
 	k->dirty = true;
 }
 
@@ -285,7 +280,7 @@ static void on_asked(void *arg, const struct ipaddr *published)
 static void ask(struct keeper_side *side, int64_t now)
 {
 	struct dns_keeper *k = side->name->keeper;
-	const struct dns_asker *asker = &k->settings.asker;
+	const struct dns_asker *asker = &side->name->asker;
 
 	if (k->n_questions == DNS_KEEPER_ASKS_MAX)
 		return; /* one of them ends, and then it is looked again */
@@ -367,7 +362,7 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 		remind(side, now, soonest);
 	}
 	if (due && name->stage == STAGE_IDLE && !account_is_busy(k, name) &&
-	    (name->entry.provider->rfc2136 || calls(k) < DNS_KEEPER_CALLS_MAX))
+	    (name->entry.provider->rfc2136 || k->n_calls < DNS_KEEPER_CALLS_MAX))
 		begin(name, due, now);
 }
 
@@ -394,7 +389,7 @@ static void on_stored(struct job *job)
 		note_stored(k, s->r, &s->err);
 	for (size_t i = 0; k && i < k->n_names; i++)
 		if (k->names[i].stage == STAGE_STORING)
-			k->names[i].stage = STAGE_STORED;
+			keeper_set_stage(&k->names[i], STAGE_STORED);
 	buf_done(&s->text);
 	free(s->folder);
 	free(s);
@@ -444,13 +439,13 @@ static void store(struct dns_keeper *k)
 	k->dirty = false;
 	for (size_t i = 0; i < k->n_names; i++)
 		if (k->names[i].stage == STAGE_TO_STORE)
-			k->names[i].stage = disk ? STAGE_STORING : STAGE_STORED;
+			keeper_set_stage(&k->names[i], disk ? STAGE_STORING : STAGE_STORED);
 	if (!disk || start_store(k, &e) == 0)
 		return;
 	note_stored(k, -ERR_FAILED, &e);
 	for (size_t i = 0; i < k->n_names; i++)
 		if (k->names[i].stage == STAGE_STORING)
-			k->names[i].stage = STAGE_STORED;
+			keeper_set_stage(&k->names[i], STAGE_STORED);
 }
 
 /* ── the whole ── */

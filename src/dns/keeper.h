@@ -29,10 +29,21 @@
 #define DNS_KEEPER_CALLS_MAX 8	/* requests at once */
 #define DNS_KEEPER_ASKS_MAX  16 /* questions at once of what is published */
 
+/* Finds out what is published: done is called once, later. published NULL: could not be found out;
+ * family 0: nothing, for certain. A cancelled one is not called. NULL as function: nobody can tell. */
+struct dns_asker {
+	void *(*start)(void *arg, const char *host, int family,
+		       void (*done)(void *done_arg, const struct ipaddr *published),
+		       void *done_arg);
+	void (*cancel)(void *arg, void *question);
+	void *arg;
+};
+
 /* One name as configured; its strings are copied. */
 struct dns_keeper_name {
 	const char *label;	/* what people call it: the section; NULL: the host */
 	struct dns_entry entry; /* checked by dns_entry_check before */
+	struct dns_asker asker; /* of this one; start NULL: that of all */
 	bool no4, no6;
 	struct ipaddr fixed4, fixed6; /* published as they are; family 0: what is chosen */
 	struct ipaddr suffix;	      /* IPv6 of another device: these last bits; family 0: ours */
@@ -62,16 +73,6 @@ struct dns_event {
 };
 
 struct dns_keeper;
-
-/* Finds out what is published: done is called once, later. published NULL: could not be found out;
- * family 0: nothing, for certain. A cancelled one is not called. NULL as function: nobody can tell. */
-struct dns_asker {
-	void *(*start)(void *arg, const char *host, int family,
-		       void (*done)(void *done_arg, const struct ipaddr *published),
-		       void *done_arg);
-	void (*cancel)(void *arg, void *question);
-	void *arg;
-};
 
 struct dns_lookup_settings;
 struct dns_txt_result;

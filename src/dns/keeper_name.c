@@ -78,6 +78,15 @@ static bool copy_entry(struct keeper_name *name, const struct dns_keeper_name *f
 	return ok;
 }
 
+static void find_account(struct keeper_name *name)
+{
+	const struct keeper_name *names = name->keeper->names;
+
+	while (&names[name->account] != name &&
+	       memcmp(names[name->account].account_hash, name->account_hash, DNS_CONFIG_LEN) != 0)
+		name->account++;
+}
+
 static void init_sides(struct keeper_name *name, const struct dns_keeper_name *from, int64_t now)
 {
 	const struct dns_entry *e = &name->entry;
@@ -88,7 +97,8 @@ static void init_sides(struct keeper_name *name, const struct dns_keeper_name *f
 	uint8_t hashed[DNS_CONFIG_LEN];
 
 	hash(hashed, e->provider, config, ARRAY_LEN(config));
-	hash(name->account, e->provider, account, ARRAY_LEN(account));
+	hash(name->account_hash, e->provider, account, ARRAY_LEN(account));
+	find_account(name);
 	name->sides[0].on = !from->no4 && (can & DNS_CAN_A);
 	name->sides[1].on = !from->no6 && (can & (from->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA));
 	for (int s = 0; s < 2; s++) {
@@ -113,6 +123,7 @@ int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
 	name->suffix = from->suffix;
 	name->prefix_bits = from->prefix_bits ? from->prefix_bits : 64;
 	name->prefix = from->prefix;
+	name->asker = from->asker.start ? from->asker : k->settings.asker;
 	if (!copy_entry(name, from))
 		return err_set(e, ERR_NOMEM, "names");
 	dns_rules_of(name->entry.provider, &name->rules);
@@ -123,7 +134,7 @@ int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
 
 void keeper_name_done(struct keeper_name *name)
 {
-	const struct dns_asker *asker = &name->keeper->settings.asker;
+	const struct dns_asker *asker = &name->asker;
 
 	httpc_cancel(name->call);
 	for (int s = 0; s < 2; s++)

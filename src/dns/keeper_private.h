@@ -31,15 +31,18 @@ struct keeper_name {
 	struct dns_entry entry;
 	struct dns_rules rules;
 	struct ipaddr fixed4, fixed6, suffix;
-	unsigned prefix_bits;		 /* 64 at most; not 0 */
-	bool prefix;			 /* IPv6 machines know the network's address, not ours */
-	uint8_t account[DNS_CONFIG_LEN]; /* hash of what an account is */
-	struct keeper_side sides[2];	 /* IPv4, IPv6 */
+	unsigned prefix_bits; /* 64 at most; not 0 */
+	bool prefix;	      /* IPv6 machines know the network's address, not ours */
+	struct dns_asker asker;
+	uint8_t account_hash[DNS_CONFIG_LEN]; /* of what an account is */
+	size_t account;			      /* the first name of the same */
+	unsigned n_begun, n_sent;    /* of the account, with its first name: not in IDLE, in SENT */
+	struct keeper_side sides[2]; /* IPv4, IPv6 */
 	enum keeper_stage stage;
 	enum dns_what what;
 	struct dns_plan plan;
 	struct httpc_call *call; /* owned */
-	int64_t looked_spent;	 /* of the account's limit of dns/check, if it is the account's first name */
+	int64_t looked_spent; /* of the account's limit of dns/check, if it is the account's first name */
 	/* TXT values; the same for all of an account */
 	enum dns_verdict txt_refused; /* DNS_GOOD: not */
 	int64_t txt_not_before_s;
@@ -70,6 +73,7 @@ struct dns_keeper {
 	struct dns_chooser chooser;
 	struct keeper_choice choices[2];
 	unsigned n_questions; /* under way */
+	unsigned n_calls;     /* names that are not in IDLE, those of DNS UPDATE apart */
 	struct dns_ledger ledger;
 	bool dirty;		    /* the ledger on disk is older */
 	bool cannot_store;	    /* that was told */
@@ -84,7 +88,12 @@ struct dns_keeper {
 
 int64_t keeper_now_s(const struct dns_keeper *k);
 
-bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b);
+static inline bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b)
+{
+	return a->account == b->account;
+}
+
+void keeper_set_stage(struct keeper_name *name, enum keeper_stage stage);
 
 /* Whether a person means it; label NULL: all. */
 bool keeper_is_called(const struct keeper_name *name, const char *label);

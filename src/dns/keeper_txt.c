@@ -379,10 +379,7 @@ bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *na
 
 static bool is_free(const struct dns_keeper *k, const struct keeper_name *name)
 {
-	for (size_t i = 0; i < k->n_names; i++)
-		if (k->names[i].stage != STAGE_IDLE && keeper_same_account(&k->names[i], name))
-			return false;
-	return !keeper_txt_is_busy(k, name);
+	return !k->names[name->account].n_begun && !keeper_txt_is_busy(k, name);
 }
 
 void keeper_txt_run(struct dns_keeper *k)

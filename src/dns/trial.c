@@ -45,7 +45,7 @@ struct dns_trial {
 
 static void forget(struct dns_trial *t)
 {
-	const struct dns_asker *asker = &t->keeper->settings.asker;
+	const struct dns_asker *asker = t->name ? &t->name->asker : NULL;
 
 	for (int s = 0; s < 2; s++)
 		if (t->sides[s].question)
@@ -317,7 +317,7 @@ static void on_found(void *arg, const struct ipaddr *published)
 
 static void look(struct dns_trial *t)
 {
-	const struct dns_asker *asker = &t->keeper->settings.asker;
+	const struct dns_asker *asker = &t->name->asker;
 
 	for (int s = 0; s < 2; s++) {
 		t->sides[s].trial = t;

@@ -34,7 +34,7 @@ struct world {
 	/* provider */
 	unsigned status;
 	const char *head, *body;
-	bool silent, refuses;
+	bool silent, refuses, only_count;
 	struct sent sent[REQUESTS_MAX];
 	unsigned n_sent;
 
@@ -73,13 +73,13 @@ static bool on_disk(const struct world *w, const char *text)
 static void serve(void *arg, struct httpc_call *call, const struct httpc_request *request)
 {
 	struct world *w = arg;
-	struct sent *s = &w->sent[w->n_sent++];
+	struct sent *s = &w->sent[w->n_sent++ % REQUESTS_MAX];
 
-	assert_true(w->n_sent < REQUESTS_MAX);
+	assert_true(w->only_count || w->n_sent < REQUESTS_MAX);
 	assert_true(request->https_only);
 	snprintf(s->url, sizeof(s->url), "%s", request->url);
 	s->at = loop_now(w->loop);
-	s->was_stored = on_disk(w, "\"SENT\"");
+	s->was_stored = !w->only_count && on_disk(w, "\"SENT\"");
 	if (w->refuses)
 		httpc_sim_fail(call, 1000, ERR_REFUSED, "nobody listens");
 	else if (!w->silent)
@@ -126,6 +126,8 @@ static void on_event(void *arg, const struct dns_event *event)
 {
 	struct world *w = arg;
 
+	if (w->only_count)
+		return;
 	assert_true(w->n_events < EVENTS_MAX);
 	snprintf(w->texts[w->n_events], sizeof(w->texts[0]), "%s", event->text);
 	w->events[w->n_events++] = *event;
@@ -598,6 +600,95 @@ static unsigned events_of(const struct world *w, enum dns_event_kind kind)
 	return n;
 }
 
+static void *start_other_question(void *arg, const char *host, int family,
+				  void (*done)(void *done_arg, const struct ipaddr *published),
+				  void *done_arg)
+{
+	unsigned *asked = arg;
+
+	*asked += 1;
+	return NULL; /* it cannot tell */
+}
+
+/* One host at two providers, each with a name server of its own that is asked. */
+static void test_a_name_has_its_own_asker(void **state)
+{
+	struct dns_keeper_name names[2] = {name_at("dyn", "home.example.org"),
+					   name_at("strato", "home.example.org")};
+	struct world *w = *state;
+	unsigned others = 0;
+
+	names[0].label = "here";
+	names[1].label = "there";
+	names[1].asker = (struct dns_asker){.start = start_other_question, .arg = &others};
+	w->published = "8.8.4.4";
+	start(w, names, 2);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	assert_int_equal(w->asked, 1);
+	assert_int_equal(others, 1);
+	assert_int_equal(w->n_sent, 0);
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(others, DNS_ASKS_MAX);
+	assert_int_equal(w->n_sent, 1);
+	assert_string_equal(w->sent[0].url,
+			    "https://dyndns.strato.com/nic/update?hostname=home.example.org"
+			    "&myip=8.8.4.4");
+}
+
+static unsigned most_at_once(const struct world *w)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < MIN(w->n_sent, REQUESTS_MAX); i++) {
+		unsigned n = 0;
+
+		for (unsigned j = 0; j < MIN(w->n_sent, REQUESTS_MAX); j++)
+			n += w->sent[j].at <= w->sent[i].at &&
+			     w->sent[j].at + 200 * USEC_PER_MS > w->sent[i].at;
+		most = MAX(most, n);
+	}
+	return most;
+}
+
+/* As many as there may be: of one account one after the other, of many accounts a few at a time. */
+static void test_a_thousand_names(void **state)
+{
+	struct dns_keeper_name *names = calloc(DNS_KEEPER_NAMES_MAX, sizeof(*names));
+	char(*hosts)[32] = calloc(DNS_KEEPER_NAMES_MAX, sizeof(*hosts));
+	struct world *w = *state;
+	usec_t before = ustime_boot();
+
+	for (int i = 0; i < DNS_KEEPER_NAMES_MAX; i++) {
+		snprintf(hosts[i], sizeof(hosts[i]), "n%d.example.org", i);
+		names[i] = name_at("cloudflare", hosts[i]); /* nobody is asked */
+		names[i].entry.zone = "example.org";
+	}
+	w->only_count = true;
+	w->settings.folder = NULL; /* a disk is slower than all else here */
+	w->body = "{\"success\":false}";
+	w->status = 404; /* nohost: parked one by one */
+	start(w, names, DNS_KEEPER_NAMES_MAX);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, DNS_KEEPER_NAMES_MAX);
+	assert_int_equal(most_at_once(w), 1);
+	dns_keeper_free(w->keeper);
+
+	for (int i = 0; i < DNS_KEEPER_NAMES_MAX; i++)
+		names[i].entry.pass = hosts[i];
+	w->n_sent = 0;
+	start(w, names, DNS_KEEPER_NAMES_MAX);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, DNS_KEEPER_NAMES_MAX);
+	assert_in_range(most_at_once(w), 2, DNS_KEEPER_CALLS_MAX);
+	print_message("2 x %d names: %llu ms of work\n", DNS_KEEPER_NAMES_MAX,
+		      (unsigned long long)((ustime_boot() - before) / USEC_PER_MS));
+	free(names);
+	free(hosts);
+}
+
 /* Hooks hear of each change once, also of one whose answer was lost; and of none that is none. */
 static void test_what_counts_as_a_change(void **state)
 {
@@ -871,6 +962,8 @@ int main(void)
 		TEST(test_retry_after_is_obeyed),
 		TEST(test_an_outage_is_heard_once),
 		TEST(test_few_questions_at_once),
+		TEST(test_a_name_has_its_own_asker),
+		TEST(test_a_thousand_names),
 		TEST(test_what_counts_as_a_change),
 		TEST(test_a_disk_that_takes_nothing_is_told_once),
 		TEST(test_the_line_comes_back),
