@@ -20,6 +20,8 @@ struct session {
 	struct status *status;
 	struct doors_session *doors;
 	struct names_txt *txt;
+	struct names_test *test;
+	struct ctl_client *client; /* borrowed */
 };
 
 static void answer_reload(struct control *control, struct ctl_client *client)
@@ -141,6 +143,41 @@ static void answer_txt(struct control *control, struct ctl_client *client, struc
 		ctl_reply_error(client, "%s", e.text);
 }
 
+static void on_tested(void *arg, json_t *tested, const struct err *end)
+{
+	struct session *session = arg;
+
+	if (tested) {
+		ctl_reply(session->client, json_pack("{s:b s:o}", "ok", 1, "tested", tested));
+		return;
+	}
+	session->test = NULL;
+	if (end->code)
+		ctl_reply_error(session->client, "%s", end->text);
+	else
+		ctl_reply(session->client, json_pack("{s:b s:b}", "ok", 1, "end", 1));
+}
+
+static void answer_test(struct control *control, struct ctl_client *client, struct session *session,
+			const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	bool send = json_is_true(json_object_get(request, "send"));
+	bool force = json_is_true(json_object_get(request, "force"));
+	struct names *names = names_of(control);
+	unsigned how = (send ? DNS_TRIAL_SEND : 0) | (force ? DNS_TRIAL_FORCE : 0);
+	struct err e = {0};
+
+	if (!names) /* the command then reads the configuration itself */
+		ctl_reply(client,
+			  json_pack("{s:b s:s s:b}", "ok", 0, "error",
+				    "the homeport that runs here has no names", "names", 0));
+	else if (session->test)
+		ctl_reply_error(client, "this connection waits for a test already");
+	else if (names_test_start(names, name, how, on_tested, session, &session->test, &e) < 0)
+		ctl_reply_error(client, "%s", e.text);
+}
+
 static struct session *session_of(struct ctl_client *client)
 {
 	struct session *session = ctl_client_data(client);
@@ -148,6 +185,8 @@ static struct session *session_of(struct ctl_client *client)
 	if (session)
 		return session;
 	session = calloc(1, sizeof(*session));
+	if (session)
+		session->client = client;
 	ctl_client_set_data(client, session);
 	return session;
 }
@@ -172,6 +211,8 @@ static void on_request(void *arg, struct ctl_client *client, json_t *request)
 		answer_doors(control, client, session, request);
 	else if (names_txt_knows(command))
 		answer_txt(control, client, session, request);
+	else if (strcmp(command, "dns-test") == 0)
+		answer_test(control, client, session, request);
 	else if (names_knows(command))
 		answer_names(control, client, request);
 	else
@@ -189,6 +230,7 @@ static void on_gone(void *arg, struct ctl_client *client)
 	loan_free(session->loan);
 	doors_session_free(session->doors);
 	names_txt_free(session->txt);
+	names_test_cancel(session->test);
 	free(session);
 }
 

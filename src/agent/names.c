@@ -3,48 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/names_events.h"
+#include "agent/names_private.h"
 #include "agent/names_txt.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "dns/lookup.h"
-#include "dns/observe.h"
 #include "net/ndjson.h"
 
 #define NAMES_OBSERVE (300 * USEC_PER_S) /* other clients do so, too */
 #define NAMES_ROUTER  USEC_PER_S	 /* its word first: most answer within 0.5 s */
 #define NAMES_DOUBT   (31 * USEC_PER_S)	 /* a little more than DNS_CHOOSE_WHILE */
 
-struct names {
-	struct loop *loop;		     /* borrowed */
-	const struct agent_name *configured; /* borrowed */
-	size_t n;
-	struct dns_lookup_settings *lookups; /* owned: one for each of these */
-	struct httpc *httpc;		     /* borrowed */
-	struct uplink_watch *uplink;	     /* borrowed */
-	struct dns_keeper *keeper;	     /* owned */
-	struct dns_observer *observer;	     /* owned; NULL: nobody wants an IPv4 address */
-	bool (*ask_router)(void *arg);
-	void *arg;
-	bool wants_ipv4;
-	struct uplink_place place; /* of IPv4, the last there was; nearest is not used */
-	struct timer router;	   /* its first word is waited for */
-	bool router_told;
-	struct ipaddr outside; /* by the router */
-	struct {
-		struct ipaddr address, local;
-	} gateway[2]; /* what it sees: IPv4, IPv6 */
-	struct timer observe;
-	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
-	bool gateway_knows; /* it sees our IPv4 address */
-	struct names_events events;
-};
-
 static void on_event(void *arg, const struct dns_event *event)
 {
 	struct names *names = arg;
+	char text[LOG_TEXT_MAX];
 
-	names_events_tell(&names->events, event);
+	if (names->only_look) /* there is only one kind then */
+		log_warning("what was sent before is not known: %s",
+			    log_text(text, str_of(event->text)));
+	else
+		names_events_tell(&names->events, event);
 }
 
 static void on_txt(void *arg, const struct dns_txt_result *result)
@@ -123,12 +101,20 @@ static void on_observe(void *arg)
 	ask_others(names, dns_keeper_wants_more(names->keeper, 4) ? DNS_ASK_ALL : DNS_ASK_STUN);
 }
 
+bool names_await(const struct names *names)
+{
+	return timer_running(&names->observe) && names->told != names->others &&
+	       dns_keeper_wants_more(names->keeper, 4);
+}
+
 static void on_told(void *arg, const struct dns_told *told)
 {
 	struct names *names = arg;
 	bool known = told->address.family == told->family, wants_more;
 	usec_t again;
 
+	names->told |= 1u << told->source;
+	names_tests_look(names);
 	if (!known)
 		log_debug("the address outside, by %s: %s", dns_source_name(told->source),
 			  told->why.text);
@@ -312,8 +298,15 @@ static void wipe(char *secret)
 	free(secret);
 }
 
+static void leave_out(struct names *names, size_t i, const char *why)
+{
+	names->left_out[i] = str_dup(str_of(why));
+	if (!names->only_look) /* else the test tells it */
+		log_error("name %s is left out: %s", names->configured[i].host, why);
+}
+
 /* Those whose secrets can be read: how many. */
-static size_t fill(const struct names *names, struct dns_keeper_name *list)
+static size_t fill(struct names *names, struct dns_keeper_name *list)
 {
 	struct err e = {0};
 	size_t n = 0;
@@ -326,7 +319,7 @@ static size_t fill(const struct names *names, struct dns_keeper_name *list)
 		if (!list[n].entry.pass || agent_name_secret(list[n].entry.pass, &pass, &e) == 0)
 			list[n++].entry.pass = pass; /* the caller wipes it */
 		else
-			log_error("name %s is left out: %s", names->configured[i].host, e.text);
+			leave_out(names, i, e.text);
 	}
 	return n;
 }
@@ -335,6 +328,7 @@ static int start_keeper(struct names *names, const char *state,
 			const struct agent_observe_section *others, struct err *e)
 {
 	struct dns_keeper_settings settings = {.folder = state,
+					       .only_look = names->only_look,
 					       .on_event = on_event,
 					       .double_nat = others->double_nat,
 					       .lookups = lookups_of,
@@ -344,7 +338,8 @@ static int start_keeper(struct names *names, const char *state,
 	int r;
 
 	names->lookups = calloc(names->n + 1, sizeof(*names->lookups));
-	if (!list || !names->lookups) {
+	names->left_out = calloc(names->n + 1, sizeof(*names->left_out));
+	if (!list || !names->lookups || !names->left_out) {
 		free(list);
 		return err_set(e, ERR_NOMEM, "names");
 	}
@@ -381,6 +376,8 @@ static int start_observer(struct names *names, const struct agent_observe_sectio
 
 	if (!names->wants_ipv4 || settings.n_services == 0)
 		return 0;
+	for (size_t i = 0; i < settings.n_services; i++)
+		names->others |= 1u << services[i].source;
 	return dns_observer_new(names->loop, names->httpc, &settings, &names->observer, e);
 }
 
@@ -400,10 +397,12 @@ int names_new(struct loop *loop, const struct names_setup *setup, struct names *
 	names->ask_router = setup->ask_router;
 	names->arg = setup->arg;
 	names->wants_ipv4 = wants_ipv4(names);
+	names->only_look = setup->only_look;
+	list_init(&names->tests);
 	timer_init(&names->observe, loop, on_observe, names);
 	timer_init(&names->router, loop, router_heard, names);
 	r = names_events_init(&names->events, setup->hooks, setup->webhooks, setup->configured,
-			      setup->n, e);
+			      setup->only_look ? 0 : setup->n, e);
 	if (r == 0)
 		r = start_keeper(names, setup->state, setup->others, e);
 	if (r == 0)
@@ -421,11 +420,15 @@ void names_free(struct names *names)
 {
 	if (!names)
 		return;
+	names_tests_end(names);
 	timer_stop(&names->observe);
 	timer_stop(&names->router);
 	dns_observer_free(names->observer);
 	dns_keeper_free(names->keeper);
 	names_events_done(&names->events);
+	for (size_t i = 0; names->left_out && i < names->n; i++)
+		free(names->left_out[i]);
+	free(names->left_out);
 	free(names->lookups);
 	free(names);
 }

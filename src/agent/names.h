@@ -13,6 +13,8 @@
  *	{"command":"dns-status"}			{"ok":true,"names":[…]} as of dns_keeper_status
  *	{"command":"dns-update","name":TEXT,"force":BOOL}	all without a name; {"ok":true}
  *	{"command":"dns-confirmed","name":TEXT}		a person has confirmed it at the provider's
+ *	{"command":"dns-test","name":TEXT,"send":BOOL,"force":BOOL}	all without a name: for each of
+ *		them {"ok":true,"tested":…} as of dns/trial, then {"ok":true,"end":true}
  */
 #pragma once
 
@@ -20,6 +22,7 @@
 #include "agent/name.h"
 #include "agent/observing.h"
 #include "agent/webhook.h"
+#include "dns/trial.h"
 #include "uplink/watch.h"
 
 struct names;
@@ -31,6 +34,7 @@ struct names_setup {
 	struct hooks *hooks;
 	struct webhooks *webhooks;
 	const char *state; /* folder */
+	bool only_look; /* nothing is sent or stored, and there are no hooks: for names_test alone */
 	/* One whose secret cannot be read is left out, and logged. */
 	const struct agent_name *configured;
 	size_t n;
@@ -64,7 +68,7 @@ void names_router(struct names *names, bool told, const struct ipaddr *outside);
 /* Time jumped, or somebody says that the network is another one. */
 void names_wake(struct names *names);
 
-/* Whether it is one of the commands above; the answer, a new reference. */
+/* Whether it is one of the commands above but dns-test; the answer, a new reference. */
 bool names_knows(const char *command);
 json_t *names_request(struct names *names, const json_t *request);
 
@@ -73,3 +77,20 @@ struct dns_keeper *names_keeper(struct names *names);
 
 /* What `homeport status` shows. A new reference. */
 json_t *names_json(struct names *names);
+
+/* ── would it work? ── */
+
+struct names_test;
+
+/*
+ * name  in: a section or host; NULL: all
+ * how   in: DNS_TRIAL_*
+ * told  called for each of them, later; with tested NULL once at the end, and the test is gone then: end says
+ *       why, code 0: that was all. It may cancel the test; tested is its own.
+ *
+ * -ERR_NOT_FOUND: no such name; -ERR_LIMIT, -ERR_NOMEM. When the names go the test ends with -ERR_RESET.
+ */
+int names_test_start(struct names *names, const char *name, unsigned how,
+		     void (*told)(void *arg, json_t *tested, const struct err *end), void *arg,
+		     struct names_test **ret_test, struct err *e) MUST_CHECK;
+void names_test_cancel(struct names_test *test); /* NULL is fine */

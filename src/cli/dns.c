@@ -6,6 +6,7 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/dns_test.h"
 #include "cli/dns_txt.h"
 #include "base/log.h"
 #include "dns/naming.h"
@@ -14,13 +15,15 @@
 
 struct dns_options {
 	struct common common;
-	bool json, force;
+	bool json, force, send;
 	const char *wait, *keep;
 };
 
 static const struct option_row dns_rows[] = {
 	{"force", 'f', OPTION_FLAG, offsetof(struct dns_options, force),
-	 .help = "update: send what the provider is believed to have, too"},
+	 .help = "update, test --send: send what the provider is believed to have, too"},
+	{"send", 0, OPTION_FLAG, offsetof(struct dns_options, send),
+	 .help = "test NAME: send an update, as dns update does, and wait for the answer"},
 	{"keep", 0, OPTION_TEXT, offsetof(struct dns_options, keep), .arg = "SPAN",
 	 .help = "txt add: remove it after so long, by itself (1h); 0s: never"},
 	{"wait", 0, OPTION_TEXT, offsetof(struct dns_options, wait), .arg = "SPAN",
@@ -326,6 +329,25 @@ static int txt_verb(const struct dns_options *o, const struct option_args *args)
 	return dns_txt_verb(&txt, args);
 }
 
+static int test_verb(const struct dns_options *o, const struct option_args *args)
+{
+	const struct dns_test_options test = {.common = &o->common,
+					      .name = args->n ? args->at[0] : NULL,
+					      .json = o->json,
+					      .send = o->send,
+					      .force = o->force};
+
+	if (o->send && !args->n) {
+		complain("dns", "--send wants a NAME: homeport dns test NAME --send");
+		return 2;
+	}
+	if (o->force && !o->send) {
+		complain("dns", "test sends nothing without --send: --force is of no use");
+		return 2;
+	}
+	return dns_test_run(&test);
+}
+
 /* ── the command ── */
 
 /* args of run: what stands behind the verb */
@@ -336,6 +358,7 @@ static const struct verb {
 } verbs[] = {
 	{"status", "status", 0, 0, status_verb},
 	{"update", "update [NAME]", 0, 1, update_verb},
+	{"test", "test [NAME]", 0, 1, test_verb},
 	{"confirmed", "confirmed NAME", 1, 1, confirmed_verb},
 	{"txt", "txt add|remove NAME VALUE", 3, 3, txt_verb},
 	{"providers", "providers", 0, 0, providers_run},
@@ -377,27 +400,32 @@ static int dns_run(const void *options, const struct option_args *args)
 
 const struct command command_dns = {
 	.name = "dns",
-	.args = "status|update [NAME]|confirmed NAME|txt add|remove NAME VALUE|providers",
+	.args = "status|update [NAME]|test [NAME]|confirmed NAME|txt add|remove NAME "
+		"VALUE|providers",
 	.min_args = 1,
 	.max_args = 4,
 	.summary = "names at providers of dynamic DNS",
-	.details =
-		"status: what the names of the configuration have, of the homeport that runs "
-		"here. update: what was refused or waits is tried at once; a NAME is a section of "
-		"the configuration. confirmed: the name was confirmed on the provider's web site, "
-		"where one asks for that. txt: one TXT value is added beside those that are there, "
-		"or "
-		"exactly that one removed, with the credentials of the section that has the name, "
-		"a "
-		"name above it, or its zone; it is done when all of the zone's name servers have "
-		"it, so a client for certificates can go on (DNS-01; a VALUE that begins with "
-		"\"-\" needs \"--\" before it). providers: those that homeport can keep names at: "
-		"where "
-		"its requests go, which "
-		"records it can set there (PREFIX: the network's IPv6 prefix, for all machines "
-		"of a home at once), how long it lets pass between two requests for one name at "
-		"least, and what the name's section of the configuration must have.",
+	.details = "status: what the names of the configuration have, of the homeport that runs "
+		   "here. update: what was refused or waits is tried at once; a NAME is a section "
+		   "of the configuration. test: would it work? The address that would be "
+		   "published, and who says so; what the zone's name servers have; the requests "
+		   "that would be sent, secrets left out, and when; and what the provider says to "
+		   "those of them that change nothing, which are made. A name server is sent a "
+		   "signed update that changes nothing. Where there is no such request, --send "
+		   "sends an update by the provider's rules. Without a homeport that runs here the "
+		   "configuration is tested with what this machine knows by itself. confirmed: the "
+		   "name was confirmed on the provider's web site, where one asks for that. txt: "
+		   "one TXT value is added beside those that are there, or exactly that one "
+		   "removed, with the credentials of the section that has the name, a name above "
+		   "it, or its zone; it is done when all of the zone's name servers have it, so a "
+		   "client for certificates can go on (DNS-01; a VALUE that begins with \"-\" "
+		   "needs \"--\" before it). providers: those that homeport can keep names at: "
+		   "where its requests go, which records it can set there (PREFIX: the network's "
+		   "IPv6 prefix, for all machines of a home at once), how long it lets pass "
+		   "between two requests for one name at least, and what the name's section of the "
+		   "configuration must have.",
 	.example = "homeport dns status\n"
+		   "homeport dns test blog.example.org\n"
 		   "homeport dns update blog.example.org\n"
 		   "homeport dns txt add -- _acme-challenge.blog.example.org gfj9Xq_-Rg85nM\n"
 		   "homeport dns providers\n"

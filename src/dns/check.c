@@ -138,15 +138,12 @@ static void show(struct dns_check *c)
 /* Seconds until a request may go to the account; 0: now, and it is counted. */
 static int64_t wait_for_account(const struct keeper_name *name)
 {
-	struct dns_keeper *k = name->keeper;
-	int64_t now = keeper_now_s(k), at;
-	size_t i = 0;
+	int64_t *spent = &name->keeper->names[name->account].looked_spent;
+	int64_t now = keeper_now_s(name->keeper);
+	int64_t at = dns_limit_next(*spent, DNS_CHECK_INTERVAL_S, DNS_CHECK_BURST, now);
 
-	while (&k->names[i] != name && !keeper_same_account(&k->names[i], name))
-		i++;
-	at = dns_limit_next(k->names[i].looked_spent, DNS_CHECK_INTERVAL_S, DNS_CHECK_BURST, now);
 	if (at <= now)
-		dns_limit_spend(&k->names[i].looked_spent, DNS_CHECK_INTERVAL_S, now);
+		dns_limit_spend(spent, DNS_CHECK_INTERVAL_S, now);
 	return MAX(at - now, 0);
 }
 
@@ -182,6 +179,16 @@ static bool has_addresses(const struct dns_check *c, enum dns_what what)
 	return what == DNS_BOTH ? a && aaaa : what == DNS_A ? a : aaaa;
 }
 
+static bool takes_record(const struct dns_provider *row)
+{
+	for (size_t i = 0; i < DNS_STEPS_MAX; i++)
+		for (size_t k = 0; k < DNS_TAKES_MAX; k++)
+			if (row->steps[i].take[k].name &&
+			    strcmp(row->steps[i].take[k].name, "record") == 0)
+				return true;
+	return false;
+}
+
 /* What is known when all that only reads was made, and nothing spoke against it. */
 static void tell_plan(struct dns_check *c)
 {
@@ -198,11 +205,12 @@ static void tell_plan(struct dns_check *c)
 		return;
 	}
 	if (c->plan.ended && c->plan.reply.verdict == DNS_NOCHG)
-		snprintf(text, sizeof(text),
-			 "user or token are good, and the %s record is as it should be", type);
+		snprintf(text, sizeof(text), "user or token are good, and all is as it should be");
 	else if (c->plan.has_record)
 		snprintf(text, sizeof(text), "user or token are good, and there is an %s record",
 			 type);
+	else if (!takes_record(row))
+		snprintf(text, sizeof(text), "user or token are good, and the name is known");
 	else
 		snprintf(text, sizeof(text),
 			 "user or token are good; there is no %s record yet%s, it would be made",

@@ -156,6 +156,7 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 		if (!side->sending)
 			continue;
 		side->sending = false;
+		side->answers++;
 		dns_machine_answer(&side->machine, reply, retry_after_s, keeper_now_s(k));
 		keeper_put(side);
 		tell_result(side, &before);

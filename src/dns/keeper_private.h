@@ -20,6 +20,7 @@ struct keeper_side {
 	struct dns_machine machine;
 	void *question;	       /* owned: the asker's */
 	bool sending;	       /* the request under way is about this side */
+	unsigned answers;      /* to its requests since the start; may wrap */
 	struct ipaddr to_send; /* with it, though something else may be wanted since; family 0: not
 				* known */
 	int64_t remind_at;     /* not before */

@@ -37,8 +37,9 @@ struct dns_trial {
 	struct trial_side sides[2];
 	struct dns_check *check; /* owned */
 	struct dns_check_result result;
-	int64_t sent_at_s; /* 0: nothing was sent */
-	bool *refused;	   /* owned: of each name, whether its account was */
+	bool sends;
+	unsigned answers[2]; /* that there were before, of each family */
+	bool *refused;	     /* owned: of each name, whether its account was */
 	struct defer work;
 	struct timer patience;
 };
@@ -54,7 +55,7 @@ static void forget(struct dns_trial *t)
 	dns_check_cancel(TAKE(t->check));
 	json_decref(TAKE(t->result.requests));
 	json_decref(TAKE(t->result.checks));
-	t->sent_at_s = 0;
+	t->sends = false;
 	timer_stop(&t->patience);
 }
 
@@ -121,10 +122,7 @@ static json_t *record_json(const struct dns_trial *t, int s)
 
 static bool was_sent(const struct dns_trial *t, int s)
 {
-	const struct keeper_side *side = &t->name->sides[s];
-
-	return t->sent_at_s && side->on && side->machine.attempted_s >= t->sent_at_s &&
-	       side->machine.state != DNS_STATE_SENT;
+	return t->sends && t->name->sides[s].answers != t->answers[s];
 }
 
 static json_t *sent_json(const struct dns_trial *t, int s)
@@ -161,8 +159,7 @@ static int judge(const struct dns_trial *t, const json_t *sent, const char **ret
 		address |= t->name->sides[s].on && m->wish == DNS_WISH_ADDRESS;
 		parked |= t->name->sides[s].on && m->state == DNS_STATE_PARKED;
 	}
-	*ret_text =
-		good ? "it works" : "nothing speaks against it, but only an update would prove it";
+	*ret_text = good ? "it works" : "nothing speaks against it; only an update would prove it";
 	if (parked)
 		*ret_text = good ? "the provider takes it now, but had refused: nothing is sent "
 				   "before somebody says so (homeport dns update)"
@@ -211,6 +208,15 @@ static void tell(struct dns_trial *t)
 		t->on_name(t->arg, o);
 }
 
+/* Whether it is sent in so short a time that it is waited for. */
+static bool is_soon(const struct dns_trial *t, int s, enum dns_prospect prospect, int64_t span)
+{
+	usec_t at = loop_now(t->keeper->loop) + (usec_t)span * USEC_PER_S;
+
+	return (prospect == DNS_PROSPECT_INTERVAL || prospect == DNS_PROSPECT_BUDGET) &&
+	       !was_sent(t, s) && at < t->patience.at;
+}
+
 /* Whether nothing of the name is under way or about to be. */
 static bool at_rest(const struct dns_trial *t)
 {
@@ -218,12 +224,13 @@ static bool at_rest(const struct dns_trial *t)
 		return false;
 	for (int s = 0; s < 2; s++) {
 		enum dns_prospect prospect;
+		int64_t span;
 
 		if (!t->name->sides[s].on)
 			continue;
-		prospect_of(t->name, s, &prospect);
-		if (prospect == DNS_PROSPECT_NOW || prospect == DNS_PROSPECT_ASKS ||
-		    prospect == DNS_PROSPECT_UNDER_WAY)
+		span = prospect_of(t->name, s, &prospect);
+		if (is_soon(t, s, prospect, span) || prospect == DNS_PROSPECT_NOW ||
+		    prospect == DNS_PROSPECT_ASKS || prospect == DNS_PROSPECT_UNDER_WAY)
 			return false;
 	}
 	return true;
@@ -231,7 +238,9 @@ static bool at_rest(const struct dns_trial *t)
 
 static void send_now(struct dns_trial *t)
 {
-	t->sent_at_s = keeper_now_s(t->keeper);
+	t->sends = true;
+	for (int s = 0; s < 2; s++)
+		t->answers[s] = t->name->sides[s].answers;
 	keeper_name_update(t->name, t->how & DNS_TRIAL_FORCE);
 	timer_start(&t->patience, DNS_TRIAL_WAIT);
 	t->state = TRIAL_SENDING; /* the keeper's next run looks whether it is at rest */
@@ -265,7 +274,7 @@ static void on_checked(void *arg, struct dns_check_result *result)
 		tell(t);
 }
 
-/* Those whose update differs from what is there; if none does, all that have an address; else all. */
+/* Those whose update differs from what is there; if none does, all that have an address; else one. */
 static unsigned sides_to_check(const struct keeper_name *name)
 {
 	unsigned on = 0, due = 0, known = 0;
@@ -282,7 +291,7 @@ static unsigned sides_to_check(const struct keeper_name *name)
 		if (prospect != DNS_PROSPECT_NO_ADDRESS && prospect != DNS_PROSPECT_NOTHING)
 			due |= 1u << s;
 	}
-	return due ? due : known ? known : on;
+	return due ? due : known ? known : on & -on;
 }
 
 static void check(struct dns_trial *t)

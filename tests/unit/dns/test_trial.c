@@ -278,7 +278,7 @@ static void test_as_it_should_be(void **state)
 	try_names(w, NULL, 0);
 	assert_string_equal(told(w, 0, "requests 2"), "(absent)");
 	assert_string_equal(told(w, 0, "checks 0 text"),
-			    "user or token are good, and the A record is as it should be");
+			    "user or token are good, and all is as it should be");
 }
 
 static void test_a_wrong_token_is_tried_once(void **state)
@@ -408,6 +408,29 @@ static void test_send(void **state)
 	assert_int_equal(w->n_sent, 2);
 	assert_string_equal(told(w, 0, "records 0 send"), "interval");
 	assert_string_equal(told(w, 0, "sent 0"), "(absent)");
+	no_secret(w);
+}
+
+/* What is sent in less than a minute is waited for. */
+static void test_send_soon(void **state)
+{
+	static const struct exchange good[] = {
+		{"GET https://ddns.example.net/nic/update?hostname=home.example.org&myip=8.8.4.4",
+		 200, "good 8.8.4.4"},
+		{NULL},
+	};
+	struct dns_keeper_name name = name_at("dyndns2", "home.example.org");
+	struct world *w = *state;
+
+	name.entry.server = "ddns.example.net";
+	w->script = good;
+	start(w, &name, 1);
+	loop_sim_advance(w->loop, 10 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	try_names(w, NULL, DNS_TRIAL_SEND | DNS_TRIAL_FORCE);
+	try_names(w, NULL, DNS_TRIAL_SEND | DNS_TRIAL_FORCE);
+	assert_int_equal(w->n_sent, 3);
+	assert_string_equal(told(w, 0, "sent 0 answer"), "good");
 	no_secret(w);
 }
 
@@ -616,6 +639,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_send_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_account_is_not_worn_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inwx_wants_both, setup, teardown),
