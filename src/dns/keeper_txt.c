@@ -33,6 +33,7 @@ struct dns_txt_change {
 	struct httpc_call *call;    /* owned */
 	struct dns_updater updater; /* SENDING by DNS UPDATE */
 	struct dns_served *served;  /* owned: WATCHING */
+	struct timer blind;	    /* WATCHING, where nobody can be asked */
 	void (*done)(void *arg, const struct dns_txt_result *result);
 	void *arg;
 };
@@ -136,6 +137,7 @@ static void change_free(struct dns_txt_change *c)
 	struct dns_keeper *k = c->keeper;
 
 	timer_stop(&c->patience);
+	timer_stop(&c->blind);
 	httpc_cancel(c->call);
 	dns_updater_cancel(&c->updater);
 	dns_served_cancel(c->served);
@@ -186,6 +188,19 @@ static void end(struct dns_txt_change *c, int r, const struct err *e,
 
 /* ── WATCHING ── */
 
+static void on_blind(void *arg)
+{
+	struct dns_served_result nobody = {.state = DNS_SERVED_UNKNOWN};
+
+	end(arg, 0, NULL, &nobody);
+}
+
+/* Nobody tells when they have it: most have it after half a minute. */
+static void wait_blindly(struct dns_txt_change *c)
+{
+	timer_start(&c->blind, MIN(c->wait, DNS_TXT_BLIND));
+}
+
 static void on_served(void *arg, const struct dns_served_result *result)
 {
 	struct dns_txt_change *c = arg;
@@ -193,6 +208,10 @@ static void on_served(void *arg, const struct dns_served_result *result)
 	int r = 0;
 
 	c->served = NULL;
+	if (result->state == DNS_SERVED_UNKNOWN) {
+		wait_blindly(c);
+		return;
+	}
 	if (result->state == DNS_SERVED_NO)
 		r = err_set(&e, ERR_TIMEOUT,
 			    "the name server %s %s: the provider has it, but is not through",
@@ -207,7 +226,6 @@ static void watch(struct dns_txt_change *c)
 		settings->lookups ? settings->lookups(settings->arg, c->by->label) : NULL;
 	struct dns_served_wish wish = {
 		.name = c->name, .value = c->value, .absent = c->remove, .wait = c->wait};
-	struct dns_served_result nobody = {.state = DNS_SERVED_UNKNOWN};
 
 	if (!c->wait) {
 		end(c, 0, NULL, NULL);
@@ -215,7 +233,7 @@ static void watch(struct dns_txt_change *c)
 	}
 	set_state(c, DNS_TXT_WATCHING, "the provider has it");
 	if (!lookups || dns_served_start(lookups, &wish, on_served, c, &c->served, NULL) < 0)
-		end(c, 0, NULL, &nobody);
+		wait_blindly(c);
 }
 
 /* ── SENDING ── */
@@ -491,6 +509,7 @@ static struct dns_txt_change *add(struct dns_keeper *k, struct keeper_name *by, 
 	c->wait = MIN(wish->wait, DNS_TXT_WAIT_MAX);
 	c->keep = wish->keep;
 	timer_init(&c->patience, k->loop, on_patience, c);
+	timer_init(&c->blind, k->loop, on_blind, c);
 	timer_start(&c->patience, DNS_TXT_PATIENCE);
 	list_push(&k->txt->changes, &c->node);
 	k->txt->n_changes++;

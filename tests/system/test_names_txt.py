@@ -1,4 +1,4 @@
-"""TXT values for certificates: added beside others and removed again, by hand, by hooks, and before a real ACME server."""
+"""TXT values for certificates: added beside others and removed again, by hand, by hooks, before a real ACME server."""
 import json
 import os
 import shutil
@@ -133,8 +133,8 @@ class Pebble:
         self.port = free_port()
         self.certificate = folder / "pebble.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", folder / "pebble.key", "-out", self.certificate, "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+                        "-keyout", folder / "pebble.key", "-out", self.certificate, "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
         (folder / "pebble.json").write_text(json.dumps({"pebble": {
             "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{free_port()}",
             "certificate": str(self.certificate), "privateKey": str(folder / "pebble.key"),
