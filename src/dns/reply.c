@@ -41,11 +41,6 @@ static bool match(struct str line, struct str pattern, const char *separators)
 	}
 }
 
-bool dns_pattern_match(struct str line, struct str pattern)
-{
-	return match(line, pattern, BLANKS);
-}
-
 static bool find_word(const struct dns_grammar *g, struct str line, const char *separators,
 		      enum dns_verdict *ret)
 {

@@ -83,9 +83,6 @@ bool dns_reply_contradicts(const struct dns_reply *reply, const struct ipaddr *a
 /* Whether the reply's text names this address. */
 bool dns_reply_names(const struct dns_reply *reply, const struct ipaddr *address);
 
-/* Whether a line matches a pattern. */
-bool dns_pattern_match(struct str line, struct str pattern);
-
 /*
  * The value at a path of a JSON document: names and list indexes between dots; "[key=value]" is the
  * one object of a list with that member, "[a=b,c=d]" with both, "*" the only element of a list.

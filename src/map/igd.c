@@ -133,7 +133,7 @@ static void on_candidate_status(void *arg, const struct igd_answer *answer)
 	igd->candidate = NULL;
 	if (answer->r < 0)
 		candidate_done(igd, SCORE_SILENT);
-	else if (!answer->status.connected)
+	else if (!answer->connected)
 		candidate_done(igd, SCORE_DOWN);
 	else if (ask_candidate_for(igd, &igd_get_external_address, on_candidate_address) < 0)
 		candidate_done(igd, SCORE_UP);

@@ -115,11 +115,7 @@ struct igd_answer {
 
 	/* Each is set by the action of its name, when r is 0. */
 	struct ipaddr external; /* external_address; family 0: the router has none, or 0.0.0.0 */
-	struct {
-		bool connected;
-		char state[IGD_NAME_MAX]; /* "Connected", "Disconnected"…: printable */
-		uint32_t uptime_s;
-	} status;
+	bool connected; /* GetStatusInfo; routers with a private address outside say so, too */
 	struct igd_mapping mapping; /* lookup; protocol and external_port as asked */
 	struct {
 		bool enabled;	      /* it filters: pinholes are needed */
@@ -143,10 +139,6 @@ struct igd_then {
 /* GetExternalIPAddress; an empty answer is one (external.family 0). */
 int igd_external_address(struct igd *igd, struct igd_then then, struct igd_call **ret_call,
 			 struct err *e) MUST_CHECK;
-
-/* GetStatusInfo. Routers with a private address outside say "Connected", too. */
-int igd_status(struct igd *igd, struct igd_then then, struct igd_call **ret_call,
-	       struct err *e) MUST_CHECK;
 
 /* AddPortMapping. client is usually place.address, with the internal port (not 0); most routers
  * refuse others. description: ASCII without control characters. */

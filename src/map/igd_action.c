@@ -35,13 +35,9 @@ static bool read_external(const struct soap_value *v, struct igd_answer *answer)
 static bool read_status(const struct soap_value *v, struct igd_answer *answer)
 {
 	struct str state = str_of(v[0].text);
-	uint64_t uptime_s = 0;
 
-	xml_printable(answer->status.state, sizeof(answer->status.state), state);
-	answer->status.connected =
+	answer->connected =
 		str_eq_nocase(state, STR("Connected")) || str_eq_nocase(state, STR("Up"));
-	if (read_number(&v[1], UINT32_MAX, &uptime_s))
-		answer->status.uptime_s = (uint32_t)uptime_s;
 	return v[0].found;
 }
 
@@ -91,8 +87,7 @@ static bool read_packets(const struct soap_value *v, struct igd_answer *answer)
 
 const struct igd_action igd_get_external_address = {
 	"GetExternalIPAddress", {"NewExternalIPAddress"}, read_external};
-const struct igd_action igd_get_status = {
-	"GetStatusInfo", {"NewConnectionStatus", "NewUptime"}, read_status};
+const struct igd_action igd_get_status = {"GetStatusInfo", {"NewConnectionStatus"}, read_status};
 static const struct igd_action add_mapping = {"AddPortMapping", {NULL}, NULL};
 static const struct igd_action delete_mapping = {"DeletePortMapping", {NULL}, NULL};
 static const struct igd_action lookup = {"GetSpecificPortMappingEntry",
@@ -151,11 +146,6 @@ int igd_external_address(struct igd *igd, struct igd_then then, struct igd_call 
 			 struct err *e)
 {
 	return ask_connection(igd, &igd_get_external_address, NULL, 0, NULL, then, ret_call, e);
-}
-
-int igd_status(struct igd *igd, struct igd_then then, struct igd_call **ret_call, struct err *e)
-{
-	return ask_connection(igd, &igd_get_status, NULL, 0, NULL, then, ret_call, e);
 }
 
 /* WANIPConnection:1 §2.4.16. NewRemoteHost stays empty: "0.0.0.0" makes rules on some routers that

@@ -465,11 +465,6 @@ struct router *map_router(const struct map *map, uint8_t family)
 	return station ? station->router : NULL;
 }
 
-struct ledger *map_ledger(const struct map *map)
-{
-	return map->ledger;
-}
-
 enum map_method map_outside(const struct map *map, struct ipaddr *ret)
 {
 	const struct station *station = station_of(map, 4);

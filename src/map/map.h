@@ -98,8 +98,6 @@ struct map_door *map_next_door(const struct map *map, const struct map_door *aft
 
 /* NULL: no place of that family. What is borrowed lives until the handler is called. */
 struct router *map_router(const struct map *map, uint8_t family);
-/* What is remembered, also from former processes. */
-struct ledger *map_ledger(const struct map *map);
 
 /*
  * The external IPv4 address by the best of what the router said, and by which method; MAP_NONE and

@@ -137,12 +137,6 @@ const struct uplink_view *uplink_watch_view(const struct uplink_watch *w)
 	return &w->view;
 }
 
-void uplink_watch_set(struct uplink_watch *w, const struct uplink_settings *settings)
-{
-	w->settings = settings ? *settings : (struct uplink_settings){0};
-	look(w);
-}
-
 void uplink_watch_look(struct uplink_watch *w)
 {
 	look(w);

@@ -35,8 +35,5 @@ void uplink_watch_free(struct uplink_watch *w); /* NULL is fine */
 /* As it was at the last change or look; borrowed until the next turn of the loop. */
 const struct uplink_view *uplink_watch_view(const struct uplink_watch *w);
 
-/* Other settings from now on. */
-void uplink_watch_set(struct uplink_watch *w, const struct uplink_settings *settings);
-
 /* Look now: the machine has slept. */
 void uplink_watch_look(struct uplink_watch *w);

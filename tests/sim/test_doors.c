@@ -759,13 +759,17 @@ static void restart_router(struct world *w)
 		w->routers[i]->handler.on_restart(w->routers[i]->arg);
 }
 
+static void count_entry(void *arg, const struct ledger_entry *entry, pid_t holder)
+{
+	++*(unsigned *)arg;
+}
+
+/* What is remembered, on disk. */
 static unsigned ledger_count(struct world *w)
 {
-	struct ledger_entry *entry = NULL;
 	unsigned n = 0;
 
-	while ((entry = ledger_next(map_ledger(w->map), entry)))
-		n++;
+	ledger_look(w->state, count_entry, &n);
 	return n;
 }
 
