@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-from harness import ROOT, Agent, needs_root, wait_until
-from lab import Namespace
+from harness import ROOT, Agent, wait_until
 from name_servers import Bind, program
+from provider_net import V4, V6, ProviderNet, needs_provider_net
 
 PYTHON = ROOT / "build-bench/peers/bin/nsupdate-python"
 SITE = ROOT / "tests/system/nsupdate_site.py"
@@ -24,18 +24,17 @@ SERVER = "ddns.example"
 ZONE = "homes.example"
 KEY_SECRET = "c2VjcmV0IG9mIGEgdGVzdCwgbm90IG9mIGFueWJvZHksIGFuZCBsb25nIGVub3VnaCBmb3IgU0hBLTUxMg=="
 HOSTS = {host: f"pass:word # {host}" for host in "abc"}
-V4, V6 = "8.8.4.7", "2606:4700::7"  # of nobody here: the world can use them, so they are published
 
 
 def missing():
-    tools = [tool for tool in ("ip", "unshare", "openssl") if not shutil.which(tool)]
+    tools = [tool for tool in ("unshare", "openssl") if not shutil.which(tool)]
     tools += [tool for tool in ("nginx",) if not program(tool)]
     if tools:
         return f"needs {', '.join(tools)}"
     return Bind.missing() or (None if PYTHON.exists() else "needs nsupdate.info's software: scripts/install-peers nsupdate")
 
 
-pytestmark = [needs_root, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+pytestmark = [needs_provider_net, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
 def operator(folder, *words):
@@ -65,7 +64,6 @@ class Site:
         self.net, self.folder = net, folder
         folder.mkdir()
         shutil.copy(made, folder)
-        self._certificate()
         (folder / "nginx.conf").write_text(f"""\
 daemon off;
 master_process off;
@@ -82,8 +80,8 @@ http {{
 	scgi_temp_path {folder};
 	server {{
 		listen 127.0.0.1:443 ssl;
-		ssl_certificate {folder}/cert;
-		ssl_certificate_key {folder}/key;
+		ssl_certificate {net.certificate};
+		ssl_certificate_key {net.key};
 		location / {{
 			proxy_pass http://127.0.0.1:8000;
 			proxy_set_header Host $host;
@@ -99,21 +97,10 @@ http {{
         self.process.wait_line("Starting development server", seconds=60)
         wait_until(self._answers, "nsupdate.info answers", seconds=30)
 
-    def _certificate(self):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                        "2", "-subj", f"/CN={SERVER}", "-addext", f"subjectAltName=DNS:{SERVER}", "-keyout",
-                        self.folder / "key", "-out", self.folder / "cert"], check=True, capture_output=True)
-        hashed = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", self.folder / "cert"], check=True, text=True,
-                                capture_output=True).stdout.strip()
-        authorities = self.folder / "authorities"
-        authorities.mkdir()
-        for file in f"{hashed}.0", "ca-certificates.crt":
-            shutil.copy(self.folder / "cert", authorities / file)
-
     def _answers(self):
         with self.net.inside():
             done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", "--cacert",
-                                   self.folder / "cert", "--resolve", f"{SERVER}:443:127.0.0.1", f"https://{SERVER}/myip"],
+                                   self.net.certificate, "--resolve", f"{SERVER}:443:127.0.0.1", f"https://{SERVER}/myip"],
                                   text=True, capture_output=True)
         return done.stdout == "200"
 
@@ -136,11 +123,9 @@ http {{
 class Home(Agent):
     """A machine with public addresses, which trusts the site's certificate and asks BIND for names."""
 
-    def __init__(self, run, net, site):
+    def __init__(self, run, net):
         super().__init__(run)
-        self.net, self.site = net, site
-        for name, text in ("resolv.conf", "nameserver 127.0.0.1\n"), ("hosts", f"127.0.0.1 localhost {SERVER}\n"):
-            (self.home.path / name).write_text(text)
+        self.net = net
 
     def section(self, host, provider="nsupdate.info", password=None, **settings):
         path = self.home.path / f"secret-{host}"
@@ -152,11 +137,8 @@ class Home(Agent):
 
     def up(self, config, ready="homeport is up"):
         self.config.write_text(config)
-        mounts = [(self.site.folder / "authorities", "/etc/ssl/certs")] + [
-            (self.home.path / name, f"/etc/{name}") for name in ("resolv.conf", "hosts")]
-        script = "".join(f"mount --bind {here} {there} && " for here, there in mounts) + 'exec "$@"'
         with self.net.inside():
-            process = self.run.start("unshare", "--mount", "sh", "-c", script, "sh", *self.argv("up"), env=self.home.env)
+            process = self.run.start(*self.net.argv(*self.argv("up")), env=self.home.env)
         process.wait_line(ready)
         return process
 
@@ -180,21 +162,11 @@ class Home(Agent):
                 name[key] = max(0, name[key] - 300)
         path.write_text(json.dumps(stored))
 
-    def move(self, old, new):
-        """The network gives this machine another address."""
-        self.net.ip(f"addr del {old} dev wan", f"addr add {new} dev wan{' nodad' if ':' in new else ''}",
-                    f"{'-6 ' if ':' in new else ''}route replace default dev wan")
-
 
 @pytest.fixture
-def net():
-    net, internet = Namespace(), Namespace()  # nobody is on the internet
-    net.wire("wan", internet, "home")
-    net.ip(f"addr add {V4}/24 dev wan", f"addr add {V6}/64 dev wan nodad", "route add default dev wan",
-           "-6 route add default dev wan")
-    yield net
-    net.close()
-    internet.close()
+def net(tmp_path):
+    with ProviderNet(tmp_path / "net", SERVER) as net:
+        yield net
 
 
 @pytest.fixture
@@ -217,8 +189,8 @@ def site(run, net, server, made, tmp_path):
 
 
 @pytest.fixture
-def home(run, net, site):
-    return Home(run, net, site)
+def home(run, net):
+    return Home(run, net)
 
 
 def records(net, server, host="a"):
@@ -245,10 +217,10 @@ def test_a_name_that_moves(net, server, site, home, figure):
     wait_current(home, V4, V6)
     site.was_asked(asked)
     began = time.monotonic()
-    home.move(f"{V4}/24", "8.8.4.8/24")
+    net.move(V4, "8.8.4.8")
     wait_until(lambda: records(net, server) == ("8.8.4.8", V6), "the name followed")
     figure("another address of the interface: the site's name server has it", time.monotonic() - began, 5)
-    home.move(f"{V6}/64", "2606:4700:1::8/64")
+    net.move(V6, "2606:4700:1::8")
     wait_current(home, "8.8.4.8", "2606:4700:1::8")
     assert records(net, server) == ("8.8.4.8", "2606:4700:1::8")
     asked += [f"200 a.{ZONE}&myip=8.8.4.8", f"200 a.{ZONE}&myip=2606:4700:1::8"]
@@ -302,7 +274,7 @@ def test_what_only_a_person_can_mend(net, server, site, home):
         f"{401 if answer == 'badauth' else 200} {host}.{ZONE}" for host, answer in wrong.items())
 
     # Neither another address nor a restart changes that; a person's word does.
-    home.move(f"{V4}/24", "8.8.4.8/24")
+    net.move(V4, "8.8.4.8")
     wait_until(lambda: {name["wanted"] for name in home.statuses() if name["family"] == "ipv4"} == {"8.8.4.8"}, "it is seen")
     up.stop()
     home.age()
@@ -325,7 +297,7 @@ def test_a_name_server_that_is_away(net, server, site, home):
     up = home.up(home.section("a", family="ipv4"))
     wait_current(home, V4)
     server.process.stop()
-    home.move(f"{V4}/24", "8.8.4.8/24")
+    net.move(V4, "8.8.4.8")
     up.wait_line(rf"warning: name a.{ZONE} at nsupdate.info: the provider's name server has trouble \(dnserr\); "
                  r"trying again in 3\d min")
     assert home.statuses()[0]["retry_s"] >= 1790
