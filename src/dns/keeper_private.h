@@ -44,7 +44,7 @@ struct keeper_name {
 	struct dns_plan plan;
 	struct httpc_call *call; /* owned */
 	int64_t looked_spent; /* of the account's limit of dns/check, if it is the account's first name */
-	/* TXT values; the same for all of an account */
+	/* of TXT values of the account, if it is the account's first name */
 	enum dns_verdict txt_refused; /* DNS_GOOD: not */
 	int64_t txt_not_before_s;
 };

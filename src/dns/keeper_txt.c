@@ -61,6 +61,12 @@ static void set_state(struct dns_txt_change *c, enum dns_txt_state to, const cha
 	c->state = to;
 }
 
+/* What is known of an account is with its first name. */
+static struct keeper_name *account_of(const struct keeper_name *name)
+{
+	return &name->keeper->names[name->account];
+}
+
 static bool is_single(const struct keeper_name *name)
 {
 	const struct dns_txt_row *row = dns_txt_row_find(name->entry.provider);
@@ -247,19 +253,15 @@ static bool is_about_the_account(enum dns_verdict verdict)
 
 static void heed(struct dns_txt_change *c, enum dns_verdict verdict, unsigned retry_after_s)
 {
-	struct dns_keeper *k = c->keeper;
+	struct keeper_name *account = account_of(c->by);
 	bool waits = dns_verdict_class(verdict) == DNS_CLASS_WAIT && verdict != DNS_NETWORK &&
 		     verdict != DNS_LOST && verdict != DNS_TIME;
-	int64_t until = keeper_now_s(k) + (waits ? dns_wait_s(verdict, 1, retry_after_s) : 0);
 
-	for (size_t i = 0; i < k->n_names; i++) {
-		if (!keeper_same_account(&k->names[i], c->by))
-			continue;
-		if (is_about_the_account(verdict))
-			k->names[i].txt_refused = verdict;
-		if (waits)
-			k->names[i].txt_not_before_s = until;
-	}
+	if (is_about_the_account(verdict))
+		account->txt_refused = verdict;
+	if (waits)
+		account->txt_not_before_s =
+			keeper_now_s(c->keeper) + dns_wait_s(verdict, 1, retry_after_s);
 }
 
 static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
@@ -397,7 +399,7 @@ bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *na
 
 static bool is_free(const struct dns_keeper *k, const struct keeper_name *name)
 {
-	return !k->names[name->account].n_begun && !keeper_txt_is_busy(k, name);
+	return account_of(name)->n_begun == 0 && !keeper_txt_is_busy(k, name);
 }
 
 void keeper_txt_run(struct dns_keeper *k)
@@ -430,19 +432,18 @@ static struct keeper_name *find_section(struct dns_keeper *k, const char *name)
 /* The account's refusal, of addresses or texts; DNS_GOOD: none. */
 static enum dns_verdict refusal(const struct dns_keeper *k, const struct keeper_name *by)
 {
-	for (size_t i = 0; i < k->n_names; i++) {
-		const struct keeper_name *name = &k->names[i];
+	enum dns_verdict refused = account_of(by)->txt_refused;
 
-		if (!keeper_same_account(name, by))
-			continue;
-		if (name->txt_refused)
-			return name->txt_refused;
-		for (int s = 0; s < 2; s++)
-			if (name->sides[s].on && name->sides[s].machine.state == DNS_STATE_PARKED &&
-			    is_about_the_account(name->sides[s].machine.verdict))
-				return name->sides[s].machine.verdict;
-	}
-	return DNS_GOOD;
+	for (size_t i = by->account; i < k->n_names && !refused; i++)
+		for (int s = 0; s < 2; s++) {
+			const struct keeper_side *side = &k->names[i].sides[s];
+
+			if (keeper_same_account(&k->names[i], by) && side->on &&
+			    side->machine.state == DNS_STATE_PARKED &&
+			    is_about_the_account(side->machine.verdict))
+				refused = side->machine.verdict;
+		}
+	return refused;
 }
 
 /* When the day's budget has room; it is one with that of the name's addresses. */
@@ -471,7 +472,8 @@ static int check(struct dns_keeper *k, struct keeper_name *by, const struct dns_
 {
 	const char *title = by->entry.provider->title;
 	enum dns_verdict refused = refusal(k, by);
-	int64_t now = keeper_now_s(k), at = MAX(by->txt_not_before_s, budget_at(by, now));
+	int64_t now = keeper_now_s(k),
+		at = MAX(account_of(by)->txt_not_before_s, budget_at(by, now));
 	char span[USTIME_TEXT_MAX];
 
 	if (refused)
