@@ -266,9 +266,25 @@ struct dns_keeper *names_keeper(struct names *names)
 	return names->keeper;
 }
 
+/* In the status there is no hole where a name should be. */
+static json_t *left_out_json(const struct names *names, size_t i)
+{
+	const struct agent_name *name = &names->configured[i];
+
+	return json_pack("{s:s s:s s:s s:s s:s s:o}", "name", name->keep.label, "host", name->host,
+			 "provider", name->keep.entry.provider->name, "family",
+			 name->keep.no4 ? "ipv6" : "ipv4", "state", "left out", "why",
+			 ndjson_text(names->left_out[i]));
+}
+
 json_t *names_json(struct names *names)
 {
-	return dns_keeper_status(names->keeper);
+	json_t *list = dns_keeper_status(names->keeper);
+
+	for (size_t i = 0; i < names->n; i++)
+		if (names->left_out[i])
+			json_array_append_new(list, left_out_json(names, i));
+	return list;
 }
 
 json_t *names_request(struct names *names, const json_t *request)

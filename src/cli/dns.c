@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -350,19 +351,37 @@ static int test_verb(const struct dns_options *o, const struct option_args *args
 
 /* ── the command ── */
 
-/* args of run: what stands behind the verb */
+static const struct option_form dns_forms[] = {
+	{"status", "what the names of the configuration have, of the homeport that runs here"},
+	{"update [NAME]", "what was refused or waits is tried at once"},
+	{"test [NAME]", "would it work? The address that would be published, and who says so; what "
+			"is published; the "
+			"requests that would be sent, without their secrets, and when; and what "
+			"the provider says to "
+			"those that change nothing, which are made"},
+	{"confirmed NAME", "it was confirmed on the provider's web site, where one asks for that"},
+	{"txt add|remove NAME VALUE",
+	 "one TXT value is added beside those that are there, or exactly that one removed, with "
+	 "the "
+	 "credentials of the section that has the NAME, one above it, or its zone"},
+	{"providers", "those that homeport can keep names at: where its requests go, which records "
+		      "it can set there, "
+		      "how long it lets pass between two requests for one name at least, and what "
+		      "the section must "
+		      "have"},
+};
+
+/* In the same order. args of run: what stands behind the verb */
 static const struct verb {
-	const char *name, *usage;
+	const char *name;
 	unsigned min_args, max_args;
 	int (*run)(const struct dns_options *o, const struct option_args *args);
 } verbs[] = {
-	{"status", "status", 0, 0, status_verb},
-	{"update", "update [NAME]", 0, 1, update_verb},
-	{"test", "test [NAME]", 0, 1, test_verb},
-	{"confirmed", "confirmed NAME", 1, 1, confirmed_verb},
-	{"txt", "txt add|remove NAME VALUE", 3, 3, txt_verb},
-	{"providers", "providers", 0, 0, providers_run},
+	{"status", 0, 0, status_verb}, {"update", 0, 1, update_verb},
+	{"test", 0, 1, test_verb},     {"confirmed", 1, 1, confirmed_verb},
+	{"txt", 3, 3, txt_verb},       {"providers", 0, 0, providers_run},
 };
+static_assert(ARRAY_LEN(verbs) == ARRAY_LEN(dns_forms), "each verb has its help");
 
 static int wrong_verb(const char *word)
 {
@@ -389,7 +408,7 @@ static int dns_run(const void *options, const struct option_args *args)
 		return wrong_verb(args->at[0]);
 	memcpy(rest.at, args->at + 1, rest.n * sizeof(*rest.at));
 	if (rest.n < verb->min_args || rest.n > verb->max_args) {
-		complain("dns", "usage: homeport dns %s", verb->usage);
+		complain("dns", "usage: homeport dns %s", dns_forms[verb - verbs].words);
 		return 2;
 	}
 	r = verb->run(options, &rest);
@@ -400,30 +419,21 @@ static int dns_run(const void *options, const struct option_args *args)
 
 const struct command command_dns = {
 	.name = "dns",
-	.args = "status|update [NAME]|test [NAME]|confirmed NAME|txt add|remove NAME "
-		"VALUE|providers",
+	.args = "WHAT",
+	.forms = dns_forms,
+	.n_forms = ARRAY_LEN(dns_forms),
 	.min_args = 1,
 	.max_args = 4,
 	.summary = "names at providers of dynamic DNS",
-	.details = "status: what the names of the configuration have, of the homeport that runs "
-		   "here. update: what was refused or waits is tried at once; a NAME is a section "
-		   "of the configuration. test: would it work? The address that would be "
-		   "published, and who says so; what the zone's name servers have; the requests "
-		   "that would be sent, secrets left out, and when; and what the provider says to "
-		   "those of them that change nothing, which are made. A name server is sent a "
-		   "signed update that changes nothing. Where there is no such request, --send "
-		   "sends an update by the provider's rules. Without a homeport that runs here the "
-		   "configuration is tested with what this machine knows by itself. confirmed: the "
-		   "name was confirmed on the provider's web site, where one asks for that. txt: "
-		   "one TXT value is added beside those that are there, or exactly that one "
-		   "removed, with the credentials of the section that has the name, a name above "
-		   "it, or its zone; it is done when all of the zone's name servers have it, so a "
-		   "client for certificates can go on (DNS-01; a VALUE that begins with \"-\" "
-		   "needs \"--\" before it). providers: those that homeport can keep names at: "
-		   "where its requests go, which records it can set there (PREFIX: the network's "
-		   "IPv6 prefix, for all machines of a home at once), how long it lets pass "
-		   "between two requests for one name at least, and what the name's section of the "
-		   "configuration must have.",
+	.details = "A NAME is a section of the configuration, or its host; without one it is all "
+		   "of them. test: a name server is sent a signed update that changes nothing. At "
+		   "providers "
+		   "of one request there is none that is harmless: --send sends an update by their "
+		   "rules. Without a homeport that runs here the configuration is tested with what "
+		   "this machine knows by itself. txt: it is done when all of the zone's name "
+		   "servers have the value, so a client for certificates can go on (DNS-01); a "
+		   "VALUE that begins with \"-\" needs \"--\" before it. providers: PREFIX is the "
+		   "network's IPv6 prefix, for all machines of a home at once.",
 	.example = "homeport dns status\n"
 		   "homeport dns test blog.example.org\n"
 		   "homeport dns update blog.example.org\n"

@@ -228,8 +228,10 @@ def test_a_webhook_that_nobody_hears(server, agent):
     up = agent.up(section(agent, server, more=f"webhook = http://127.0.0.1:{gone}/t/hook-token"))
     up.wait_line(f"name {NAME} is {ADDRESS} now")
     up.stop()  # tries that are left do not keep it
-    up = agent.up(section(agent, server, more=f"webhook = {agent.home.path}/missing"))
+    up = agent.up(section(agent, server, more=f"webhook = {agent.home.path}/missing") +
+                  section(agent, server, name="lost.homes.example").replace("-of-lost", "-that-is-lost"))
     up.wait_line(f"name {NAME} has no webhook: .*/missing: No such file")
+    assert "lost.homes.example  rfc2136   A       left out" in agent.command("dns", "status").stdout
     up.stop()
     assert "hook-token" not in up.text()
 
@@ -305,6 +307,7 @@ def test_at_a_provider_of_one_request(run, tmp_path):
         config = "".join(f"[dns {name}]\nname = {name}.localhost\nprovider = dyndns2\nserver = localhost:{at}\n"
                          f"user = {name}\npassword-file = {tmp_path}/password\naddress = {ADDRESS}\n"
                          for name, at in (("blog", port), ("shop", other.port)))
+        config += f"webhook = https://localhost:{other.port}/t/hook-token\n"
         agent.config.write_text(config)
         said, told = agent.test()
         assert said.count("works   perhaps: ") == 2 and not other.requests
@@ -317,7 +320,9 @@ def test_at_a_provider_of_one_request(run, tmp_path):
         said, told = agent.test(expect=1)
         assert "nothing is sent until the configuration is another one" in said
         assert [name["records"][0]["send"] for name in told["names"]] == ["trouble", "parked"]
-        assert len(other.requests) == 1
+        wait_until(lambda: len(other.requests) == 2, "the webhook is told")
+        assert [path.split("?")[0] for _, path, *_ in other.requests] == ["/nic/update", "/t/hook-token"]
+        assert json.loads(other.requests[1][3])["event"] == "parked"
         with Provider(agent.certificate, {"GET /nic/update": (200, f"good {ADDRESS}")}, port) as provider:
             assert f"  sent    good: updated (good {ADDRESS}) (A)\n  works   yes\n" in agent.command(
                 "dns", "test", "blog", "--send").stdout
