@@ -162,6 +162,8 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 		tell_result(side, &before);
 		until_s = MAX(until_s, side->machine.not_before_s);
 	}
+	if (reply->verdict == DNS_NETWORK)
+		keeper_account_refund(name);
 	tell_account(name, reply, until_s);
 	keeper_run_soon(k);
 }
@@ -249,6 +251,7 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 			keeper_put(side);
 		}
 	}
+	keeper_account_spend(name, now);
 	keeper_set_stage(name, STAGE_TO_STORE);
 	k->dirty = true;
 }
@@ -337,6 +340,7 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 {
 	struct dns_keeper *k = name->keeper;
 	unsigned due = 0;
+	int64_t allowed;
 
 	for (int s = 0; s < 2; s++) {
 		struct keeper_side *side = &name->sides[s];
@@ -362,8 +366,13 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 		}
 		remind(side, now, soonest);
 	}
-	if (due && name->stage == STAGE_IDLE && !account_is_busy(k, name) &&
-	    (name->entry.provider->rfc2136 || k->n_calls < DNS_KEEPER_CALLS_MAX))
+	if (!due || name->stage != STAGE_IDLE)
+		return;
+	allowed = keeper_account_next(name, now);
+	if (allowed > now)
+		*soonest = MIN(*soonest, allowed);
+	else if (!account_is_busy(k, name) &&
+		 (name->entry.provider->rfc2136 || k->n_calls < DNS_KEEPER_CALLS_MAX))
 		begin(name, due, now);
 }
 

@@ -129,6 +129,7 @@ int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
 	dns_rules_of(name->entry.provider, &name->rules);
 	name->rules.unaskable = !dns_naming_is_host(name->entry.provider, str_of(name->entry.host));
 	init_sides(name, from, keeper_now_s(k));
+	keeper_account_resume(name);
 	return 0;
 }
 

@@ -37,7 +37,9 @@ struct keeper_name {
 	struct dns_asker asker;
 	uint8_t account_hash[DNS_CONFIG_LEN]; /* of what an account is */
 	size_t account;			      /* the first name of the same */
-	unsigned n_begun, n_sent;    /* of the account, with its first name: not in IDLE, in SENT */
+	unsigned n_begun, n_sent; /* of the account, with its first name: not in IDLE, in SENT */
+	/* what its limits remember, now and before the request under way; with its first name */
+	int64_t account_spent[DNS_ACCOUNT_LIMITS_MAX], account_before[DNS_ACCOUNT_LIMITS_MAX];
 	struct keeper_side sides[2]; /* IPv4, IPv6 */
 	enum keeper_stage stage;
 	enum dns_what what;
@@ -110,6 +112,13 @@ json_t *keeper_side_status(const struct keeper_side *side, int64_t now);
 
 /* Look at all names again, from the loop. */
 void keeper_run_soon(struct dns_keeper *k);
+
+/* keeper_account.c: a provider's limits on an account, which its names share and which outlive the process:
+ * taken up from the ledger; when an update may be sent; one is sent; that one has not reached the provider. */
+void keeper_account_resume(struct keeper_name *name);
+int64_t keeper_account_next(const struct keeper_name *name, int64_t now);
+void keeper_account_spend(struct keeper_name *name, int64_t now);
+void keeper_account_refund(struct keeper_name *name);
 
 /* The ledger gets what the side's machine knows. */
 void keeper_put(struct keeper_side *side);

@@ -11,12 +11,14 @@
 
 void dns_ledger_init(struct dns_ledger *ledger)
 {
-	*ledger = (struct dns_ledger){.names = json_object(), .used = json_object()};
+	*ledger = (struct dns_ledger){
+		.names = json_object(), .accounts = json_object(), .used = json_object()};
 }
 
 void dns_ledger_done(struct dns_ledger *ledger)
 {
 	json_decref(ledger->names);
+	json_decref(ledger->accounts);
 	json_decref(ledger->used);
 	*ledger = (struct dns_ledger){0};
 }
@@ -33,6 +35,75 @@ static int64_t get_time(const json_t *object, const char *field)
 	return t > 0 && t < (int64_t)1 << 40 ? t : 0;
 }
 
+/* ── accounts ── */
+
+static void get_spent(const json_t *list, int64_t spent[static DNS_ACCOUNT_LIMITS_MAX])
+{
+	for (size_t i = 0; i < DNS_ACCOUNT_LIMITS_MAX; i++) {
+		int64_t t = json_integer_value(json_array_get(list, i));
+
+		spent[i] = t > 0 && t < (int64_t)1 << 40 ? t : 0;
+	}
+}
+
+void dns_ledger_get_account(const struct dns_ledger *ledger, const char *account,
+			    int64_t spent[static DNS_ACCOUNT_LIMITS_MAX])
+{
+	get_spent(json_object_get(ledger->accounts, account), spent);
+}
+
+int dns_ledger_put_account(struct dns_ledger *ledger, const char *account,
+			   const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX])
+{
+	json_t *list;
+
+	if (strlen(account) > DNS_LEDGER_ACCOUNT_MAX ||
+	    (json_object_size(ledger->accounts) >= DNS_LEDGER_ACCOUNTS_MAX &&
+	     !json_object_get(ledger->accounts, account)))
+		return -ERR_LIMIT;
+	list = json_array();
+	for (size_t i = 0; i < DNS_ACCOUNT_LIMITS_MAX; i++)
+		if (json_array_append_new(list, json_integer(spent[i])) < 0)
+			break;
+	return json_object_set_new(ledger->accounts, account, list) < 0 ? -ERR_NOMEM : 0;
+}
+
+/* What is damaged among them is left out. */
+static void take_accounts(struct dns_ledger *ledger, json_t *from)
+{
+	int64_t spent[DNS_ACCOUNT_LIMITS_MAX];
+	const char *account;
+	json_t *list;
+
+	json_object_clear(ledger->accounts);
+	json_object_foreach(from, account, list)
+	{
+		get_spent(list, spent);
+		if (dns_ledger_put_account(ledger, account, spent) < 0)
+			continue;
+	}
+}
+
+/* What their limits have forgotten. */
+static void drop_accounts(struct dns_ledger *ledger, int64_t now)
+{
+	int64_t spent[DNS_ACCOUNT_LIMITS_MAX];
+	const char *account;
+	json_t *list;
+	void *next;
+
+	json_object_foreach_safe(ledger->accounts, next, account, list)
+	{
+		bool forgotten = true;
+
+		get_spent(list, spent);
+		for (size_t i = 0; i < DNS_ACCOUNT_LIMITS_MAX; i++)
+			forgotten &= spent[i] <= now;
+		if (forgotten)
+			json_object_del(ledger->accounts, account);
+	}
+}
+
 int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 {
 	json_t *root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
@@ -45,6 +116,7 @@ int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 		json_incref(names);
 		json_decref(ledger->names);
 		ledger->names = names;
+		take_accounts(ledger, json_object_get(root, "accounts"));
 		json_object_clear(ledger->used);
 		ledger->written_s = get_time(root, "written");
 	}
@@ -109,8 +181,9 @@ static bool drop_some(struct dns_ledger *ledger)
 
 static char *text_of(const struct dns_ledger *ledger, int64_t now)
 {
-	json_t *root = json_pack("{s:i s:I s:O}", "version", VERSION, "written", (json_int_t)now,
-				 "names", ledger->names);
+	json_t *root =
+		json_pack("{s:i s:I s:O s:O}", "version", VERSION, "written", (json_int_t)now,
+			  "names", ledger->names, "accounts", ledger->accounts);
 	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_decref(root);
@@ -122,6 +195,7 @@ int dns_ledger_encode(struct dns_ledger *ledger, int64_t now, struct buf *out)
 	AUTO(freep) char *text = NULL;
 
 	drop_old(ledger, now);
+	drop_accounts(ledger, now);
 	text = text_of(ledger, now);
 	while (text && strlen(text) > STATE_FILE_MAX) {
 		if (!drop_some(ledger))

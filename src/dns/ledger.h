@@ -17,14 +17,16 @@
 #include "base/buf.h"
 #include "dns/machine.h"
 
-#define DNS_LEDGER_FILE	     "dns.json"
-#define DNS_LEDGER_NAMES_MAX 2048
-#define DNS_LEDGER_KEY_MAX   (HOSTNAME_MAX + 64)
+#define DNS_LEDGER_FILE		"dns.json"
+#define DNS_LEDGER_NAMES_MAX	2048
+#define DNS_LEDGER_ACCOUNTS_MAX 512
+#define DNS_LEDGER_KEY_MAX	(HOSTNAME_MAX + 64)
 
 #define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
 
 struct dns_ledger {
 	json_t *names;	   /* owned */
+	json_t *accounts;  /* owned: what the limits of accounts remember */
 	json_t *used;	   /* owned: keys of those that are configured */
 	int64_t written_s; /* when what was read was written; 0: never */
 };
@@ -52,3 +54,12 @@ bool dns_ledger_get(struct dns_ledger *ledger, const char *key, struct dns_machi
  * DNS_LEDGER_NAMES_MAX are configured. */
 int dns_ledger_put(struct dns_ledger *ledger, const char *key,
 		   const struct dns_machine *m) MUST_CHECK;
+
+/* What the limits of an account remember (dns/rules.h), under a name for it; zeros if nothing is known. */
+void dns_ledger_get_account(const struct dns_ledger *ledger, const char *account,
+			    int64_t spent[static DNS_ACCOUNT_LIMITS_MAX]);
+
+/* -ERR_NOMEM; -ERR_LIMIT: DNS_LEDGER_ACCOUNTS_MAX, or the name is longer than DNS_LEDGER_ACCOUNT_MAX. */
+#define DNS_LEDGER_ACCOUNT_MAX 64
+int dns_ledger_put_account(struct dns_ledger *ledger, const char *account,
+			   const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX]) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "dns/txt.h"
 
 #define MINUTE 60
+#define DAY    86400
 #define USER   .basic = "{user}:{pass}"
 
 /* hostname and myip, as Dyn invented it: one address, or both with a comma */
@@ -250,7 +251,8 @@ const struct dns_provider dns_providers[] = {
 	{"ipv64", "IPv64.net", "https://ipv64.net/nic/update?key={pass}&domain={host}",
 	 .v4 = "&ip={ip4}", .v6 = "&ip6={ip6}", .both = "&ip={ip4}&ip6={ip6}",
 	 .prefix = "&ipv6prefix={prefix6}", .grammar = &dns_grammar_ipv64, .per_day = 48,
-	 .hard_interval = true, .min_interval_s = 10, .source = "ipv64.net/dyndns_updater_api"},
+	 .hard_interval = true, .min_interval_s = 10, .account = {{48, DAY}, {3, 10}},
+	 .source = "ipv64.net/dyndns_updater_api"},
 	{"he", "Hurricane Electric DNS",
 	 "https://dyn.dns.he.net/nic/update?hostname={host}&password={pass}", MYIP_EACH,
 	 .grammar = &dns_grammar_dyndns2, .min_interval_s = 5 * MINUTE,
@@ -271,7 +273,8 @@ const struct dns_provider dns_providers[] = {
 	 .v4 = "&myipv4={ip4}&myipv6=preserve", .v6 = "&myipv4=preserve&myipv6={ip6}",
 	 .both = "&myipv4={ip4}&myipv6={ip6}", .basic = "{host}:{pass}",
 	 .grammar = &dns_grammar_desec, .hard_interval = true, .min_interval_s = MINUTE,
-	 .per_day = 300, .note = "never refreshed without need: the terms forbid it",
+	 .per_day = 300, .account = {{1, MINUTE}, {300, DAY}},
+	 .note = "never refreshed without need: the terms forbid it",
 	 .source = "desec.readthedocs.io/en/latest/dyndns/update-api.html"},
 	{"dnsomatic", "DNS-O-Matic", "https://updates.dnsomatic.com/nic/update?hostname={host}",
 	 .v4 = "&myip={ip4}&wildcard=NOCHG&mx=NOCHG&backmx=NOCHG", DYNDNS2,
@@ -467,6 +470,7 @@ const struct dns_provider dns_providers[] = {
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_cloudflare,
 	 .min_interval_s = 5 * MINUTE, .ttl_min_s = 60, WILDCARDS,
+	 .account = {{400, 5 * MINUTE}}, /* 1200 requests, three for an update */
 	 .note = "token with Zone.DNS:Edit and Zone.Zone:Read; \"proxied\" and TTL stay as they "
 		 "are, "
 		 "and a proxied name carries HTTP and HTTPS only",
@@ -482,7 +486,10 @@ const struct dns_provider dns_providers[] = {
 		    "{\"type\":\"{type}\",\"name\":\"{sub}\",\"data\":\"{value}\",\"ttl\":{ttl}}",
 		    .flags = DNS_STEP_IF_NONE}},
 	 .header = "Authorization: Bearer {pass}", .grammar = &dns_grammar_api, .ttl_min_s = 30,
-	 WILDCARDS, .source = "docs.digitalocean.com/reference/api"},
+	 WILDCARDS,
+	 .account = {{125, MINUTE},
+		     {2500, 60 * MINUTE}}, /* 250 and 5000 requests, two for an update */
+	 .source = "docs.digitalocean.com/reference/api"},
 	{"digitalocean-reserved-ip", "DigitalOcean, a reserved IPv4 address",
 	 .steps = {{.url = "https://api.digitalocean.com/v2/reserved_ips/{host}",
 		    .grammar = &reserved_ip_grammar,
@@ -684,6 +691,7 @@ const struct dns_provider dns_providers[] = {
 		    "</ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch>"
 		    "</ChangeResourceRecordSetsRequest>"}},
 	 .signature = DNS_SIGN_AWS, .grammar = &dns_grammar_route53, WILDCARDS,
+	 .account = {{50, 10}},
 	 .note = "user is the access key, password its secret, key the hosted zone's ID",
 	 .source = "docs.aws.amazon.com/Route53/latest/APIReference"},
 

@@ -17,6 +17,8 @@
 #define DNS_STEPS_MAX 6
 #define DNS_TAKES_MAX 2
 
+#define DNS_ACCOUNT_LIMITS_MAX 2
+
 /* What a row can, as bits. */
 #define DNS_CAN_A	  1u
 #define DNS_CAN_AAAA	  2u
@@ -103,6 +105,9 @@ struct dns_provider {
 
 	/* rules: 0 is the default of dns/rules.h */
 	unsigned min_interval_s, per_day, refresh_days, remind_days, ttl_min_s;
+	struct dns_account_limit {
+		unsigned n, span_s;
+	} account[DNS_ACCOUNT_LIMITS_MAX]; /* so many updates in so long, whatever the names */
 	bool hard_interval; /* the provider states it, and refuses or punishes what comes sooner */
 
 	const char *closed; /* refused, and why */

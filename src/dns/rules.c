@@ -37,6 +37,13 @@ void dns_limit_spend(int64_t *spent, unsigned interval_s, int64_t now)
 	*spent = MAX(*spent, now) + interval_s;
 }
 
+static unsigned interval_of(unsigned n, unsigned span_s)
+{
+	unsigned rest = n - n / 2;
+
+	return (span_s + rest - 1) / rest;
+}
+
 unsigned dns_budget_burst(unsigned per_day)
 {
 	return per_day / 2;
@@ -44,9 +51,38 @@ unsigned dns_budget_burst(unsigned per_day)
 
 unsigned dns_budget_interval_s(unsigned per_day)
 {
-	unsigned rest = per_day - per_day / 2;
+	return interval_of(per_day, DAY);
+}
 
-	return (DAY + rest - 1) / rest;
+/* A clock that was set back must not hold an account up for long. */
+static int64_t remembered(const struct dns_account_limit *limit, int64_t spent, int64_t now)
+{
+	return MIN(spent, now + (int64_t)limit->span_s);
+}
+
+int64_t dns_account_next(const struct dns_provider *p,
+			 const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX], int64_t now)
+{
+	int64_t at = now;
+
+	for (unsigned i = 0; i < DNS_ACCOUNT_LIMITS_MAX && p->account[i].n; i++) {
+		const struct dns_account_limit *l = &p->account[i];
+
+		at = MAX(at, dns_limit_next(remembered(l, spent[i], now),
+					    interval_of(l->n, l->span_s), MAX(l->n / 2, 1), now));
+	}
+	return at;
+}
+
+void dns_account_spend(const struct dns_provider *p, int64_t spent[static DNS_ACCOUNT_LIMITS_MAX],
+		       int64_t now)
+{
+	for (unsigned i = 0; i < DNS_ACCOUNT_LIMITS_MAX && p->account[i].n; i++) {
+		const struct dns_account_limit *l = &p->account[i];
+
+		spent[i] = remembered(l, spent[i], now);
+		dns_limit_spend(&spent[i], interval_of(l->n, l->span_s), now);
+	}
 }
 
 static unsigned doubled(unsigned first, unsigned times, unsigned most)

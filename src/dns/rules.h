@@ -44,6 +44,15 @@ unsigned dns_budget_burst(unsigned per_day);
 /* Whether b after a goes on with the same trouble; the ways not to get an answer are one. */
 bool dns_same_trouble(enum dns_verdict a, enum dns_verdict b);
 
+/*
+ * The provider's limits on one account, whatever the names: spent is what they remember, one for each, 0 at
+ * first. Made of its numbers as the day's budget is.
+ */
+int64_t dns_account_next(const struct dns_provider *provider,
+			 const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX], int64_t now);
+void dns_account_spend(const struct dns_provider *provider,
+		       int64_t spent[static DNS_ACCOUNT_LIMITS_MAX], int64_t now);
+
 /* How long to wait after this verdict, of class WAIT, the `fails`th in a row (from 1). retry_after_s
  * 0: the provider did not say. With a jitter, upwards. */
 unsigned dns_wait_s(enum dns_verdict verdict, unsigned fails, unsigned retry_after_s);

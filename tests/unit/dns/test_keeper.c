@@ -762,6 +762,69 @@ static void test_the_line_comes_back(void **state)
 	assert_true(w->sent[0].at - back <= 2 * USEC_PER_S);
 }
 
+/* What never reached the provider counts for nothing, also where the account's day has few requests. */
+static void test_a_day_without_a_line(void **state)
+{
+	struct dns_keeper_name names[] = {name_at("ipv64", "a.any64.de"),
+					  name_at("ipv64", "b.any64.de"),
+					  name_at("ipv64", "c.any64.de")};
+	struct world *w = *state;
+
+	start(w, names, 3);
+	w->refuses = true;
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	for (int hour = 0; hour < 24; hour++) {
+		w->n_sent = w->n_events = 0;
+		loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+		assert_in_range(w->n_sent, 3, 30);
+	}
+	w->refuses = false;
+	w->n_sent = 0;
+	dns_keeper_network(w->keeper);
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 3);
+	for (int i = 1; i < 3; i++) /* and then the account's pace is kept */
+		assert_true(w->sent[i].at - w->sent[i - 1].at >= 4 * USEC_PER_S);
+}
+
+static void until_sent(struct world *w, unsigned n)
+{
+	for (int i = 0; i < 1200 && w->n_sent < n; i++)
+		loop_sim_advance(w->loop, 100 * USEC_PER_MS);
+	assert_int_equal(w->n_sent, n);
+}
+
+/* A reserved address is claimed once, and again after a restart. */
+static void test_a_claim(void **state)
+{
+	static const char begun[] = "{\"action\":{\"status\":\"in-progress\"}}";
+	struct dns_keeper_name name = name_at("digitalocean-reserved-ip", "8.8.4.4");
+	struct world *w = *state;
+
+	name.no6 = true;
+	name.fixed4 = ip("8.8.4.4");
+	name.entry.key = "3164444";
+	w->status = 201;
+	w->body = "{\"reserved_ip\":{\"droplet\":null,\"locked\":false}}";
+	start(w, &name, 1);
+	until_sent(w, 1);
+	assert_string_equal(w->sent[0].url, "https://api.digitalocean.com/v2/reserved_ips/8.8.4.4");
+	w->body = begun;
+	until_sent(w, 2);
+	assert_string_equal(w->sent[1].url,
+			    "https://api.digitalocean.com/v2/reserved_ips/8.8.4.4/actions");
+	w->body = "{\"reserved_ip\":{\"droplet\":{\"id\":3164444},\"locked\":false}}";
+	loop_sim_advance(w->loop, 40ull * 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 3);
+	assert_true(w->sent[1].was_stored);
+
+	dns_keeper_free(w->keeper);
+	start(w, &name, 1);
+	loop_sim_advance(w->loop, 40ull * 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 4);
+	assert_int_equal(w->asked, 0);
+}
+
 static void test_forcing_and_what_cannot_be_found(void **state)
 {
 	struct dns_keeper_name name = name_at("dyn", "home.example.org");
@@ -967,6 +1030,8 @@ int main(void)
 		TEST(test_what_counts_as_a_change),
 		TEST(test_a_disk_that_takes_nothing_is_told_once),
 		TEST(test_the_line_comes_back),
+		TEST(test_a_day_without_a_line),
+		TEST(test_a_claim),
 		TEST(test_forcing_and_what_cannot_be_found),
 		TEST(test_a_damaged_ledger_is_told),
 		TEST(test_inwx_waits_for_both),

@@ -230,6 +230,50 @@ static void test_it_is_never_longer_than_can_be_read(void **state)
 	dns_ledger_done(&ledger);
 }
 
+static void test_accounts(void **state)
+{
+	static const int64_t spent[DNS_ACCOUNT_LIMITS_MAX] = {NOW + 100, NOW - 1};
+	static const char damaged[] = "{\"version\":1,\"names\":{},\"accounts\":{\"a\":[-1,\"x\"],"
+				      "\"b\":7,\"c\":[1800000100],\"d\":[1e300,99999999999999]}}";
+	AUTO(buf_donep) struct buf text = {0}, later = {0};
+	int64_t back[DNS_ACCOUNT_LIMITS_MAX];
+	struct dns_ledger a, b;
+	char name[DNS_LEDGER_ACCOUNT_MAX + 2];
+
+	dns_ledger_init(&a);
+	dns_ledger_init(&b);
+	dns_ledger_get_account(&a, "x", back);
+	assert_true(back[0] == 0 && back[1] == 0);
+	assert_int_equal(dns_ledger_put_account(&a, "x", spent), 0);
+	assert_int_equal(dns_ledger_encode(&a, NOW, &text), 0);
+	assert_int_equal(dns_ledger_decode(&b, buf_str(&text), NULL), 0);
+	dns_ledger_get_account(&b, "x", back);
+	assert_memory_equal(back, spent, sizeof(back));
+	assert_int_equal(dns_ledger_encode(&b, NOW + 100, &later), 0); /* all is forgotten */
+	assert_null(memmem(buf_head(&later), buf_len(&later), "\"x\"", 3));
+
+	assert_int_equal(dns_ledger_decode(&b, STR(damaged), NULL), 0);
+	dns_ledger_get_account(&b, "x", back);
+	assert_true(back[0] == 0 && back[1] == 0);
+	dns_ledger_get_account(&b, "c", back);
+	assert_true(back[0] == NOW + 100 && back[1] == 0);
+	for (const char *c = "abd"; *c; c++) {
+		dns_ledger_get_account(&b, (char[]){*c, 0}, back);
+		assert_true(back[0] == 0 && back[1] == 0);
+	}
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(dns_ledger_put_account(&b, name, spent), -ERR_LIMIT);
+	for (int i = 0; i < DNS_LEDGER_ACCOUNTS_MAX; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		if (dns_ledger_put_account(&a, name, spent) < 0)
+			assert_int_equal(i, DNS_LEDGER_ACCOUNTS_MAX - 1); /* and "x" */
+	}
+	dns_ledger_done(&a);
+	dns_ledger_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_when_it_was_written),
 		cmocka_unit_test(test_it_is_full_at_its_limit),
 		cmocka_unit_test(test_there_is_room_for_what_is_configured),
+		cmocka_unit_test(test_accounts),
 		cmocka_unit_test(test_it_is_never_longer_than_can_be_read),
 	};
 
