@@ -1,10 +1,14 @@
 #include "agent/name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/webhook.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "dns/custom.h"
 #include "dns/naming.h"
@@ -316,25 +320,66 @@ static char *secret_path(const char *where, struct err *e)
 	return asprintf(&path, "%s/%s", folder, where) < 0 ? NULL : path;
 }
 
+/* A file of the disk; a pipe would hold the whole agent up. */
+static int open_secret(const char *path, int *ret_fd, struct err *e)
+{
+	AUTO(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(e, errno == EACCES ? ERR_DENIED : ERR_FAILED, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FAILED, "%s is no ordinary file", path);
+	if (st.st_mode & 07)
+		log_warning("a secret in %s can be read by anybody on this machine: chmod 600 %s",
+			    path, path);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Its first line, at most SECRET_MAX - 1 bytes. */
+static int read_line(int fd, char line[static SECRET_MAX])
+{
+	size_t n = 0;
+
+	while (n < SECRET_MAX - 1 && !memchr(line, '\n', n)) {
+		ssize_t got = read(fd, line + n, SECRET_MAX - 1 - n);
+
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (got == 0)
+			break;
+		n += got > 0 ? (size_t)got : 0;
+	}
+	line[n] = '\0';
+	if (n == SECRET_MAX - 1 && !memchr(line, '\n', n))
+		return -1;
+	line[strcspn(line, "\r\n")] = '\0';
+	return 0;
+}
+
 int agent_name_secret(const char *where, char **ret, struct err *e)
 {
 	AUTO(freep) char *path = secret_path(where, e);
-	char line[SECRET_MAX];
-	bool read;
-	FILE *f;
+	AUTO(closep) int fd = -1;
+	char line[SECRET_MAX] = "";
+	int r;
 
 	if (!path)
 		return -ERR_FAILED;
-	f = fopen(path, "re");
-	if (!f)
-		return err_set_errno(e, errno == EACCES ? ERR_DENIED : ERR_FAILED, "%s", path);
-	setvbuf(f, NULL, _IONBF, 0); /* no copy of it stays */
-	read = fgets(line, sizeof(line), f) != NULL;
-	fclose(f);
-	line[read ? strcspn(line, "\r\n") : 0] = '\0';
-	*ret = *line ? strdup(line) : NULL;
+	r = open_secret(path, &fd, e);
+	if (r < 0)
+		return r;
+	if (read_line(fd, line) < 0)
+		r = err_set(e, ERR_FAILED, "%s: its first line cannot be read, or is too long",
+			    path);
+	else if (!*line)
+		r = err_set(e, ERR_FAILED, "%s: there is nothing in its first line", path);
+	else if (!(*ret = strdup(line)))
+		r = err_set(e, ERR_NOMEM, "%s", path);
 	secret_wipe(line, sizeof(line));
-	return *ret ? 0 : err_set(e, ERR_FAILED, "%s: there is nothing in its first line", path);
+	return r;
 }
 
 int agent_name_webhook(const char *configured, char **ret, struct err *e)
