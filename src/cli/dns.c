@@ -239,22 +239,24 @@ static json_t *ask_agent(const struct dns_options *o, json_t *request, int *ret_
 	return NULL;
 }
 
+#define SAID_MAX 160 /* of what the agent says: as much as a line bears */
+
 /* "good" is not worth a word. */
 static void print_name(struct columns *c, const json_t *name)
 {
 	const char *published = json_text(name, "published"), *wanted = json_text(name, "wanted");
 	usec_t retry = (usec_t)json_number(name, "retry_s") * USEC_PER_S;
-	char note[2 * LOG_TEXT_MAX + 160], why[LOG_TEXT_MAX], span[USTIME_TEXT_MAX];
-	const char *meaning = json_text(name, "meaning");
+	char note[2 * SAID_MAX + 160], span[USTIME_TEXT_MAX];
 	size_t n = 0;
 
 	*note = '\0';
 	if (strcmp(json_text(name, "answer"), "good") != 0 &&
 	    strcmp(json_text(name, "answer"), "nochg") != 0)
-		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s", meaning);
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%.*s", SAID_MAX,
+				      json_text(name, "meaning"));
 	if (!*wanted)
-		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s%s", n ? "; " : "",
-				      log_text(why, str_of(json_text(name, "why"))));
+		n += (size_t)snprintf(note + n, sizeof(note) - n, "%s%.*s", n ? "; " : "", SAID_MAX,
+				      json_text(name, "why"));
 	if (retry)
 		n += (size_t)snprintf(note + n, sizeof(note) - n, "%sagain in %s", n ? "; " : "",
 				      ustime_format_span(span, retry));

@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 import re
+import socket
 import stat
 import struct
 import subprocess
+import threading
 import urllib.parse
 
 import pytest
@@ -345,6 +347,30 @@ def test_some_providers(lone):
     line = next(x for x in lone.command("dns", "providers").stdout.splitlines() if x.startswith("desec "))
     assert re.split(r"\s{2,}", line) == ["desec", "update.dedyn.io", "yes", "yes", "-", "yes", "http", "1 min, 300 a day",
                                          "password-file"]
+
+
+def test_an_agent_that_says_too_much(lone):
+    """The status is lines of a table, whatever the program on the socket has to say."""
+    name = {"host": "home.example.org", "answer": "911", "meaning": "x" * 5000, "why": "\u202e" + "y" * 5000,
+            "retry_s": 60, "confirm": True, "family": "ipv4"}
+    lone.state.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(lone.state / "agent.sock"))
+        listening.listen()
+
+        def answer():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(json.dumps({"ok": True, "names": [name]}).encode() + b"\n")
+
+        agent = threading.Thread(target=answer)
+        agent.start()
+        done = lone.command("dns", "status")
+        agent.join()
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 and "xxx; \\xe2\\x80\\xaeyyy" in lines[1] and len(lines[1]) < 500
+    assert "\u202e" not in done.stdout
 
 
 def test_wrong_verbs(lone):
