@@ -28,7 +28,7 @@ static const struct option_row dns_rows[] = {
 	{"keep", 0, OPTION_TEXT, offsetof(struct dns_options, keep), .arg = "SPAN",
 	 .help = "txt add: remove it after so long, by itself (1h); 0s: never"},
 	{"wait", 0, OPTION_TEXT, offsetof(struct dns_options, wait), .arg = "SPAN",
-	 .help = "txt: wait at most so long until all of the zone's name servers have it (2m; "
+	 .help = "txt: wait at most so long until all of the zone's name servers have it (10m; "
 		 "remove: 0s)"},
 	{"json", 0, OPTION_FLAG, offsetof(struct dns_options, json),
 	 .help = "print JSON, for programs"},

@@ -8,7 +8,7 @@
 #include "dns/keeper_txt.h"
 #include "net/ctl.h"
 
-#define WAIT_DEFAULT (120 * USEC_PER_S)
+#define WAIT_DEFAULT (600 * USEC_PER_S) /* Gandi and Porkbun have needed as much */
 #define KEEP_DEFAULT (3600 * USEC_PER_S)
 #define KEEP_MAX     (366 * 86400ull * USEC_PER_S)
 #define ASK_MORE     (300 * USEC_PER_S) /* for the provider, and who is before us there */

@@ -699,6 +699,8 @@ static void test_name_servers_that_are_behind(void **state)
 
 	assert_int_equal(seen.result.state, DNS_SERVED_NO);
 	assert_int_equal(seen.result.n_good, 0);
+	wish.value = "firstly";
+	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_NO);
 	wish.value = "first";
 	wish.absent = true;
 	assert_int_equal(served_by(b, &settings, &wish, false).result.state, DNS_SERVED_NO);

@@ -45,7 +45,7 @@ struct script {
 	"\"\\\"" VALUE "\\\"\"}]}"
 #define CF_OTHER                                                                                   \
 	"{\"success\":true,\"result\":[{\"id\":\"r1\",\"type\":\"TXT\",\"content\":\"" OTHER "\"}" \
-											     "]}"
+	"]}"
 #define CF_ADD                                                                                     \
 	"POST " CF "/z1/dns_records\n{\"type\":\"TXT\",\"name\":\"" NAME "\",\"content\":\"" VALUE \
 	"\",\"ttl\":60}"
@@ -229,6 +229,15 @@ static const struct script scripts[] = {
 	 REMOVE,
 	 {{"GET " GANDI, 200, "{\"rrset_ttl\":300,\"rrset_values\":[\"" VALUE "\"]}"},
 	  {"DELETE " GANDI, 204, ""}},
+	 DNS_GOOD},
+	{"gandi",
+	 "beside its own beginning, and more than itself",
+	 ADD,
+	 {{"GET " GANDI, 200,
+	   "{\"rrset_ttl\":300,\"rrset_values\":[\"\\\"gfj9Xq_-\\\"\",\"\\\"" VALUE "x\\\"\"]}"},
+	  {"PUT " GANDI "\n{\"rrset_values\":[\"\\\"gfj9Xq_-\\\"\",\"\\\"" VALUE
+	   "x\\\"\",\"\\\"" VALUE "\\\"\"],\"rrset_ttl\":300}",
+	   201, "{}"}},
 	 DNS_GOOD},
 	{"gandi", "refused", ADD, {{"GET " GANDI, 403, "{\"message\":\"no\"}"}}, DNS_BADAUTH},
 
