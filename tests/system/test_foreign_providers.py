@@ -1,8 +1,9 @@
-"""homeport at a dyndns2 server that nobody here wrote: the software of nsupdate.info, in front of BIND.
+"""homeport at providers' servers that nobody here wrote, in front of BIND: the software of nsupdate.info (dyndns2), and
+dyndns (words of its own).
 
 	homeport ── https ──▶ nginx ── http ──▶ nsupdate.info ── TSIG ──▶ BIND ◀── what is published? ── homeport
 
-All in one network namespace, whose resolver is that BIND. scripts/install-peers nsupdate has it; without, this is skipped.
+All in one network namespace, whose resolver is that BIND. scripts/install-peers has them; without, this is skipped.
 """
 import json
 import os
@@ -18,7 +19,8 @@ from harness import ROOT, Agent, wait_until
 from name_servers import Bind, program
 from provider_net import V4, V6, ProviderNet, needs_provider_net
 
-PYTHON = ROOT / "build-bench/peers/bin/nsupdate-python"
+PEERS = ROOT / "build-bench/peers/bin"
+PYTHON = PEERS / "nsupdate-python"
 SITE = ROOT / "tests/system/nsupdate_site.py"
 SERVER = "ddns.example"
 ZONE = "homes.example"
@@ -31,10 +33,15 @@ def missing():
     tools += [tool for tool in ("nginx",) if not program(tool)]
     if tools:
         return f"needs {', '.join(tools)}"
-    return Bind.missing() or (None if PYTHON.exists() else "needs nsupdate.info's software: scripts/install-peers nsupdate")
+    return Bind.missing()
 
 
 pytestmark = [needs_provider_net, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+
+
+def needs_peer(name):
+    if not (PEERS / f"{name}-python").exists():
+        pytest.skip(f"needs {name}: scripts/install-peers {name}")
 
 
 def operator(folder, *words):
@@ -58,12 +65,12 @@ key "{ZONE}" {{ algorithm hmac-sha512; secret "{KEY_SECRET}"; }};
 
 
 class Site:
-    """nsupdate.info's software behind nginx, and what it is asked."""
+    """A server at 127.0.0.1:8000 behind nginx, and what it is asked."""
 
-    def __init__(self, run, net, folder, made):
+    update = r""  # of a request: what is before the update's own words
+
+    def __init__(self, run, net, folder):
         self.net, self.folder = net, folder
-        folder.mkdir()
-        shutil.copy(made, folder)
         (folder / "nginx.conf").write_text(f"""\
 daemon off;
 master_process off;
@@ -91,33 +98,70 @@ http {{
 }}
 """)
         with net.inside():
-            self.process = run.start(PYTHON, SITE, folder, "serve", 8000, cwd=folder, env={
-                **os.environ, "DNS_RESOLVER_TIMEOUT": "1", "DNS_UPDATE_TIMEOUT": "1"})
+            self.process = self.serve(run)
             run.start(program("nginx"), "-p", folder, "-c", folder / "nginx.conf")
-        self.process.wait_line("Starting development server", seconds=60)
-        wait_until(self._answers, "nsupdate.info answers", seconds=30)
+        wait_until(self._answers, f"{type(self).__name__} answers", seconds=30)
 
     def _answers(self):
         with self.net.inside():
             done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", "--cacert",
                                    self.net.certificate, "--resolve", f"{SERVER}:443:127.0.0.1", f"https://{SERVER}/myip"],
                                   text=True, capture_output=True)
-        return done.stdout == "200"
+        return done.stdout not in ("000", "502")
+
+    def asked(self):
+        """Status and what was asked for, of each update so far."""
+        return [f"{status} {what}" for status, what in re.findall(
+            rf"^(\d+) GET {self.update}(.*) HTTP/1.1$", (self.folder / "asked").read_text(), re.M)]
+
+    def was_asked(self, expected):
+        """Exactly that, in this order. nginx writes a line after the answer."""
+        wait_until(lambda: len(self.asked()) >= len(expected), f"asked: {expected}")
+        assert self.asked() == expected
+
+
+class NsupdateInfo(Site):
+    update = r"/nic/update\?hostname="
+
+    def __init__(self, run, net, folder, made):
+        folder.mkdir()
+        shutil.copy(made, folder)
+        super().__init__(run, net, folder)
+
+    def serve(self, run):
+        process = run.start(PYTHON, SITE, self.folder, "serve", 8000, cwd=self.folder, env={
+            **os.environ, "DNS_RESOLVER_TIMEOUT": "1", "DNS_UPDATE_TIMEOUT": "1"})
+        process.wait_line("Starting development server", seconds=60)
+        return process
 
     def operator(self, *words):
         """What he does with nsupdate_site.py: changing a host changes its records, too."""
         with self.net.inside():
             return operator(self.folder, *words)
 
-    def asked(self):
-        """Status and what was asked for, of each update so far."""
-        return [f"{status} {what}" for status, what in re.findall(
-            r"^(\d+) GET /nic/update\?hostname=(.*) HTTP/1.1$", (self.folder / "asked").read_text(), re.M)]
 
-    def was_asked(self, expected):
-        """Exactly that, in this order. nginx writes a line after the answer."""
-        wait_until(lambda: len(self.asked()) >= len(expected), f"asked: {expected}")
-        assert self.asked() == expected
+class Dyndns(Site):
+    """One secret for all names. What an update does not name is deleted."""
+
+    update = r"/update-by-query\?"
+    secret = "secretOfAllNames"
+
+    def __init__(self, run, net, folder):
+        folder.mkdir()
+        (folder / "dyndns.yml").write_text(f"""\
+secret: {self.secret}
+nameserver: 127.0.0.1
+zones:
+  - name: {ZONE}
+    tsig_key: {KEY_SECRET}
+""")
+        super().__init__(run, net, folder)
+
+    def serve(self, run):
+        process = run.start(PEERS / "dyndns-python", "-c", "import dyndns.cli; dyndns.cli.main()", "--config",
+                            self.folder / "dyndns.yml", "serve", "--port", 8000, cwd=self.folder)
+        process.wait_line("Serving Flask app", seconds=60)
+        return process
 
 
 class Home(Agent):
@@ -177,7 +221,8 @@ def server(run, net, tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The site's database: seconds of work."""
+    """nsupdate.info's database: seconds of work."""
+    needs_peer("nsupdate")
     folder = tmp_path_factory.mktemp("made")
     operator(folder, "make", ZONE, KEY_SECRET, *[f"{host}={password}" for host, password in HOSTS.items()])
     return folder / "site.sqlite"
@@ -185,7 +230,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def site(run, net, server, made, tmp_path):
-    return Site(run, net, tmp_path / "site", made)
+    return NsupdateInfo(run, net, tmp_path / "site", made)
 
 
 @pytest.fixture
@@ -310,4 +355,46 @@ def test_a_site_that_is_away(net, server, site, home):
     up = home.up(home.section("a", family="ipv4"))
     up.wait_line(rf"warning: name a.{ZONE} at nsupdate.info: .*; trying again in \d+ s")
     site.was_asked([f"502 a.{ZONE}&myip={V4}"])
+    up.stop()
+
+
+# ---- a server with words of its own
+
+URL = f"https://{SERVER}/update-by-query?secret={{pass}}&fqdn={{host}}&ipv4={{ip4}}&ipv6={{ip6}}&ttl={{ttl}}"
+WORDS = {"provider": "template", "server": None, "user": "anybody", "url": URL, "good": "updated: ...",
+         "nochg": "unchanged: ...", "fatal": "parameter_error: ...", "retry": "dns_server_error: ..."}
+
+
+def test_a_template_for_a_server_with_words_of_its_own(run, net, server, home, tmp_path):
+    needs_peer("dyndns")
+    site = Dyndns(run, net, tmp_path / "site")
+
+    def query(v4, v6, host="a"):
+        return f"secret={site.secret}&fqdn={host}.{ZONE}&ipv4={v4}&ipv6={v6}&ttl=60"
+
+    config = home.section("a", password=site.secret, **WORDS)
+    up = home.up(config)
+    wait_current(home, V4, V6)
+    assert records(net, server) == (V4, V6)
+    up.stop()
+    home.age()
+    up = home.up(config)
+    wait_current(home, V4, V6)
+    net.move(V4, "8.8.4.8")
+    wait_current(home, "8.8.4.8", V6)
+    assert records(net, server) == ("8.8.4.8", V6)  # both, because the one that is not named would be gone
+    assert set(home.answers().values()) == {"good"}
+    home.dns("update", "--force", "a")
+    wait_until(lambda: set(home.answers().values()) == {"nochg"}, "it had that already")
+    site.was_asked([f"200 {query(*addresses)}" for addresses in ((V4, V6), ("8.8.4.8", V6), ("8.8.4.8", V6))])
+    up.stop()
+
+
+def test_a_template_s_refusals(run, net, server, home, tmp_path):
+    needs_peer("dyndns")
+    site = Dyndns(run, net, tmp_path / "site")
+    up = home.up(home.section("a", password="wrongSecret", **WORDS))
+    up.wait_line(rf"error: name a.{ZONE} at template: .*wrong secret key.*nothing more is sent")
+    site.was_asked([f"456 secret=wrongSecret&fqdn=a.{ZONE}&ipv4={V4}&ipv6={V6}&ttl=60"])
+    assert {name["state"] for name in home.statuses()} == {"parked"} and records(net, server) == (None, None)
     up.stop()
