@@ -128,6 +128,18 @@ static void print_asks(const struct dns_test *t, const json_t *record)
 		more("it would be sent now");
 }
 
+static void print_nothing(const json_t *record)
+{
+	usec_t confirmed = (usec_t)json_number(record, "confirmed") * USEC_PER_S;
+	char span[USTIME_TEXT_MAX];
+
+	if (confirmed && confirmed <= ustime_wall())
+		more("nothing to send: the provider has it, as of %s ago",
+		     ustime_format_span(span, ustime_wall() - confirmed));
+	else
+		more("nothing to send");
+}
+
 static void print_prospect(const struct dns_test *t, const json_t *name, const json_t *record)
 {
 	usec_t wait = (usec_t)json_number(record, "send_s") * USEC_PER_S;
@@ -154,6 +166,8 @@ static void print_prospect(const struct dns_test *t, const json_t *name, const j
 	else if (strcmp(send, "other-family") == 0)
 		more("nothing is sent: the provider takes both addresses at once only, and the "
 		     "other one is not known");
+	else if (strcmp(send, "nothing") == 0)
+		print_nothing(record);
 	else
 		more("nothing to send");
 }

@@ -157,6 +157,9 @@ static int judge(const struct dns_trial *t, const json_t *sent, const char **ret
 		const struct dns_machine *m = &t->name->sides[s].machine;
 
 		address |= t->name->sides[s].on && m->wish == DNS_WISH_ADDRESS;
+		good |= t->name->sides[s].answers &&
+			dns_verdict_class(m->verdict) ==
+				DNS_CLASS_OK; /* with what is configured now */
 		parked |= t->name->sides[s].on && m->state == DNS_STATE_PARKED;
 	}
 	*ret_text = good ? "it works" : "nothing speaks against it; only an update would prove it";
@@ -259,7 +262,7 @@ static bool is_refused(const struct dns_trial *t)
 static void on_checked(void *arg, struct dns_check_result *result)
 {
 	struct dns_trial *t = arg;
-	bool bad = false;
+	bool bad = result->refused;
 	json_t *o;
 	size_t i;
 
