@@ -491,10 +491,7 @@ bool doors_ask_router(struct doors *doors)
 
 	if (!router || doors->stopping)
 		return false;
-	if (router_probe_age(router) == USEC_MAX)
-		router_probe(router);
-	else
-		router_check(router);
+	router_ask_external(router);
 	return true;
 }
 

@@ -24,6 +24,7 @@ struct router {
 	struct igd_call *external_call; /* owned by the igd */
 	struct timer search;		/* stagger */
 	struct timer decision;
+	struct timer external; /* patience for NAT-PMP's */
 	struct defer tell;
 };
 
@@ -298,6 +299,24 @@ void router_check(struct router *router)
 		ask_external(router);
 }
 
+static void on_no_external(void *arg)
+{
+	struct router *router = arg;
+
+	if (!router->offers[MAP_NATPMP].told)
+		router_probe(router);
+}
+
+void router_ask_external(struct router *router)
+{
+	if (router->probed_at) {
+		router_check(router);
+		return;
+	}
+	ask(router, &router->address, PMP_NATPMP_ADDRESS, on_address);
+	timer_start(&router->external, ROUTER_FIRST_ANSWER);
+}
+
 /* ── life ── */
 
 int router_new(struct loop *loop, struct httpc *httpc, const struct map_place *place,
@@ -316,6 +335,7 @@ int router_new(struct loop *loop, struct httpc *httpc, const struct map_place *p
 	router->arg = arg;
 	timer_init(&router->search, loop, on_search, router);
 	timer_init(&router->decision, loop, on_decision, router);
+	timer_init(&router->external, loop, on_no_external, router);
 	defer_init(&router->tell, loop, on_tell, router);
 	r = pmp_new(loop, place, &pmp_handler, router, &router->pmp, e);
 	if (r == 0)
@@ -334,6 +354,7 @@ void router_free(struct router *router)
 		return;
 	timer_stop(&router->search);
 	timer_stop(&router->decision);
+	timer_stop(&router->external);
 	defer_cancel(&router->tell);
 	pmp_cancel(&router->announce);
 	pmp_cancel(&router->address);

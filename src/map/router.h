@@ -70,6 +70,9 @@ void router_probe(struct router *router);
 void router_probe_again(struct router *router);
 /* Somebody says that it has restarted (map/announce): ask it for its epoch. */
 void router_check(struct router *router);
+/* IPv4: nothing but its address outside is wanted. What no door has asked for yet is not looked for
+ * unless NAT-PMP does not tell: UPnP takes an HTTP client. on_offer follows. */
+void router_ask_external(struct router *router);
 /* Look for the UPnP device again: it is not where it was. */
 void router_find_igd(struct router *router);
 

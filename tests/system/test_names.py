@@ -97,7 +97,7 @@ family = ipv6
 """
 
 
-def test_follows_the_home(run, lab, doors, tmp_path, capsys):
+def test_follows_the_home(run, lab, doors, tmp_path, figure):
     server = NameServer(run, lab, tmp_path / "knot")
     told = tmp_path / "told"
     hook = tmp_path / "hook"
@@ -117,8 +117,7 @@ def test_follows_the_home(run, lab, doors, tmp_path, capsys):
     second = lab.stable()
     assert second != first
     wait_until(lambda: server.record("AAAA") == second, "the name followed", seconds=20)
-    with capsys.disabled():
-        print(f"\nanother prefix: the name server knows after {time.monotonic() - began:.2f} s")
+    figure("another IPv6 prefix on the interface: the name server has the address after", time.monotonic() - began, 2)
     up.stop()
     # What is published is known: a new start sends nothing.
     serial = server.record("SOA", "homes.example")

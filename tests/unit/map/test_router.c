@@ -266,6 +266,43 @@ static void all_at_once(void **state)
 	assert_int_equal(pmp_asked[PMP_PCP_ANNOUNCE], 2);
 }
 
+static void the_address_alone(void **state)
+{
+	pmp_answers(PMP_NATPMP_ADDRESS, 20 * MS, 0);
+	pmp_says[PMP_NATPMP_ADDRESS].answer.external =
+		(struct ipaddr){.family = 4, .bytes = {203, 0, 113, 9}};
+	device_there(100 * MS);
+	router_ask_external(router);
+	advance(10 * S);
+	assert_int_equal(router_offer(router, MAP_NATPMP)->external.bytes[3], 9);
+	assert_int_equal(offered, 1);
+	assert_int_equal(searches, 0);
+	router_ask_external(router);
+	router_check(router); /* somebody says that it has restarted */
+	advance(10 * S);
+	assert_int_equal(pmp_asked[PMP_NATPMP_ADDRESS], 2);
+	assert_int_equal(searches, 0);
+	router_probe(router); /* a door wants to know more */
+	advance(4 * S);
+	assert_true(router_decided(router));
+	assert_int_equal(searches, 1);
+	router_ask_external(router);
+	advance(S);
+	assert_int_equal(externals, 2);
+	assert_int_equal(searches, 1);
+}
+
+static void the_address_by_the_long_way(void **state)
+{
+	device_there(100 * MS);
+	router_ask_external(router);
+	advance(ROUTER_FIRST_ANSWER + 200 * MS);
+	assert_int_equal(searches, 1);
+	assert_int_equal(router_offer(router, MAP_IGD)->external.bytes[3], 7);
+	advance(10 * S);
+	assert_true(router_decided(router));
+}
+
 static void decided_after_three_seconds(void **state)
 {
 	pmp_answers(PMP_PCP_ANNOUNCE, NEVER, 0);
@@ -469,6 +506,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(all_at_once),
+		T(the_address_alone),
+		T(the_address_by_the_long_way),
 		T(decided_after_three_seconds),
 		T(refusals_tell_that_it_is_there),
 		T(nobody_listens),
