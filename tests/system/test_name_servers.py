@@ -35,6 +35,11 @@ password-file = {path}
 address = {address}
 """
 
+    def faulty(self, server, faults):
+        return "".join(self.section(
+            server, **{"host": f"{label}.homes.example", "address": "192.0.2.7", "label": label, **settings})
+            for label, (settings, _, _) in faults.items())
+
     def up(self, config, ready="homeport is up"):
         return super().up(config, ready)
 
@@ -117,10 +122,7 @@ def expected(kind):
 def test_refusals(run, names, kind, tmp_path):
     server = kind(run, tmp_path)
     faults = expected(kind)
-    config = "".join(
-        names.section(server, **{"host": f"{label}.homes.example", "address": "192.0.2.7", "label": label, **settings})
-        for label, (settings, _, _) in faults.items())
-    up = names.up(config + names.section(server, "good.homes.example", "192.0.2.7", "good"))
+    up = names.up(names.faulty(server, faults) + names.section(server, "good.homes.example", "192.0.2.7", "good"))
     wait_until(lambda: len(names.answers()) == len(faults) + 1, "each has its answer")
     assert names.answers() == {label: answer for label, (_, answer, _) in faults.items()} | {"good": "good"}
     for label, (_, _, told) in faults.items():
@@ -129,6 +131,20 @@ def test_refusals(run, names, kind, tmp_path):
     assert server.record("A", "good.homes.example") == "192.0.2.7"
     up.stop()
     assert SECRET not in up.text() and OTHER_SECRET not in up.text()
+
+
+@every_server
+def test_refusals_are_foretold(run, names, kind, tmp_path):
+    """By updates that change nothing."""
+    server = kind(run, tmp_path)
+    faults = expected(kind)
+    names.config.write_text(names.faulty(server, faults) + names.section(server, "good.homes.example", "192.0.2.7", "good"))
+    serial = server.serial()
+    told = json.loads(names.command("dns", "test", "--json", expect=1).stdout)["names"]
+    assert {name["name"]: [check["answer"] for check in name["checks"]] for name in told} == {
+        label: [answer] for label, (_, answer, _) in faults.items()} | {"good": ["good"]}
+    assert {name["name"] for name in told if name["works"]} == {"good"}
+    assert server.serial() == serial and server.record("A", "good.homes.example") is None
 
 
 @every_server
