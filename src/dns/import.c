@@ -79,6 +79,14 @@ void dns_import_set_host(struct dns_imported *name, struct str host)
 	}
 }
 
+void dns_import_settle(struct dns_imported *name)
+{
+	char zone[HOSTNAME_MAX];
+
+	if (hostname_copy(zone, str_of(name->zone)))
+		memcpy(name->zone, zone, sizeof(zone));
+}
+
 bool dns_import_is(const struct dns_imported *name, const char *row)
 {
 	return name->row && strcmp(name->row->name, row) == 0;
@@ -285,6 +293,8 @@ static int check(const struct dns_imported *name, struct err *why)
 			return err_set(why, ERR_INVALID,
 				       "%s has characters that the configuration cannot have",
 				       values[i].key);
+	if (name->zone[0] && !hostname_valid(str_of(name->zone)))
+		return err_set(why, ERR_INVALID, "the zone is no host name");
 	if (!is_line(name->pass))
 		return err_set(why, ERR_INVALID, "the password has more than one line");
 	return dns_entry_check(&entry, why);

@@ -91,6 +91,9 @@ void dns_import_set_host(struct dns_imported *name, struct str host);
 /* What is too long is none, and the name is cut. */
 void dns_import_copy(struct dns_imported *name, char *to, size_t size, const char *from);
 
+/* When all is in it: the zone is a host name, too, where it is one at all. */
+void dns_import_settle(struct dns_imported *name);
+
 /* Whether its provider is that one. */
 bool dns_import_is(const struct dns_imported *name, const char *row);
 

@@ -511,6 +511,7 @@ static int add_name(struct reader *r, struct str host, struct err *e)
 	find_families(r, name);
 	find_interface(r, name);
 	adapt(r, name);
+	dns_import_settle(name);
 	return 0;
 }
 

@@ -244,6 +244,7 @@ static int add_name(struct reader *r, const char *host, struct err *e)
 				s->custom ? "custom" : "provider", s->title,
 				s->custom ? ": write it as provider = template" : "");
 	adapt(r, name);
+	dns_import_settle(name);
 	return 0;
 }
 

@@ -249,16 +249,20 @@ static void test_directnic_s_secret(void **state)
 static void test_ddclient_s_capitals_and_dots(void **state)
 {
 	struct dns_import import;
+	struct err e = {0};
 
 	dns_import_init(&import);
 	assert_int_equal(
-		dns_import_ddclient(&import,
-				    STR("protocol=NoIP, login=a, password=b "
-					"Home.Example.ORG.\n"
-					"server=Update.Dedyn.IO, password=c X.dedyn.io\n"
-					"protocol=namecheap, login=example.net, password=d "
-					"notexample.net,Www.Example.Net\n"),
-				    NULL),
+		dns_import_ddclient(
+			&import,
+			STR("protocol=NoIP, login=a, password=b "
+			    "Home.Example.ORG.\n"
+			    "server=Update.Dedyn.IO, password=c X.dedyn.io\n"
+			    "protocol=namecheap, login=example.net, password=d "
+			    "notexample.net,Www.Example.Net\n"
+			    "protocol=cloudflare, zone=Example.Org., password=d a.example.org\n"
+			    "protocol=cloudflare, zone=.org, password=d b.example.org\n"),
+			NULL),
 		0);
 	assert_int_equal(
 		dns_import_ddclient_cache(
@@ -270,6 +274,10 @@ static void test_ddclient_s_capitals_and_dots(void **state)
 	assert_string_equal(import.names[1].row->name, "desec");
 	assert_string_equal(import.names[2].host, "notexample.net.example.net");
 	assert_string_equal(import.names[3].host, "www.example.net");
+	assert_string_equal(import.names[4].zone, "example.org");
+	assert_true(dns_import_usable(&import, 4, NULL));
+	assert_false(dns_import_usable(&import, 5, &e));
+	assert_string_equal(e.text, "the zone is no host name");
 	dns_import_done(&import);
 }
 
