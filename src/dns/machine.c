@@ -271,6 +271,8 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 void dns_machine_sending(struct dns_machine *m, int64_t now)
 {
 	set_state(m, DNS_STATE_SENT);
+	if (!m->sure && m->attempt.family && !same(&m->attempt, &m->wanted))
+		m->published = (struct ipaddr){0}; /* that one may be there, or this, or none of them */
 	m->attempt = m->wanted;
 	m->attempted_s = now;
 	m->forced = false;

@@ -410,6 +410,26 @@ static void test_a_provider_that_is_deaf(void **state)
 	assert_in_range(sent, 7 * 40, 7 * 48 + 10); /* every half hour */
 }
 
+/* There and back while the provider is broken: the first of the two may be what it has. */
+static void test_two_that_may_be_there(void **state)
+{
+	struct bench b;
+
+	settled(&b, "strato");
+	b.now += 3600;
+	wish(&b, "192.0.2.2");
+	answered(&b, DNS_SERVER, 0);
+	b.now += 600;
+	wish(&b, "192.0.2.3");
+	answered(&b, DNS_SERVER, 0);
+	b.now += 600;
+	wish(&b, "192.0.2.2");
+	asked(&b, "192.0.2.2");
+	assert_int_equal(next(&b, NULL), DNS_NOTHING);
+	wish(&b, "192.0.2.1"); /* nor is the one before them believed in */
+	assert_int_equal(next(&b, NULL), DNS_SEND);
+}
+
 /* An error of the server's says nothing about the record: it may be there all the same. */
 static void test_an_answer_that_leaves_it_open(void **state)
 {
@@ -775,6 +795,7 @@ int main(void)
 		cmocka_unit_test(test_a_network_event_tries_again_at_once),
 		cmocka_unit_test(test_an_answer_that_was_lost),
 		cmocka_unit_test(test_a_provider_that_is_deaf),
+		cmocka_unit_test(test_two_that_may_be_there),
 		cmocka_unit_test(test_an_answer_that_leaves_it_open),
 		cmocka_unit_test(test_what_was_sent_may_come_after_all),
 		cmocka_unit_test(test_a_network_event_asks_again),
