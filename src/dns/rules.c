@@ -54,10 +54,15 @@ unsigned dns_budget_interval_s(unsigned per_day)
 	return interval_of(per_day, DAY);
 }
 
-/* A clock that was set back must not hold an account up for long. */
+static unsigned burst_of(const struct dns_account_limit *limit)
+{
+	return MAX(limit->n / 2, 1);
+}
+
+/* A clock that was set back must not hold an account up for long: no longer than all spent now would. */
 static int64_t remembered(const struct dns_account_limit *limit, int64_t spent, int64_t now)
 {
-	return MIN(spent, now + (int64_t)limit->span_s);
+	return MIN(spent, now + (int64_t)interval_of(limit->n, limit->span_s) * burst_of(limit));
 }
 
 int64_t dns_account_next(const struct dns_provider *p,
@@ -69,7 +74,7 @@ int64_t dns_account_next(const struct dns_provider *p,
 		const struct dns_account_limit *l = &p->account[i];
 
 		at = MAX(at, dns_limit_next(remembered(l, spent[i], now),
-					    interval_of(l->n, l->span_s), MAX(l->n / 2, 1), now));
+					    interval_of(l->n, l->span_s), burst_of(l), now));
 	}
 	return at;
 }
