@@ -103,13 +103,15 @@ static bool is_about_the_account(enum dns_verdict verdict)
 	}
 }
 
-/* The others would only be told the same: they wait as long, or for the same person. */
-static void tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
+void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
 {
 	struct dns_keeper *k = name->keeper;
+	struct keeper_name *first = &k->names[name->account];
 
 	if (!is_about_the_account(reply->verdict))
 		return;
+	if (dns_verdict_class(reply->verdict) == DNS_CLASS_WAIT)
+		first->txt_not_before_s = MAX(first->txt_not_before_s, until_s);
 	for (size_t i = 0; i < k->n_names; i++)
 		for (int s = 0; s < 2; s++) {
 			struct keeper_side *other = &k->names[i].sides[s];
@@ -164,7 +166,7 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 	}
 	if (reply->verdict == DNS_NETWORK)
 		keeper_account_refund(name);
-	tell_account(name, reply, until_s);
+	keeper_tell_account(name, reply, until_s);
 	keeper_run_soon(k);
 }
 

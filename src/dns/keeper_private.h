@@ -131,6 +131,10 @@ int keeper_name_init(struct keeper_name *name, struct dns_keeper *k,
 		     const struct dns_keeper_name *from, struct err *e) MUST_CHECK;
 void keeper_name_done(struct keeper_name *name);
 
+/* What one name of an account was told is about all of it (429, a wrong password): the others would only be told the
+ * same, and wait as long, or for the same person. */
+void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s);
+
 /* Begin what is stored of this name; ends in keeper_finish, perhaps before it returns. */
 void keeper_http_start(struct keeper_name *name);
 

@@ -33,7 +33,7 @@ struct dns_txt_change {
 	struct httpc_call *call;    /* owned */
 	struct dns_updater updater; /* SENDING by DNS UPDATE */
 	struct dns_served *served;  /* owned: WATCHING */
-	struct timer blind;	    /* WATCHING, where nobody can be asked */
+	struct timer timer; /* WAITING: the account's limits; WATCHING: nobody can be asked */
 	void (*done)(void *arg, const struct dns_txt_result *result);
 	void *arg;
 };
@@ -72,6 +72,14 @@ static bool is_single(const struct keeper_name *name)
 	const struct dns_txt_row *row = dns_txt_row_find(name->entry.provider);
 
 	return row && row->scope == DNS_TXT_SINGLE;
+}
+
+/* Whether the interface for texts is the one for addresses, with its limits. */
+static bool is_limited(const struct keeper_name *name)
+{
+	const struct dns_txt_row *row = dns_txt_row_find(name->entry.provider);
+
+	return row && !row->header;
 }
 
 /* ── what was added ── */
@@ -143,7 +151,7 @@ static void change_free(struct dns_txt_change *c)
 	struct dns_keeper *k = c->keeper;
 
 	timer_stop(&c->patience);
-	timer_stop(&c->blind);
+	timer_stop(&c->timer);
 	httpc_cancel(c->call);
 	dns_updater_cancel(&c->updater);
 	dns_served_cancel(c->served);
@@ -194,17 +202,10 @@ static void end(struct dns_txt_change *c, int r, const struct err *e,
 
 /* ── WATCHING ── */
 
-static void on_blind(void *arg)
-{
-	struct dns_served_result nobody = {.state = DNS_SERVED_UNKNOWN};
-
-	end(arg, 0, NULL, &nobody);
-}
-
 /* Nobody tells when they have it: most have it after half a minute. */
 static void wait_blindly(struct dns_txt_change *c)
 {
-	timer_start(&c->blind, MIN(c->wait, DNS_TXT_BLIND));
+	timer_start(&c->timer, MIN(c->wait, DNS_TXT_BLIND));
 }
 
 static void on_served(void *arg, const struct dns_served_result *result)
@@ -251,17 +252,21 @@ static bool is_about_the_account(enum dns_verdict verdict)
 	       verdict == DNS_ABUSE;
 }
 
-static void heed(struct dns_txt_change *c, enum dns_verdict verdict, unsigned retry_after_s)
+/* A wrong password may only be one for texts: addresses find that out by themselves. */
+static void heed(struct dns_txt_change *c, const struct dns_reply *reply, unsigned retry_after_s)
 {
 	struct keeper_name *account = account_of(c->by);
-	bool waits = dns_verdict_class(verdict) == DNS_CLASS_WAIT && verdict != DNS_NETWORK &&
-		     verdict != DNS_LOST && verdict != DNS_TIME;
+	enum dns_verdict verdict = reply->verdict;
+	int64_t until;
 
 	if (is_about_the_account(verdict))
 		account->txt_refused = verdict;
-	if (waits)
-		account->txt_not_before_s =
-			keeper_now_s(c->keeper) + dns_wait_s(verdict, 1, retry_after_s);
+	if (dns_verdict_class(verdict) != DNS_CLASS_WAIT || verdict == DNS_NETWORK ||
+	    verdict == DNS_LOST || verdict == DNS_TIME)
+		return;
+	until = keeper_now_s(c->keeper) + dns_wait_s(verdict, 1, retry_after_s);
+	account->txt_not_before_s = MAX(account->txt_not_before_s, until);
+	keeper_tell_account(c->by, reply, until);
 }
 
 static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
@@ -274,7 +279,7 @@ static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
 	if (dns_verdict_class(reply->verdict) != DNS_CLASS_OK) {
 		bool parks = dns_verdict_class(reply->verdict) == DNS_CLASS_PARK;
 
-		heed(c, reply->verdict, retry_after_s);
+		heed(c, reply, retry_after_s);
 		log_text(words, str_of(reply->text));
 		r = err_set(&e, parks ? ERR_DENIED : ERR_AGAIN, "%s: %s%s%s%s",
 			    c->by->entry.provider->title, dns_verdict_text(reply->verdict),
@@ -357,6 +362,9 @@ static void start(struct dns_txt_change *c)
 	int r;
 
 	timer_stop(&c->patience);
+	timer_stop(&c->timer);
+	if (is_limited(c->by))
+		keeper_account_spend(c->by, keeper_now_s(c->keeper));
 	set_state(c, DNS_TXT_SENDING, "the account is free");
 	if (c->remove && is_single(c->by) && has_another(c->keeper, c->by, c->value)) {
 		on_reply(c, &(struct dns_reply){.verdict = DNS_NOCHG}, 0); /* that one stays */
@@ -397,9 +405,15 @@ bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *na
 	return false;
 }
 
-static bool is_free(const struct dns_keeper *k, const struct keeper_name *name)
+static bool is_free(struct dns_txt_change *c)
 {
-	return account_of(name)->n_begun == 0 && !keeper_txt_is_busy(k, name);
+	const struct keeper_name *by = c->by;
+	int64_t now = keeper_now_s(c->keeper),
+		at = is_limited(by) ? keeper_account_next(by, now) : now;
+
+	if (at > now && !timer_running(&c->timer))
+		timer_start(&c->timer, (usec_t)(at - now) * USEC_PER_S);
+	return at <= now && account_of(by)->n_begun == 0 && !keeper_txt_is_busy(c->keeper, by);
 }
 
 void keeper_txt_run(struct dns_keeper *k)
@@ -407,8 +421,19 @@ void keeper_txt_run(struct dns_keeper *k)
 	struct dns_txt_change *c, *tmp;
 
 	list_for_each_safe (c, tmp, &k->txt->changes, node)
-		if (c->state == DNS_TXT_WAITING && is_free(k, c->by))
+		if (c->state == DNS_TXT_WAITING && is_free(c))
 			start(c);
+}
+
+static void on_timer(void *arg)
+{
+	struct dns_served_result nobody = {.state = DNS_SERVED_UNKNOWN};
+	struct dns_txt_change *c = arg;
+
+	if (c->state == DNS_TXT_WAITING)
+		keeper_run_soon(c->keeper);
+	else
+		end(c, 0, NULL, &nobody);
 }
 
 /* ── wishes ── */
@@ -511,7 +536,7 @@ static struct dns_txt_change *add(struct dns_keeper *k, struct keeper_name *by, 
 	c->wait = MIN(wish->wait, DNS_TXT_WAIT_MAX);
 	c->keep = wish->keep;
 	timer_init(&c->patience, k->loop, on_patience, c);
-	timer_init(&c->blind, k->loop, on_blind, c);
+	timer_init(&c->timer, k->loop, on_timer, c);
 	timer_start(&c->patience, DNS_TXT_PATIENCE);
 	list_push(&k->txt->changes, &c->node);
 	k->txt->n_changes++;

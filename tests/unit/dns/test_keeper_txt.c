@@ -309,7 +309,9 @@ static void test_a_provider_that_wants_a_pause(void **state)
 	w.status = 0;
 	assert_int_equal(wish_of(&w, NAME, VALUE, false, &e), -ERR_AGAIN);
 	assert_non_null(strstr(e.text, "DigitalOcean wants to be left alone for"));
+	report(&w, "8.8.4.4"); /* which is told the same */
 	loop_sim_advance(w.loop, 590 * USEC_PER_S);
+	assert_int_equal(w.n_sent, 1);
 	assert_int_equal(wish_of(&w, NAME, VALUE, false, &e), -ERR_AGAIN);
 	loop_sim_advance(w.loop, 200 * USEC_PER_S);
 	add(&w, VALUE);
@@ -325,6 +327,39 @@ static void test_a_provider_that_wants_a_pause(void **state)
 	w.refuses = false;
 	add(&w, "x");
 	loop_sim_advance(w.loop, USEC_PER_S);
+	assert_int_equal(w.r, 0);
+	stop(&w);
+}
+
+/* A pause that addresses were told of is one for texts. */
+static void test_a_pause_of_the_addresses(void **state)
+{
+	struct dns_keeper_name name = section("digitalocean", "blog.example.org", "example.org");
+	struct world w = {.status = 429, .head = "Retry-After: 600\r\n"};
+
+	start(&w, &name, 1);
+	report(&w, "8.8.4.4");
+	loop_sim_advance(w.loop, MINUTE);
+	assert_int_equal(w.n_sent, 1);
+	assert_int_equal(wish_of(&w, NAME, VALUE, false, NULL), -ERR_AGAIN);
+	assert_int_equal(w.n_sent, 1);
+	stop(&w);
+}
+
+/* The account has 125 changes a minute, half of them at once. */
+static void test_the_limits_of_the_account(void **state)
+{
+	struct dns_keeper_name name = section("digitalocean", "blog.example.org", "example.org");
+	struct world w = {0};
+
+	start(&w, &name, 1);
+	for (int i = 0; i < 75; i++) {
+		add(&w, VALUE);
+		loop_sim_advance(w.loop, 20 * USEC_PER_MS);
+	}
+	assert_in_range(w.n_done, 60, 66);
+	loop_sim_advance(w.loop, MINUTE);
+	assert_int_equal(w.n_done, 75);
 	assert_int_equal(w.r, 0);
 	stop(&w);
 }
@@ -459,6 +494,8 @@ int main(void)
 		cmocka_unit_test(test_a_refused_account_is_left_alone),
 		cmocka_unit_test(test_a_refused_text),
 		cmocka_unit_test(test_a_provider_that_wants_a_pause),
+		cmocka_unit_test(test_a_pause_of_the_addresses),
+		cmocka_unit_test(test_the_limits_of_the_account),
 		cmocka_unit_test(test_the_budget),
 		cmocka_unit_test(test_one_value_only),
 		cmocka_unit_test(test_what_is_refused_at_once),
