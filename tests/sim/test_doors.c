@@ -691,6 +691,14 @@ static struct map_door *open6(struct world *w, uint16_t port)
 	return open_wish(w, &wish);
 }
 
+/* At home, where the router does it this way: port 8000 is wanted. */
+static struct map_door *open_by(struct world *w, enum map_method method)
+{
+	offers(w, method, 5 * MS);
+	at4(w, 5);
+	return open4(w, 8000);
+}
+
 static void close_door(struct world *w, struct map_door *door)
 {
 	w->inside = true;
@@ -815,10 +823,8 @@ static void the_better_way_is_waited_for_a_moment(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_NATPMP, 5 * MS);
 	offers(w, MAP_PCP, 200 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_NATPMP);
 	advance(w, 150 * MS);
 	assert_int_equal(w->n_asked, 0);
 	advance(w, 100 * MS);
@@ -830,10 +836,8 @@ static void but_no_longer(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_NATPMP, 5 * MS);
 	offers(w, MAP_PCP, 400 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_NATPMP);
 	advance(w, 245 * MS);
 	assert_int_equal(w->n_asked, 0);
 	advance(w, 20 * MS);
@@ -880,12 +884,10 @@ static void silent_ways_are_passed_over(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	offers(w, MAP_NATPMP, 5 * MS);
 	w->ways[MAP_PCP].mute = true;
 	w->ways[MAP_IGD].state = ROUTER_ABSENT;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 4 * S);
 	assert_int_equal(info(door).grant.method, MAP_NATPMP);
 	assert_string_equal(info(door).why, "PCP: silence");
@@ -898,10 +900,8 @@ static void all_refuse_and_are_asked_again(void **state)
 	usec_t before = 0, span = 0;
 	unsigned tries = 0;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 4 * S);
 	assert_int_equal(state_of(door), LEASE_REFUSED);
 	assert_string_equal(info(door).why, "PCP: no; NAT-PMP is not offered; UPnP is not offered");
@@ -926,11 +926,9 @@ static void the_pause_it_wants(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
 	w->ways[MAP_PCP].wait_s = 900;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, 890 * S);
 	assert_int_equal(w->n_asked, 1);
 	advance(w, 20 * S);
@@ -960,11 +958,9 @@ static void better_late(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
 	w->ways[MAP_PCP].wait_s = 1800;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 4 * S);
 	assert_int_equal(state_of(door), LEASE_REFUSED);
 	w->routers[0]->offers[MAP_IGD].state = ROUTER_THERE;
@@ -981,10 +977,8 @@ static void another_port_than_wished(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].other_port = 8001;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 20 * MS);
 	assert_int_equal(info(door).external.port, 8001);
 	w->ways[MAP_PCP].other_port = 0;
@@ -1019,10 +1013,8 @@ static void a_day(struct world *w, enum map_method method, uint32_t lifetime_s, 
 	usec_t granted;
 	unsigned before;
 
-	offers(w, method, 5 * MS);
 	w->ways[method].lifetime_s = lifetime_s;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, method);
 	advance(w, 300 * S);
 	assert_int_equal(state_of(door), LEASE_OPEN);
 	forget_counts(w);
@@ -1067,9 +1059,7 @@ static void a_day_of_upnp(void **state)
 	struct world *w = *state;
 	unsigned looks;
 
-	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_IGD);
 	advance(w, 40 * S);
 	assert_int_equal(count_asked(w, VERIFY, MAP_IGD), 2); /* after 3 s and 30 s */
 	assert_in_range(w->asked[1].at - w->asked[0].at, 3 * S, 4 * S);
@@ -1100,10 +1090,8 @@ static void silence_at_renewal(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, S);
 	w->ways[MAP_PCP].mute = true;
 	advance(w, 7190 * S);
@@ -1125,10 +1113,8 @@ static void refused_at_renewal(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	offers(w, MAP_NATPMP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, S);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
 	advance(w, 4600 * S);
@@ -1140,11 +1126,8 @@ static void refused_at_renewal(void **state)
 static void the_machine_sleeps(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	loop_sim_sleep(w->loop, 5000 * S); /* it is late, but not too late */
 	advance(w, 20 * MS);
@@ -1162,11 +1145,9 @@ static void asked_for_again_when_woken(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
 	w->ways[MAP_PCP].wait_s = 1800;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 5 * S);
 	w->ways[MAP_PCP].r = 0;
 	map_wake(w->map);
@@ -1237,10 +1218,8 @@ static void a_restart_in_the_midst_of_a_renewal(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->latency = 500 * MS;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, S);
 	while (w->n_asked < 2)
 		advance(w, 100 * MS);
@@ -1254,11 +1233,8 @@ static void a_restart_in_the_midst_of_a_renewal(void **state)
 static void a_router_that_restarts_all_the_time(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	for (unsigned i = 0; i < 500; i++) {
 		w->routers[0]->handler.on_restart(w->routers[0]->arg);
@@ -1277,11 +1253,9 @@ static void a_restart_while_it_is_refused(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
 	w->ways[MAP_PCP].wait_s = 1800;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 5 * S);
 	w->ways[MAP_PCP].r = 0;
 	restart_router(w);
@@ -1296,10 +1270,8 @@ static void only_permanent(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].only_permanent = true;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_IGD);
 	while (w->n_asked < 2)
 		advance(w, MS);
 	assert_false(w->asked[0].noted);
@@ -1325,10 +1297,8 @@ static void killed_before_the_answer(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].only_permanent = true;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_IGD);
 	while (w->n_asked < 2)
 		advance(w, MS);
 	assert_true(last_asked(w)->noted);
@@ -1356,18 +1326,14 @@ static void permanent_stays_where_it_is(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].only_permanent = true;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_IGD);
 	advance(w, S);
 	assert_int_equal(count_open(w), 1);
 	crash(w);
 	start(w);
-	offers(w, MAP_PCP, 5 * MS);
 	offers(w, MAP_IGD, 1000 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 2 * S);
 	assert_int_equal(state_of(door), LEASE_OPEN);
 	assert_int_equal(info(door).grant.method, MAP_IGD);
@@ -1401,10 +1367,8 @@ static void leases_that_are_dropped_at_once(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].drops_leases = true;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_IGD);
 	advance(w, 30 * S);
 	assert_int_equal(state_of(door), LEASE_OPEN);
 	assert_true(info(door).grant.permanent);
@@ -1419,10 +1383,8 @@ static void a_router_that_holds_nothing_is_not_hammered(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].drops_all = true;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_IGD);
 	advance(w, 3600 * S);
 	w->n_asked = 0;
 	advance(w, 86400 * S);
@@ -1433,11 +1395,8 @@ static void a_router_that_holds_nothing_is_not_hammered(void **state)
 static void a_device_that_falls_silent_is_not_hammered(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_IGD);
 
-	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	w->ways[MAP_IGD].mute = true;
 	advance(w, 3500 * S);
@@ -1449,11 +1408,8 @@ static void a_device_that_falls_silent_is_not_hammered(void **state)
 static void a_device_that_cannot_be_asked_is_not_hammered(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_IGD);
 
-	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, 100 * S);
 	w->ways[MAP_IGD].look_r = -ERR_NOT_FOUND;
 	w->n_asked = 0;
@@ -1469,11 +1425,8 @@ static void a_device_that_cannot_be_asked_is_not_hammered(void **state)
 static void a_device_that_moves(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_IGD);
 
-	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, 100 * S);
 	memset(w->opened, 0, sizeof(w->opened));
 	w->ways[MAP_IGD].look_r = -ERR_NOT_FOUND;
@@ -1490,11 +1443,8 @@ static void a_device_that_moves(void **state)
 static void an_entry_that_gets_lost(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_IGD);
 
-	offers(w, MAP_IGD, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, 1000 * S);
 	memset(w->opened, 0, sizeof(w->opened));
 	advance(w, 610 * S);
@@ -1508,11 +1458,8 @@ static void an_entry_that_gets_lost(void **state)
 static void the_address_changes(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	at4(w, 6);
 	advance(w, S);
@@ -1530,11 +1477,8 @@ static void the_address_changes(void **state)
 static void the_former_address_is_gone(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	w->latency = 1600 * MS; /* longer than is waited for */
 	at4(w, 6);
@@ -1557,11 +1501,8 @@ static void the_former_address_is_gone(void **state)
 static void back_to_the_wished_port(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	w->latency = 1600 * MS; /* longer than is waited for */
 	w->ways[MAP_PCP].other_port = 8001;
@@ -1585,11 +1526,8 @@ static void back_to_the_wished_port(void **state)
 static void the_wished_port_is_still_taken(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	w->latency = 1600 * MS;
 	w->ways[MAP_PCP].other_port = 8001;
@@ -1727,10 +1665,8 @@ static void the_network_is_down_for_a_while(void **state)
 	struct map_door *door;
 	unsigned told;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].other_port = 8765;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, S);
 	memcpy(nonce, info(door).grant.nonce, PCP_NONCE_LEN);
 	w->ways[MAP_PCP].other_port = 0;
@@ -1756,10 +1692,8 @@ static void exactly_is_exactly(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].other_port = 8765;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, S);
 	crash(w);
 	start(w);
@@ -1778,11 +1712,8 @@ static void orphans_are_given_back(void **state)
 {
 	struct world *w = *state;
 	uint8_t nonce[PCP_NONCE_LEN];
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	open4(w, 8001);
 	open4(w, 8002);
 	advance(w, S);
@@ -1804,9 +1735,7 @@ static void of_another_place_they_wait(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, S);
 	crash(w);
 	start(w);
@@ -1825,10 +1754,8 @@ static void orphans_wait_for_the_router(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].only_permanent = true;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_IGD);
 	advance(w, S);
 	crash(w);
 	start(w);
@@ -1848,9 +1775,7 @@ static void wanted_while_it_is_given_back(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, S);
 	crash(w);
 	start(w);
@@ -1873,9 +1798,7 @@ static void deleted_by_hand(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, S);
 	assert_int_equal(map_delete(w->map, 4, IPPROTO_TCP, 8000, NULL), -ERR_NOT_FOUND);
 	assert_int_equal(map_delete(w->map, 4, IPPROTO_TCP, 8001, NULL), -ERR_NOT_FOUND);
@@ -1940,10 +1863,8 @@ static void closed_while_it_is_asked(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->latency = 500 * MS;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 100 * MS);
 	assert_int_equal(state_of(door), LEASE_ASKING);
 	close_door(w, door);
@@ -1958,11 +1879,8 @@ static void closed_while_it_is_asked(void **state)
 static void closed_in_the_pause_after_a_restart(void **state)
 {
 	struct world *w = *state;
-	struct map_door *door;
+	struct map_door *door = open_by(w, MAP_PCP);
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
 	advance(w, S);
 	restart_router(w);
 	assert_int_equal(state_of(door), LEASE_ASKING);
@@ -1978,10 +1896,8 @@ static void closed_while_it_is_refused(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->ways[MAP_PCP].r = -ERR_REFUSED;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 5 * S);
 	close_door(w, door);
 	advance(w, 0);
@@ -1996,10 +1912,8 @@ static void closed_without_an_answer(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->ways[MAP_IGD].only_permanent = true;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_IGD);
 	advance(w, 100 * S);
 	w->ways[MAP_IGD].mute = true;
 	close_door(w, door);
@@ -2024,10 +1938,8 @@ static void closed_in_a_verification(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_IGD, 5 * MS);
 	w->latency = 300 * MS;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_IGD);
 	while (w->n_asked < 2)
 		advance(w, 10 * MS);
 	assert_int_equal(last_asked(w)->verb, VERIFY);
@@ -2044,9 +1956,7 @@ static void the_same_again_after_it_is_closed(void **state)
 	struct world *w = *state;
 	struct map_door *door, *other;
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, S);
 	assert_int_equal(map_open(w->map, &wish, NULL, &other, NULL), -ERR_EXISTS);
 	close_door(w, door);
@@ -2087,9 +1997,7 @@ static void stopping_is_for_all(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	open6(w, 8000); /* has no place */
 	advance(w, S);
 	stop(w);
@@ -2143,10 +2051,8 @@ static void closed_by_the_handler(void **state)
 {
 	struct world *w = *state;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->then = close_in_handler;
-	at4(w, 5);
-	open4(w, 8000);
+	open_by(w, MAP_PCP);
 	advance(w, 2 * S);
 	assert_int_equal(w->n_closed, 1);
 	assert_int_equal(count_open(w), 0);
@@ -2165,10 +2071,8 @@ static void the_network_goes_in_the_handler(void **state)
 	struct world *w = *state;
 	struct map_door *door;
 
-	offers(w, MAP_PCP, 5 * MS);
 	w->then = leave_in_handler;
-	at4(w, 5);
-	door = open4(w, 8000);
+	door = open_by(w, MAP_PCP);
 	advance(w, 2 * S);
 	assert_int_equal(state_of(door), LEASE_PROBING);
 	assert_null(info(door).place);
