@@ -102,7 +102,7 @@ bool dns_import_in_zone(struct str host, const char *zone)
 
 void dns_import_note(struct dns_import *import, unsigned line, const char *fmt, ...)
 {
-	char raw[DNS_IMPORT_NOTE_MAX], text[LOG_TEXT_MAX];
+	char raw[2 * DNS_IMPORT_NOTE_MAX];
 	struct dns_import_note *note;
 	va_list ap;
 
@@ -118,9 +118,8 @@ void dns_import_note(struct dns_import *import, unsigned line, const char *fmt, 
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
-	log_text(text, str_of(raw));
 	note->line = line;
-	snprintf(note->text, sizeof(note->text), "%.*s", (int)sizeof(note->text) - 1, text);
+	log_text(note->text, str_of(raw)); /* cut between characters */
 }
 
 /* "https://HOST/..." without the row's own variables in it */

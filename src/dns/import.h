@@ -14,12 +14,13 @@
 
 #include "base/buf.h"
 #include "base/ipaddr.h"
+#include "base/log.h"
 #include "dns/ledger.h"
 
 #define DNS_IMPORT_FILE_MAX  ((size_t)256 * 1024)
 #define DNS_IMPORT_NAMES_MAX 256
 #define DNS_IMPORT_NOTES_MAX 512
-#define DNS_IMPORT_NOTE_MAX  240
+#define DNS_IMPORT_NOTE_MAX  LOG_TEXT_MAX
 #define DNS_IMPORT_VALUE_MAX 512
 
 struct dns_imported {
