@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 
+import names
 import table
 import work
 from peers import PEERS, HAProxy, Ssh
@@ -26,7 +27,8 @@ from ways import Direct, Homeport, LineServices, OneCarrier, Services
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUIET_LOAD = 0.5
 LINE_BITS_PER_S, LINE_ROUND_TRIP_MS, LINE_QUEUE = 200_000_000, 20, 64 * 1024
-PARTS = list(table.GROUPS)
+PARTS = [*table.GROUPS, "names"]
+DOCUMENT = ROOT / "docs/benchmarks.md"
 
 
 class Results(dict):
@@ -207,9 +209,28 @@ def report(bench, options):
         print(title, table.as_text(rows), sep="\n\n", end="\n\n")
     print(*said, sep="\n")
     if options.write:
-        path = ROOT / "docs/benchmarks.md"
-        path.write_text(table.document(groups, said, datetime.date.today().isoformat()))
-        print(f"written to {path.relative_to(ROOT)}")
+        kept = table.section_of(DOCUMENT.read_text(), names.TITLE) if DOCUMENT.exists() else None
+        text = table.document(groups, said, datetime.date.today().isoformat())
+        write(table.with_section(text, names.TITLE, kept) if kept else text)
+
+
+def write(text):
+    DOCUMENT.write_text(text)
+    print(f"written to {DOCUMENT.relative_to(ROOT)}")
+
+
+def report_names(options):
+    """A part of its own: it takes nine minutes, in which the machine has hardly anything to do."""
+    work.note("names beside ddclient and inadyn")
+    try:
+        said = names.markdown(*names.section(options.build, 5 if options.quick else names.MINUTES))
+    except Missing as why:
+        work.warn(f"names are left out: {why}")
+        return
+    work.note("")
+    print(f"{names.TITLE}\n\n{said}")
+    if options.write:
+        write(table.with_section(DOCUMENT.read_text(), names.TITLE, said))
 
 
 def read_options():
@@ -231,8 +252,8 @@ def read_options():
     parser.add_argument("--hold", action="store_true",
                         help="only start everything and wait, for a profiler")
     options = parser.parse_args()
-    if options.write and (options.only or options.beside or options.quick):
-        parser.error("--write is for all parts, all peers and full rounds")
+    if options.write and (options.only not in (None, ["names"]) or options.beside or options.quick):
+        parser.error("--write is for all parts, or the names alone, all peers and full rounds")
     if options.quick:
         options.rounds, options.seconds, options.visitors, options.agents = 1, 0.5, 100, 100
     if options.rounds < 1 or options.seconds <= 0:
@@ -243,13 +264,8 @@ def read_options():
     return options
 
 
-def main():
-    options = read_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what runs must be ended
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # alike for all that run here
-    if not options.hold and os.getloadavg()[0] > QUIET_LOAD:
-        work.warn(f"the machine is busy (load average {os.getloadavg()[0]:.2f}), which will show")
+def measure(options):
+    """Everything but the names."""
     stage = Stage()
     try:
         bench = Bench(stage, options)
@@ -258,13 +274,27 @@ def main():
         else:
             bench.run()
             report(bench, options)
+    finally:
+        work.note("")
+        stage.done()
+
+
+def main():
+    options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what runs must be ended
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # alike for all that run here
+    if not options.hold and os.getloadavg()[0] > QUIET_LOAD:
+        work.warn(f"the machine is busy (load average {os.getloadavg()[0]:.2f}), which will show")
+    try:
+        if options.only != ["names"]:
+            measure(options)
+        if "names" in options.only and not options.hold:
+            report_names(options)
     except (Failed, Missing) as why:
         sys.exit(f"bench: {why}")
     except KeyboardInterrupt:
         sys.exit(130)
-    finally:
-        work.note("")
-        stage.done()
 
 
 if __name__ == "__main__":

@@ -262,6 +262,20 @@ homeport's.
 """
 
 
+def section_of(text, title):
+    """What a document says below that title; None: it has none such."""
+    match = re.search(rf"^## {re.escape(title)}\n\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    return match and match[1].rstrip() + "\n"
+
+
+def with_section(text, title, body):
+    """The document with that section instead of its own, or before its conditions."""
+    made = f"## {title}\n\n{body.rstrip()}\n\n"
+    if section_of(text, title) is None:
+        return text.replace("## Conditions\n", made + "## Conditions\n")
+    return re.sub(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", lambda _: made, text, flags=re.M | re.S)
+
+
 def document(groups, said, date):
     return DOCUMENT.format(
         date=date,

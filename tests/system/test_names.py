@@ -128,6 +128,24 @@ def test_follows_the_home(run, lab, doors, tmp_path, figure):
     assert SECRET not in up.text() and SECRET not in json.dumps(status)
 
 
+def test_five_hundred_names_follow_the_home(run, lab, doors, tmp_path, figure):
+    server = NameServer(run, lab, tmp_path / "knot")
+    hosts = [f"host{n:03}.homes.example" for n in range(500)]
+    up = doors.up("".join(configuration(doors).replace(f"[dns {NAME}]", f"[dns {host}]") for host in hosts))
+
+    def follow():
+        address = lab.stable()
+        wait_until(lambda: up.text().count(f" is {address} now") == len(hosts), "all names followed")
+        return address
+
+    follow()
+    lab.change_prefix()
+    began = time.monotonic()
+    address = follow()
+    figure("another IPv6 prefix on the interface: 500 names follow within", time.monotonic() - began, 2)
+    assert {server.record("AAAA", host) for host in (hosts[0], hosts[250], hosts[-1])} == {address}
+
+
 def test_a_wrong_secret_is_sent_once(run, lab, doors, tmp_path):
     NameServer(run, lab, tmp_path / "knot")
     up = doors.up(configuration(doors, secret="d3Jvbmc="))
