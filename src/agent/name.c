@@ -91,7 +91,7 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 		 "(LoadCredential=). Never the password itself."},
 	{"key", CONF_STRING, offsetof(struct agent_dns_section, key),
 	 .help = "What else the provider asks for beside user and password: the identity of a "
-		 "zone or of a key."},
+		 "zone, of a key, of a droplet (homeport dns providers)."},
 	{"family", CONF_WORD, offsetof(struct agent_dns_section, family), .words = families,
 	 .preset = "both", .help = "Which addresses are published."},
 	{"address", CONF_STRING, offsetof(struct agent_dns_section, address), .preset = "auto",

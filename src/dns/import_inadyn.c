@@ -68,6 +68,7 @@ static const struct {
 	{"dnshome.de", "dnshome"},
 	{"domene.shop", "domeneshop"},
 	{"goip.de", "goip"},
+	{"dnspod.cn", "dnspod"},
 	{"simply.com", "simply"},
 	{"sitelutions.com", "sitelutions"},
 };

@@ -198,6 +198,33 @@ static const struct dns_grammar reserved_action_grammar = {
 	"dns "                                                                                     \
 	"update; token with reserved_ip:read, reserved_ip:update and droplet:read"
 
+#define DNSPOD_WORDS                                                                               \
+	{"1", DNS_GOOD}, {"-1", DNS_BADAUTH}, {"-2", DNS_RATE}, {"-8", DNS_ABUSE},                 \
+		{"6", DNS_NOHOST}, {"7", DNS_NOT_YOURS},                                           \
+	{                                                                                          \
+		"21", DNS_REFUSED                                                                  \
+	}
+static const struct dns_word dnspod_words[] = {DNSPOD_WORDS};
+static const struct dns_word dnspod_list_words[] = {{"10", DNS_GOOD} /* an empty list */,
+						    DNSPOD_WORDS};
+
+static const struct dns_grammar dnspod_grammar = {.name = "dnspod",
+						  .how = DNS_JSON,
+						  .words = dnspod_words,
+						  .n_words = ARRAY_LEN(dnspod_words),
+						  .paths = {"status.code"},
+						  .text = "status.message"};
+
+static const struct dns_grammar dnspod_list_grammar = {.name = "dnspod-list",
+						       .how = DNS_JSON,
+						       .words = dnspod_list_words,
+						       .n_words = ARRAY_LEN(dnspod_list_words),
+						       .paths = {"status.code"},
+						       .text = "status.message"};
+
+#define DNSPOD_WHO    "login_token={user}%2C{pass}&format=json&domain={zone}"
+#define DNSPOD_RECORD "sub_domain={sub}&record_type={type}&record_line_id=0&value={value}&ttl={ttl}"
+
 static const struct dns_grammar ionos_grammar = {
 	.name = "ionos", .how = DNS_JSON, .statuses = {{404, DNS_NOHOST}}, .text = "0.message"};
 
@@ -677,6 +704,19 @@ const struct dns_provider dns_providers[] = {
 		 "is the "
 		 "zone's",
 	 .source = "ccp.netcup.net/run/webservice/servers/endpoint.php"},
+	{"dnspod", "DNSPod",
+	 .steps = {{"POST", "https://dnsapi.cn/Record.List",
+		    DNSPOD_WHO "&sub_domain={sub}&record_type={type}", .flags = DNS_STEP_READS,
+		    .grammar = &dnspod_list_grammar,
+		    .take = {{"record", "records[name={sub},type={type},line_id=0].id"},
+			     {"content", "records[name={sub},type={type},line_id=0].value"}}},
+		   {"POST", "https://dnsapi.cn/Record.Modify",
+		    DNSPOD_WHO "&record_id={record}&" DNSPOD_RECORD, .flags = DNS_STEP_IF_RECORD},
+		   {"POST", "https://dnsapi.cn/Record.Create", DNSPOD_WHO "&" DNSPOD_RECORD,
+		    .flags = DNS_STEP_IF_NONE}},
+	 .grammar = &dnspod_grammar, .ttl_min_s = 600, WILDCARDS,
+	 .note = "user is the token's ID, password the token; of the default line",
+	 .source = "docs.dnspod.cn/api"},
 	{"dnsexit", "DNSExit",
 	 .steps = {{"POST", "https://api.dnsexit.com/dns/",
 		    "{\"apikey\":\"{pass}\",\"domain\":\"{zone}\",\"update\":{\"type\":\"{type}\","

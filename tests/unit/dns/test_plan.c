@@ -48,8 +48,11 @@ struct script {
 	"?action=getdyndns&v=2&sha=908b71b73736e20a3a21b7d22c013187f3994c1a"
 #define OVH "https://eu.api.ovh.com/1.0"
 
-#define RESERVED  "https://api.digitalocean.com/v2/reserved_ips/192.0.2.1"
-#define RESERVED6 "https://api.digitalocean.com/v2/reserved_ipv6/2001:db8::1"
+#define DNSPOD	   "POST https://dnsapi.cn/Record."
+#define DNSPOD_WHO "login_token=me%2Cs3%22cret&format=json&domain=example.org"
+#define DNSPOD_SET "sub_domain=home&record_type=A&record_line_id=0&value=192.0.2.1&ttl=600"
+#define RESERVED   "https://api.digitalocean.com/v2/reserved_ips/192.0.2.1"
+#define RESERVED6  "https://api.digitalocean.com/v2/reserved_ipv6/2001:db8::1"
 #define RESERVED_LOOK(droplet, locked)                                                             \
 	{                                                                                          \
 		"GET " RESERVED, 200,                                                              \
@@ -243,6 +246,38 @@ static const struct script scripts[] = {
 	 {{NETCUP_LOGIN, 200,
 	   "{\"action\":\"login\",\"status\":\"error\",\"statuscode\":4013,\"shortmessage\":"
 	   "\"Validation Error.\",\"longmessage\":\"Message is empty.\",\"responsedata\":\"\"}"}},
+	 DNS_BADAUTH},
+
+	{"dnspod",
+	 "another address",
+	 {{DNSPOD "List\n" DNSPOD_WHO "&sub_domain=home&record_type=A", 200,
+	   "{\"status\":{\"code\":\"1\",\"message\":\"Action completed "
+	   "successful\"},\"records\":[{\"id\":"
+	   "\"306419640\",\"ttl\":\"600\",\"value\":\"192.0.2.9\",\"name\":\"home\",\"line_id\":"
+	   "\"0\","
+	   "\"type\":\"A\"}]}"},
+	  {DNSPOD "Modify\n" DNSPOD_WHO "&record_id=306419640&" DNSPOD_SET, 200,
+	   "{\"status\":{\"code\":\"1\"},\"record\":{\"id\":306419640,\"name\":\"home\",\"value\":"
+	   "\"192.0.2.1\"}}"}},
+	 DNS_GOOD},
+	{"dnspod",
+	 "no record yet",
+	 {{DNSPOD "List\n" DNSPOD_WHO "&sub_domain=home&record_type=A", 200,
+	   "{\"status\":{\"code\":\"10\",\"message\":\"No records\"}}"},
+	  {DNSPOD "Create\n" DNSPOD_WHO "&" DNSPOD_SET, 200,
+	   "{\"status\":{\"code\":\"1\"},\"record\":{\"id\":\"1\"}}"}},
+	 DNS_GOOD},
+	{"dnspod",
+	 "right already",
+	 {{DNSPOD "List\n" DNSPOD_WHO "&sub_domain=home&record_type=A", 200,
+	   "{\"status\":{\"code\":\"1\"},\"records\":[{\"id\":\"3\",\"value\":\"192.0.2.1\","
+	   "\"name\":"
+	   "\"home\",\"line_id\":\"0\",\"type\":\"A\"}]}"}},
+	 DNS_NOCHG},
+	{"dnspod",
+	 "wrong token",
+	 {{DNSPOD "List\n" DNSPOD_WHO "&sub_domain=home&record_type=A", 200,
+	   "{\"status\":{\"code\":\"-1\",\"message\":\"Login fail\"}}"}},
 	 DNS_BADAUTH},
 
 	{"digitalocean-reserved-ip",

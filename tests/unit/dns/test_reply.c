@@ -307,6 +307,20 @@ static const struct recorded recorded[] = {
 	 "\"longmessage\":\"Message is empty.\",\"responsedata\":\"\"}",
 	 DNS_REFUSED},
 	{"dnshome", 200, "nochg", DNS_NOCHG},
+	{"digitalocean-reserved-ip", 201, "{\"action\":{\"id\":1,\"status\":\"completed\"}}",
+	 DNS_GOOD},
+	{"digitalocean-reserved-ip", 201, "{\"action\":{\"id\":1,\"status\":\"in-progress\"}}",
+	 DNS_PENDING},
+	{"digitalocean-reserved-ip", 201, "{\"action\":{\"id\":1,\"status\":\"errored\"}}",
+	 DNS_SERVER},
+	{"digitalocean-reserved-ip", 422,
+	 "{\"id\":\"unprocessable_entity\",\"message\":\"Droplet already has a pending event.\"}",
+	 DNS_PENDING},
+	{"digitalocean-reserved-ip", 404, "{\"id\":\"not_found\"}", DNS_NOHOST},
+	{"dnspod", 200, "{\"status\":{\"code\":\"1\"}}", DNS_GOOD},
+	{"dnspod", 200, "{\"status\":{\"code\":\"-1\",\"message\":\"Login fail\"}}", DNS_BADAUTH},
+	{"dnspod", 200, "{\"status\":{\"code\":\"-2\"}}", DNS_RATE},
+	{"dnspod", 200, "{\"status\":{\"code\":\"3\"}}", DNS_UNKNOWN},
 };
 
 static void test_recorded_replies(void **state)
