@@ -48,6 +48,9 @@ struct world {
 		void *arg;
 	} questions[QUESTIONS_MAX];
 
+	usec_t awake_at; /* when it looked at the clock last */
+	unsigned wakes;	 /* at how many moments it did */
+
 	struct dns_event events[EVENTS_MAX];
 	char texts[EVENTS_MAX][DNS_REPLY_TEXT_MAX];
 	unsigned n_events;
@@ -119,7 +122,11 @@ static void cancel_question(void *arg, void *question)
 
 static int64_t wall_s(void *arg)
 {
-	return WALL + (int64_t)(loop_now(((struct world *)arg)->loop) / USEC_PER_S);
+	struct world *w = arg;
+
+	w->wakes += loop_now(w->loop) != w->awake_at;
+	w->awake_at = loop_now(w->loop);
+	return WALL + (int64_t)(w->awake_at / USEC_PER_S);
 }
 
 static void on_event(void *arg, const struct dns_event *event)
@@ -343,6 +350,23 @@ static void test_a_change_arrives_within_two_seconds(void **state)
 	assert_int_equal(w->events[1].kind, DNS_EVENT_CHANGED);
 	assert_true(on_disk(w, "8.8.4.5"));
 	assert_false(on_disk(w, "\"SENT\""));
+}
+
+static void test_a_day_in_which_nothing_happens(void **state)
+{
+	const struct dns_keeper_name names[] = {name_at("dyn", "a.example.org"),
+						name_at("noip", "b.example.org"),
+						name_at("desec", "c.example.org")};
+	struct world *w = *state;
+
+	start(w, names, ARRAY_LEN(names));
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	w->wakes = w->n_sent = 0;
+	loop_sim_advance(w->loop, 24 * 3600 * USEC_PER_S);
+	print_message("names, nothing happens: %u wake-ups in a day\n", w->wakes);
+	assert_true(w->wakes <= 24); /* the wall clock may be set */
+	assert_int_equal(w->n_sent, 0);
 }
 
 static void test_a_burst_is_one_request(void **state)
@@ -1015,6 +1039,7 @@ int main(void)
 		TEST(test_no_answer_is_told_before_it_came),
 		TEST(test_who_moves_here_sends_nothing),
 		TEST(test_a_change_arrives_within_two_seconds),
+		TEST(test_a_day_in_which_nothing_happens),
 		TEST(test_a_burst_is_one_request),
 		TEST(test_a_burst_without_end_is_cut),
 		TEST(test_both_families_in_one_request),
