@@ -780,7 +780,7 @@ static void a_header_may_come_byte_by_byte(void **state)
 	int fd = dial_from(PROXY, f->http);
 
 	for (size_t i = 0; i < sizeof(FROM_NAMED) - 1; i++) {
-		say(fd, FROM_NAMED + i, 1);
+		say(fd, &FROM_NAMED[i], 1);
 		poll(NULL, 0, 1);
 	}
 	for (size_t i = 0; i < strlen(both); i++)
