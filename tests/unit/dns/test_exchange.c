@@ -20,6 +20,8 @@
 #include "dns/rfc2136.h"
 #include "dns/served.h"
 
+#include "asker.h"
+
 #define KNOTD	"/usr/sbin/knotd"
 #define SECRET	"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 #define SECRET2 "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhl"
@@ -373,33 +375,6 @@ static void on_event(void *arg, const struct dns_event *event)
 		loop_stop(kept->b->loop);
 }
 
-struct question {
-	struct defer defer;
-	void (*done)(void *arg, const struct ipaddr *published);
-	void *arg;
-};
-
-static void answer_nothing(void *arg)
-{
-	struct question *q = arg, copy = *q;
-
-	free(q);
-	copy.done(copy.arg, &(struct ipaddr){0});
-}
-
-static void *start_question(void *arg, const char *host, int family,
-			    void (*done)(void *done_arg, const struct ipaddr *published),
-			    void *done_arg)
-{
-	struct question *q = calloc(1, sizeof(*q));
-
-	q->done = done;
-	q->arg = done_arg;
-	defer_init(&q->defer, arg, answer_nothing, q);
-	defer_call(&q->defer);
-	return q;
-}
-
 /* Publishes one address under these names; the time from the report to the last answer. */
 static usec_t keep(struct bench *b, const char *const *hosts, size_t n, const char *address,
 		   struct kept *kept)
@@ -408,7 +383,7 @@ static usec_t keep(struct bench *b, const char *const *hosts, size_t n, const ch
 	struct dns_keeper_settings settings = {.names = names,
 					       .n_names = n,
 					       .allow_documentation = true,
-					       .asker = {.start = start_question, .arg = b->loop},
+					       .asker = asker_of_nothing(b->loop),
 					       .on_event = on_event,
 					       .arg = kept};
 	struct dns_keeper *keeper;

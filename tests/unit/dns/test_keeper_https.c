@@ -11,6 +11,8 @@
 #include "base/cleanup.h"
 #include "dns/keeper.h"
 
+#include "asker.h"
+
 /* One answer a connection, in the order of its arguments; what it was asked goes to a file. */
 static const char provider[] =
 	"import os, socket, ssl, sys\n"
@@ -152,33 +154,6 @@ static void on_event(void *arg, const struct dns_event *event)
 	loop_stop(w->loop);
 }
 
-struct question {
-	struct defer defer;
-	void (*done)(void *arg, const struct ipaddr *published);
-	void *arg;
-};
-
-static void answer_nothing(void *arg)
-{
-	struct question *q = arg, copy = *q;
-
-	free(q);
-	copy.done(copy.arg, &(struct ipaddr){0});
-}
-
-static void *start_question(void *arg, const char *host, int family,
-			    void (*done)(void *done_arg, const struct ipaddr *published),
-			    void *done_arg)
-{
-	struct question *q = calloc(1, sizeof(*q));
-
-	q->done = done;
-	q->arg = done_arg;
-	defer_init(&q->defer, arg, answer_nothing, q);
-	defer_call(&q->defer);
-	return q;
-}
-
 /* Until the keeper tells of something. */
 static void keep(struct world *w, const char *row)
 {
@@ -190,7 +165,7 @@ static void keep(struct world *w, const char *row)
 						 .pass = "s3 cret/+"}};
 	struct dns_keeper_settings settings = {.names = &name,
 					       .n_names = 1,
-					       .asker = {.start = start_question, .arg = w->loop},
+					       .asker = asker_of_nothing(w->loop),
 					       .ca_file = w->ca,
 					       .peer = peer,
 					       .on_event = on_event,
