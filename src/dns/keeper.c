@@ -666,7 +666,8 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		dns_keeper_free(k);
 		return r;
 	}
-	if ((settings->folder && !k->folder) || !k->ledger.names || !k->ledger.used) {
+	if ((settings->folder && !k->folder) || !k->ledger.names || !k->ledger.used ||
+	    !k->ledger.texts) {
 		dns_keeper_free(k);
 		return err_set(e, ERR_NOMEM, "names");
 	}
@@ -676,6 +677,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		dns_keeper_free(k);
 		return r;
 	}
+	keeper_txt_resume(k);
 	keeper_run_soon(k);
 	*ret_keeper = k;
 	return 0;

@@ -149,6 +149,7 @@ unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s);
 /* keeper_txt.c: TXT values. Free ends what is under way, and may be called for a keeper that is half built. */
 int keeper_txt_new(struct dns_keeper *k, struct err *e) MUST_CHECK;
 void keeper_txt_free(struct dns_keeper *k);
+void keeper_txt_resume(struct dns_keeper *k); /* when ledger and names are there */
 void keeper_txt_run(struct dns_keeper *k); /* begin what can begin */
 bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *name);
 void keeper_txt_forgive(struct dns_keeper *k); /* a person has mended something */

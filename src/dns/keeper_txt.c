@@ -92,6 +92,17 @@ static void kept_free(struct kept *kept)
 	free(kept);
 }
 
+/* It is gone, or shall stay. */
+static void kept_forget(struct kept *kept)
+{
+	struct dns_keeper *k = kept->keeper;
+
+	dns_ledger_drop_text(&k->ledger, kept->name, kept->value);
+	k->dirty = true;
+	keeper_run_soon(k);
+	kept_free(kept);
+}
+
 static struct kept *find_kept(const struct dns_keeper *k, const char *name, const char *value)
 {
 	struct kept *kept;
@@ -115,33 +126,45 @@ static bool has_another(const struct dns_keeper *k, const struct keeper_name *by
 
 static void on_kept_long_enough(void *arg);
 
+static struct kept *kept_new(struct dns_keeper *k, struct keeper_name *by, const char *name,
+			     const char *value)
+{
+	struct kept *kept = calloc(1, sizeof(*kept));
+
+	if (!kept)
+		return NULL;
+	kept->keeper = k;
+	kept->by = by;
+	snprintf(kept->name, sizeof(kept->name), "%s", name);
+	snprintf(kept->value, sizeof(kept->value), "%s", value);
+	timer_init(&kept->timer, k->loop, on_kept_long_enough, kept);
+	list_push(&k->txt->kept, &kept->node);
+	k->txt->n_kept++;
+	return kept;
+}
+
 /* It stays for so long; 0: for good, which need be known only where there is one value. */
 static void remember(struct dns_txt_change *c)
 {
 	struct dns_keeper *k = c->keeper;
 	struct kept *kept = find_kept(k, c->name, c->value);
+	int64_t until = c->keep ? keeper_now_s(k) + (int64_t)(c->keep / USEC_PER_S) : 0;
 
 	if (!c->keep && !is_single(c->by)) {
 		if (kept)
-			kept_free(kept);
+			kept_forget(kept);
 		return;
 	}
-	if (!kept) {
-		kept = calloc(1, sizeof(*kept));
-		if (!kept)
-			return; /* it stays */
-		kept->keeper = k;
-		timer_init(&kept->timer, k->loop, on_kept_long_enough, kept);
-		list_push(&k->txt->kept, &kept->node);
-		k->txt->n_kept++;
-	}
-	memcpy(kept->name, c->name, sizeof(kept->name));
-	memcpy(kept->value, c->value, sizeof(kept->value));
-	kept->by = c->by;
+	if (!kept)
+		kept = kept_new(k, c->by, c->name, c->value);
+	if (!kept)
+		return; /* it stays */
 	kept->tries = 0;
 	timer_stop(&kept->timer);
 	if (c->keep)
 		timer_start(&kept->timer, c->keep);
+	if (dns_ledger_put_text(&k->ledger, c->name, c->value, until) == 0)
+		k->dirty = true;
 }
 
 /* ── the end ── */
@@ -170,7 +193,7 @@ static void try_later(struct dns_txt_change *c)
 	if (kept && ++kept->tries < DNS_TXT_TRIES_MAX)
 		timer_start(&kept->timer, DNS_TXT_RETRY);
 	else if (kept)
-		kept_free(kept);
+		kept_forget(kept);
 }
 
 static void end(struct dns_txt_change *c, int r, const struct err *e,
@@ -292,7 +315,7 @@ static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
 		struct kept *kept = find_kept(c->keeper, c->name, c->value);
 
 		if (kept)
-			kept_free(kept);
+			kept_forget(kept);
 	} else {
 		remember(c);
 	}
@@ -594,10 +617,44 @@ static void on_kept_long_enough(void *arg)
 		if (++kept->tries < DNS_TXT_TRIES_MAX)
 			timer_start(&kept->timer, DNS_TXT_RETRY);
 		else
-			kept_free(kept);
+			kept_forget(kept);
 		return;
 	}
 	c->by_itself = true;
+}
+
+/* One that an earlier process, or configuration, has added. False: nobody here can take it away. */
+static bool resume(struct dns_keeper *k, struct str name, struct str value, int64_t until)
+{
+	char host[HOSTNAME_MAX], text[DNS_TXT_VALUE_MAX + 1];
+	int64_t left = until - keeper_now_s(k);
+	struct keeper_name *by;
+	struct kept *kept;
+
+	str_copy(host, sizeof(host), name);
+	str_copy(text, sizeof(text), value);
+	by = find_section(k, host);
+	kept = by && k->txt->n_kept < DNS_TXT_KEPT_MAX ? kept_new(k, by, host, text) : NULL;
+	if (kept && until)
+		timer_start(&kept->timer,
+			    MAX((usec_t)MIN(MAX(left, 0), INT32_MAX) * USEC_PER_S, DNS_TXT_RESUME));
+	return kept;
+}
+
+void keeper_txt_resume(struct dns_keeper *k)
+{
+	const char *key;
+	json_t *until;
+	void *next;
+
+	json_object_foreach_safe(k->ledger.texts, next, key, until)
+	{
+		struct str name, value;
+
+		if (!dns_ledger_text(key, &name, &value) ||
+		    !resume(k, name, value, json_integer_value(until)))
+			json_object_del(k->ledger.texts, key);
+	}
 }
 
 void keeper_txt_forgive(struct dns_keeper *k)

@@ -11,7 +11,7 @@
  *	   │ DNS_TXT_PATIENCE           │ not so               │ not in time
  *	   └────────────────────────────┴──────────────────────┴─────────────────────────────────────────▶ (done)
  *
- * What was added is taken away again after a while, if this process lives until then.
+ * What was added is taken away again after a while; the ledger knows of it.
  */
 #pragma once
 
@@ -22,7 +22,8 @@
 #define DNS_TXT_KEPT_MAX    256 /* to be taken away later */
 #define DNS_TXT_PATIENCE    (120 * USEC_PER_S)
 #define DNS_TXT_WAIT_MAX    (1800 * USEC_PER_S)
-#define DNS_TXT_BLIND	    (30 * USEC_PER_S) /* where no name server can be asked */
+#define DNS_TXT_BLIND	    (30 * USEC_PER_S)	/* where no name server can be asked */
+#define DNS_TXT_RESUME	    (60 * USEC_PER_S)	/* after a start, at the soonest */
 #define DNS_TXT_RETRY	    (3600 * USEC_PER_S) /* of what could not be taken away */
 #define DNS_TXT_TRIES_MAX   24
 

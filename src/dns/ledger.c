@@ -5,14 +5,18 @@
 
 #include "base/baseenc.h"
 #include "base/cleanup.h"
+#include "dns/txt.h"
 #include "state/folder.h"
 
-#define VERSION 1
+#define DNS_LEDGER_TEXT_MAX (HOSTNAME_MAX + DNS_TXT_VALUE_MAX + 2)
+#define VERSION		    1
 
 void dns_ledger_init(struct dns_ledger *ledger)
 {
-	*ledger = (struct dns_ledger){
-		.names = json_object(), .accounts = json_object(), .used = json_object()};
+	*ledger = (struct dns_ledger){.names = json_object(),
+				      .accounts = json_object(),
+				      .used = json_object(),
+				      .texts = json_object()};
 }
 
 void dns_ledger_done(struct dns_ledger *ledger)
@@ -20,6 +24,7 @@ void dns_ledger_done(struct dns_ledger *ledger)
 	json_decref(ledger->names);
 	json_decref(ledger->accounts);
 	json_decref(ledger->used);
+	json_decref(ledger->texts);
 	*ledger = (struct dns_ledger){0};
 }
 
@@ -104,6 +109,59 @@ static void drop_accounts(struct dns_ledger *ledger, int64_t now)
 	}
 }
 
+/* ── TXT values ── */
+
+bool dns_ledger_text(const char *key, struct str *ret_name, struct str *ret_value)
+{
+	*ret_value = str_of(key);
+	*ret_name = str_split(ret_value, ' ');
+	return hostname_valid(*ret_name) && dns_txt_value_valid(*ret_value);
+}
+
+static const char *text_key(char key[static DNS_LEDGER_TEXT_MAX], const char *name,
+			    const char *value)
+{
+	snprintf(key, DNS_LEDGER_TEXT_MAX, "%s %s", name, value);
+	return key;
+}
+
+int dns_ledger_put_text(struct dns_ledger *ledger, const char *name, const char *value,
+			int64_t until_s)
+{
+	char key[DNS_LEDGER_TEXT_MAX];
+
+	text_key(key, name, value);
+	if (json_object_size(ledger->texts) >= DNS_LEDGER_TEXTS_MAX &&
+	    !json_object_get(ledger->texts, key))
+		return -ERR_LIMIT;
+	return json_object_set_new(ledger->texts, key, json_integer(until_s)) < 0 ? -ERR_NOMEM : 0;
+}
+
+void dns_ledger_drop_text(struct dns_ledger *ledger, const char *name, const char *value)
+{
+	char key[DNS_LEDGER_TEXT_MAX];
+
+	json_object_del(ledger->texts, text_key(key, name, value));
+}
+
+/* What is damaged among them is left out. */
+static void take_texts(struct dns_ledger *ledger, const json_t *from)
+{
+	struct str name, value;
+	const char *key;
+	json_t *until;
+
+	json_object_clear(ledger->texts);
+	json_object_foreach((json_t *)from, key, until)
+	{
+		if (json_object_size(ledger->texts) < DNS_LEDGER_TEXTS_MAX &&
+		    json_is_integer(until) && json_integer_value(until) >= 0 &&
+		    dns_ledger_text(key, &name, &value) &&
+		    json_object_set(ledger->texts, key, until) < 0)
+			break;
+	}
+}
+
 int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 {
 	json_t *root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
@@ -117,6 +175,7 @@ int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 		json_decref(ledger->names);
 		ledger->names = names;
 		take_accounts(ledger, json_object_get(root, "accounts"));
+		take_texts(ledger, json_object_get(root, "texts"));
 		json_object_clear(ledger->used);
 		ledger->written_s = get_time(root, "written");
 	}
@@ -184,7 +243,9 @@ static char *text_of(const struct dns_ledger *ledger, int64_t now)
 	json_t *root =
 		json_pack("{s:i s:I s:O s:O}", "version", VERSION, "written", (json_int_t)now,
 			  "names", ledger->names, "accounts", ledger->accounts);
-	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	bool good = root && (json_object_size(ledger->texts) == 0 ||
+			     json_object_set(root, "texts", ledger->texts) == 0);
+	char *text = good ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_decref(root);
 	return text;

@@ -20,14 +20,16 @@
 #define DNS_LEDGER_FILE		"dns.json"
 #define DNS_LEDGER_NAMES_MAX	2048
 #define DNS_LEDGER_ACCOUNTS_MAX 512
+#define DNS_LEDGER_TEXTS_MAX	512
 #define DNS_LEDGER_KEY_MAX	(HOSTNAME_MAX + 64)
 
 #define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
 
 struct dns_ledger {
-	json_t *names;	   /* owned */
-	json_t *accounts;  /* owned: what the limits of accounts remember */
-	json_t *used;	   /* owned: keys of those that are configured */
+	json_t *names;	  /* owned */
+	json_t *accounts; /* owned: what the limits of accounts remember */
+	json_t *used;	  /* owned: keys of those that are configured */
+	json_t *texts;	  /* owned: TXT values to be taken away: "NAME VALUE", and when; 0: never */
 	int64_t written_s; /* when what was read was written; 0: never */
 };
 
@@ -63,3 +65,11 @@ void dns_ledger_get_account(const struct dns_ledger *ledger, const char *account
 #define DNS_LEDGER_ACCOUNT_MAX 64
 int dns_ledger_put_account(struct dns_ledger *ledger, const char *account,
 			   const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX]) MUST_CHECK;
+
+/* A TXT value that was added, until it was taken away. -ERR_NOMEM, -ERR_LIMIT. */
+int dns_ledger_put_text(struct dns_ledger *ledger, const char *name, const char *value,
+			int64_t until_s) MUST_CHECK;
+void dns_ledger_drop_text(struct dns_ledger *ledger, const char *name, const char *value);
+
+/* The name and value of one in texts; both are borrowed from key. False: it is none. */
+bool dns_ledger_text(const char *key, struct str *ret_name, struct str *ret_value);

@@ -3,9 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "dns/keeper_txt.h"
+#include "dns/ledger.h"
 
 #define WALL	     ((int64_t)1800000000)
 #define REQUESTS_MAX 512
@@ -27,6 +29,8 @@ struct world {
 	bool refuses; /* nobody listens */
 
 	usec_t wait; /* of wishes */
+
+	const char *folder;
 
 	char sent[REQUESTS_MAX][200]; /* method and URL */
 	usec_t sent_at[REQUESTS_MAX];
@@ -107,8 +111,12 @@ static struct dns_keeper_name section(const char *provider, const char *host, co
 
 static void start(struct world *w, const struct dns_keeper_name *names, size_t n)
 {
-	struct dns_keeper_settings settings = {
-		.names = names, .n_names = n, .on_txt = on_txt, .wall_s = wall_s, .arg = w};
+	struct dns_keeper_settings settings = {.folder = w->folder,
+					       .names = names,
+					       .n_names = n,
+					       .on_txt = on_txt,
+					       .wall_s = wall_s,
+					       .arg = w};
 
 	assert_int_equal(loop_new_sim(&w->loop, NULL), 0);
 	assert_int_equal(httpc_new_sim(w->loop, serve, w, &w->httpc, NULL), 0);
@@ -224,6 +232,53 @@ static void test_taken_away_by_itself(void **state)
 	loop_sim_advance(w.loop, 24 * 60 * MINUTE);
 	assert_int_equal(w.n_sent, 5);
 	stop(&w);
+}
+
+static void restart(struct world *w, const struct dns_keeper_name *names, size_t n)
+{
+	stop(w);	    /* what is being written is waited for */
+	start(w, names, n); /* at the same time of the clock again */
+}
+
+/* Who reads his configuration again, or starts anew, takes away what was added before. */
+static void test_taken_away_after_a_restart(void **state)
+{
+	struct dns_keeper_name name = section("digitalocean", "blog.example.org", "example.org");
+	struct dns_keeper_name others = section("digitalocean", "a.example.net", "example.net");
+	char folder[] = "/tmp/homeport-txt-XXXXXX", path[64];
+	struct world w = {.folder = folder};
+
+	assert_non_null(mkdtemp(folder));
+	start(&w, &name, 1);
+	add(&w, VALUE);
+	add(&w, "taken away at once");
+	loop_sim_advance(w.loop, USEC_PER_S);
+	w.value = "taken away at once";
+	assert_int_equal(wish_of(&w, NAME, "taken away at once", true, NULL), 0);
+	loop_sim_advance(w.loop, USEC_PER_S);
+	assert_int_equal(w.n_sent, 6);
+	w.value = VALUE;
+	restart(&w, &name, 1);
+	loop_sim_advance(w.loop, 59 * MINUTE);
+	assert_int_equal(w.n_sent, 6);
+	loop_sim_advance(w.loop, 2 * MINUTE);
+	assert_int_equal(w.n_sent, 8);
+	assert_true(was_sent(&w, 7, "DELETE " DO "/7"));
+	assert_true(w.by_itself);
+	restart(&w, &name, 1); /* it is known to be gone */
+	loop_sim_advance(w.loop, 24 * 60 * MINUTE);
+	assert_int_equal(w.n_sent, 8);
+
+	add(&w, VALUE);
+	loop_sim_advance(w.loop, USEC_PER_S);
+	assert_int_equal(w.n_sent, 9); /* it is there already */
+	restart(&w, &others, 1);       /* with which nobody can take it away */
+	loop_sim_advance(w.loop, 24 * 60 * MINUTE);
+	assert_int_equal(w.n_sent, 9);
+	stop(&w);
+	snprintf(path, sizeof(path), "%s/" DNS_LEDGER_FILE, folder);
+	unlink(path);
+	rmdir(folder);
 }
 
 /* One request at a time of one account, whatever it is about. */
@@ -490,6 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_added_and_taken_away),
 		cmocka_unit_test(test_taken_away_by_itself),
+		cmocka_unit_test(test_taken_away_after_a_restart),
 		cmocka_unit_test(test_waits_for_the_account),
 		cmocka_unit_test(test_a_refused_account_is_left_alone),
 		cmocka_unit_test(test_a_refused_text),

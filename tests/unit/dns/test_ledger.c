@@ -274,6 +274,53 @@ static void test_accounts(void **state)
 	dns_ledger_done(&b);
 }
 
+static void test_texts(void **state)
+{
+	static const char damaged[] =
+		"{\"version\":1,\"names\":{},\"texts\":{\"a.example \":5,\"no name\":\"x\","
+		"\"a.example v\":-1,\" v\":5,\"a..b v\":5,\"a.example v\\u0001\":5,"
+		"\"a.example a good one\":7}}";
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_ledger a, b;
+	struct str name, value;
+	char host[32];
+	json_t *until;
+	const char *key;
+
+	dns_ledger_init(&a);
+	dns_ledger_init(&b);
+	assert_int_equal(dns_ledger_put_text(&a, "a.example", "v=1; x", NOW), 0);
+	assert_int_equal(dns_ledger_put_text(&a, "a.example", "two", 0), 0);
+	assert_int_equal(dns_ledger_put_text(&a, "a.example", "two", NOW + 1), 0);
+	assert_int_equal(dns_ledger_put_text(&a, "a.example", "gone", NOW), 0);
+	dns_ledger_drop_text(&a, "a.example", "gone");
+	dns_ledger_drop_text(&a, "a.example", "never there");
+	assert_int_equal(dns_ledger_encode(&a, NOW, &text), 0);
+	assert_non_null(memmem(buf_head(&text), buf_len(&text),
+			       "\"texts\":{\"a.example two\":1800000001,"
+			       "\"a.example v=1; x\":1800000000}",
+			       66));
+	assert_int_equal(dns_ledger_decode(&b, buf_str(&text), NULL), 0);
+	assert_true(json_equal(a.texts, b.texts));
+	assert_true(dns_ledger_text("a.example v=1; x", &name, &value));
+	assert_true(str_eq(name, STR("a.example")) && str_eq(value, STR("v=1; x")));
+
+	assert_int_equal(dns_ledger_decode(&b, STR(damaged), NULL), 0);
+	json_object_foreach(b.texts, key, until)
+	{
+		assert_string_equal(key, "a.example a good one");
+	}
+	assert_int_equal(json_object_size(b.texts), 1);
+	for (int i = 0; i < DNS_LEDGER_TEXTS_MAX - 1; i++) {
+		snprintf(host, sizeof(host), "h%d.example", i);
+		assert_int_equal(dns_ledger_put_text(&b, host, "x", NOW), 0);
+	}
+	assert_int_equal(dns_ledger_put_text(&b, "one.more", "x", NOW), -ERR_LIMIT);
+	assert_int_equal(dns_ledger_put_text(&b, host, "x", NOW + 1), 0);
+	dns_ledger_done(&a);
+	dns_ledger_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_it_is_full_at_its_limit),
 		cmocka_unit_test(test_there_is_room_for_what_is_configured),
 		cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_it_is_never_longer_than_can_be_read),
 	};
 
