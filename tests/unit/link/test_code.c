@@ -66,7 +66,7 @@ static void test_what_people_paste(void **state)
 	static const char *const texts[] = {
 		"  hp1:gw.example.org:443/" SECRET "\n",
 		"\r\n\thp1:gw.example.org:443/" SECRET " \r\n\n",
-		"hp1:gw.example.org/" SECRET, /* the usual port */
+		("hp1:gw.example.org/" SECRET), /* the usual port */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
