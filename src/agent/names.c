@@ -13,6 +13,8 @@
 #define NAMES_ROUTER  USEC_PER_S	 /* its word first: most answer within 0.5 s */
 #define NAMES_DOUBT   (31 * USEC_PER_S)	 /* a little more than DNS_CHOOSE_WHILE */
 
+#define UNKNOWN_SECRET "?" /* nothing is sent with it */
+
 static void on_event(void *arg, const struct dns_event *event)
 {
 	struct names *names = arg;
@@ -317,25 +319,33 @@ static void wipe(char *secret)
 static void leave_out(struct names *names, size_t i, const char *why)
 {
 	names->left_out[i] = str_dup(str_of(why));
-	if (!names->only_look) /* else the test tells it */
-		log_error("name %s is left out: %s", names->configured[i].host, why);
+	log_error("name %s is left out: %s", names->configured[i].host, why);
 }
 
-/* Those whose secrets can be read: how many. */
+/* Those whose secrets can be read: how many. When it is only looked, all of them. */
 static size_t fill(struct names *names, struct dns_keeper_name *list)
 {
-	struct err e = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
 		char *pass = NULL;
+		struct err e = {0};
+		int r = 0;
 
 		list[n] = names->configured[i].keep;
 		list[n].asker = dns_lookup_asker(&names->lookups[i]);
-		if (!list[n].entry.pass || agent_name_secret(list[n].entry.pass, &pass, &e) == 0)
-			list[n++].entry.pass = pass; /* the caller wipes it */
-		else
-			leave_out(names, i, e.text);
+		if (list[n].entry.pass)
+			r = agent_name_secret(list[n].entry.pass, &pass, &e);
+		if (r < 0) {
+			if (!names->only_look) {
+				leave_out(names, i, e.text);
+				continue;
+			}
+			pass = str_dup(STR(UNKNOWN_SECRET));
+			list[n].may_be_right = r == -ERR_DENIED;
+			list[n].sealed = str_dup(str_of(e.text)); /* the caller frees it */
+		}
+		list[n++].entry.pass = pass; /* the caller wipes it */
 	}
 	return n;
 }
@@ -366,8 +376,10 @@ static int start_keeper(struct names *names, const char *state,
 	settings.names = list;
 	settings.n_names = fill(names, list);
 	r = dns_keeper_new(names->loop, names->httpc, &settings, &names->keeper, e);
-	for (size_t i = 0; i < settings.n_names; i++)
+	for (size_t i = 0; i < settings.n_names; i++) {
 		wipe((char *)list[i].entry.pass);
+		free((char *)list[i].sealed);
+	}
 	free(list);
 	return r;
 }

@@ -44,6 +44,8 @@ struct dns_keeper_name {
 	const char *label;	/* what people call it: the section; NULL: the host */
 	struct dns_entry entry; /* checked by dns_entry_check before */
 	struct dns_asker asker; /* of this one; start NULL: that of all */
+	const char *sealed;	/* with only_look: why its secret is not known; NULL: it is */
+	bool may_be_right;	/* with that: another user may know it */
 	bool no4, no6;
 	struct ipaddr fixed4, fixed6; /* published as they are; family 0: what is chosen */
 	struct ipaddr suffix;	      /* IPv6 of another device: these last bits; family 0: ours */

@@ -75,6 +75,8 @@ static bool copy_entry(struct keeper_name *name, const struct dns_keeper_name *f
 		.ttl_s = e->ttl_s,
 	};
 	name->label = copy(from->label ? from->label : e->host, &ok);
+	name->sealed = copy(from->sealed, &ok);
+	name->may_be_right = from->may_be_right;
 	return ok;
 }
 
@@ -142,6 +144,7 @@ void keeper_name_done(struct keeper_name *name)
 		if (name->sides[s].question)
 			asker->cancel(asker->arg, name->sides[s].question);
 	drop(name->label);
+	drop(name->sealed);
 	drop(name->entry.host);
 	drop(name->entry.zone);
 	drop(name->entry.server);

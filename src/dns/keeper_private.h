@@ -29,6 +29,8 @@ struct keeper_side {
 struct keeper_name {
 	struct dns_keeper *keeper; /* borrowed */
 	const char *label;	   /* owned, as the entry's strings */
+	const char *sealed;	   /* owned; NULL: its secret is known */
+	bool may_be_right;	   /* sealed, but another user may know it */
 	struct dns_entry entry;
 	struct dns_rules rules;
 	struct ipaddr fixed4, fixed6, suffix;

@@ -290,7 +290,9 @@ def test_what_nobody_can_test(agent):
     agent.config.write_text("[dns a.example.org]\nprovider = dyn\nuser = me\n"
                             f"password-file = {agent.home.path}/missing\naddress = 8.8.4.4\n")
     said = agent.command("dns", "test", expect=1).stdout
-    assert "missing: No such file or directory" in said
+    assert "check   bad: " in said and "missing: No such file or directory\n" in said
+    # All that needs no secret is there.
+    assert f"  update  GET https://members.dyndns.org/v3/update?hostname=a.example.org&myip={ADDRESS}\n" in said
     assert "only it sends updates" in agent.command("dns", "test", "a.example.org", "--send", expect=1).stderr
     assert "wants a NAME" in agent.command("dns", "test", "--send", expect=2).stderr
     assert "without --send" in agent.command("dns", "test", "--force", expect=2).stderr
