@@ -7,7 +7,6 @@
 #include "base/secret.h"
 #include "dns/batch.h"
 #include "dns/keeper_private.h"
-#include "state/folder.h"
 
 /* ── small things ── */
 
@@ -70,21 +69,11 @@ static void tell_arrived(const struct keeper_side *side)
 	say(side->name->keeper, &event);
 }
 
-static void tell_state(const struct dns_keeper *k, const struct err *e)
+void keeper_tell_state(const struct dns_keeper *k, const struct err *e)
 {
 	struct dns_event event = {.kind = DNS_EVENT_STATE, .text = e->text};
 
 	say(k, &event);
-}
-
-void keeper_put(struct keeper_side *side)
-{
-	struct keeper_name *name = side->name;
-	char key[DNS_LEDGER_KEY_MAX];
-
-	dns_ledger_key(key, name->entry.provider->name, name->entry.host, side->family);
-	if (dns_ledger_put(&name->keeper->ledger, key, &side->machine) == 0)
-		name->keeper->dirty = true;
 }
 
 /* ── the end of a request ── */
@@ -378,88 +367,6 @@ static void look(struct keeper_name *name, int64_t now, int64_t *soonest)
 		begin(name, due, now);
 }
 
-/* ── the ledger on disk ── */
-
-static void store(struct dns_keeper *k);
-
-/* What cannot be stored is sent all the same; it is told once. */
-static void note_stored(struct dns_keeper *k, int r, const struct err *e)
-{
-	if (r < 0 && !k->cannot_store)
-		tell_state(k, e);
-	k->cannot_store = r < 0;
-}
-
-static void on_stored(struct job *job)
-{
-	struct keeper_store *s = container_of(job, struct keeper_store, job);
-	struct dns_keeper *k = s->keeper;
-
-	if (k)
-		k->store = NULL;
-	if (k)
-		note_stored(k, s->r, &s->err);
-	for (size_t i = 0; k && i < k->n_names; i++)
-		if (k->names[i].stage == STAGE_STORING)
-			keeper_set_stage(&k->names[i], STAGE_STORED);
-	buf_done(&s->text);
-	free(s->folder);
-	free(s);
-	if (k)
-		keeper_run_soon(k);
-}
-
-static void do_store(struct job *job)
-{
-	struct keeper_store *s = container_of(job, struct keeper_store, job);
-
-	s->r = state_write(s->folder, DNS_LEDGER_FILE, buf_str(&s->text), &s->err);
-}
-
-static int start_store(struct dns_keeper *k, struct err *e)
-{
-	struct keeper_store *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return err_set(e, ERR_NOMEM, DNS_LEDGER_FILE);
-	s->keeper = k;
-	s->folder = str_dup(str_of(k->settings.folder));
-	r = s->folder ? dns_ledger_encode(&k->ledger, keeper_now_s(k), &s->text) : -ERR_NOMEM;
-	if (r < 0)
-		r = err_set(e, -r, DNS_LEDGER_FILE);
-	else
-		r = job_start(&s->job, k->loop, do_store, on_stored, e);
-	if (r < 0) {
-		buf_done(&s->text);
-		free(s->folder);
-		free(s);
-		return r;
-	}
-	k->store = s;
-	return 0;
-}
-
-/* Write what changed, if nothing is being written; then what waited for it may go. */
-static void store(struct dns_keeper *k)
-{
-	bool disk = k->settings.folder != NULL;
-	struct err e = {0};
-
-	if (!k->dirty || k->store)
-		return;
-	k->dirty = false;
-	for (size_t i = 0; i < k->n_names; i++)
-		if (k->names[i].stage == STAGE_TO_STORE)
-			keeper_set_stage(&k->names[i], disk ? STAGE_STORING : STAGE_STORED);
-	if (!disk || start_store(k, &e) == 0)
-		return;
-	note_stored(k, -ERR_FAILED, &e);
-	for (size_t i = 0; i < k->n_names; i++)
-		if (k->names[i].stage == STAGE_STORING)
-			keeper_set_stage(&k->names[i], STAGE_STORED);
-}
-
 /* ── the whole ── */
 
 /* While reports come in, what was chosen before stays. */
@@ -490,7 +397,7 @@ static void run(void *arg)
 	keeper_txt_run(k);
 	for (size_t i = 0; i < k->n_names; i++)
 		look(&k->names[i], now_s, &soonest_s);
-	store(k);
+	keeper_store_run(k);
 	transmit(k);
 	keeper_trials_run(k);
 	if (soonest_s < INT64_MAX) {
@@ -620,24 +527,6 @@ static int add_names(struct dns_keeper *k, const struct dns_keeper_settings *set
 	return 0;
 }
 
-/* What is not there, or damaged, is told and makes the machines doubt; it is no error. */
-static void read_ledger(struct dns_keeper *k)
-{
-	AUTO(buf_donep) struct buf text = {0};
-	struct err e = {0};
-	int r;
-
-	if (!k->settings.folder)
-		return;
-	r = state_read(k->settings.folder, DNS_LEDGER_FILE, &text, &e);
-	if (r == -ERR_NOT_FOUND)
-		return;
-	if (r == 0)
-		r = dns_ledger_decode(&k->ledger, buf_str(&text), &e);
-	if (r < 0)
-		tell_state(k, &e);
-}
-
 int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		   const struct dns_keeper_settings *settings, struct dns_keeper **ret_keeper,
 		   struct err *e)
@@ -671,7 +560,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 		dns_keeper_free(k);
 		return err_set(e, ERR_NOMEM, "names");
 	}
-	read_ledger(k);
+	keeper_store_open(k);
 	r = add_names(k, settings, e);
 	if (r < 0) {
 		dns_keeper_free(k);
@@ -694,8 +583,7 @@ void dns_keeper_free(struct dns_keeper *k)
 	keeper_batches_cancel(k);
 	for (size_t i = 0; i < k->n_names; i++)
 		keeper_name_done(&k->names[i]);
-	if (k->store)
-		k->store->keeper = NULL; /* it ends by itself */
+	keeper_store_close(k);
 	free(k->names);
 	dns_ledger_done(&k->ledger);
 	free(k->folder);

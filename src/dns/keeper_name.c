@@ -110,8 +110,9 @@ static void init_sides(struct keeper_name *name, const struct dns_keeper_name *f
 		side->name = name;
 		side->family = s ? 6 : 4;
 		dns_machine_init(&side->machine, &name->rules, hashed);
-		dns_ledger_key(key, e->provider->name, e->host, side->family);
+		keeper_ledger_key(side, key);
 		dns_ledger_get(&name->keeper->ledger, key, &side->machine);
+		side->machine.sure &= !name->keeper->may_be_stale;
 		dns_machine_resume(&side->machine, hashed, now);
 	}
 }

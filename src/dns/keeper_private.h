@@ -1,4 +1,5 @@
-/* The keeper's inside: keeper.c decides what is due, keeper_http.c and batch.c send it. */
+/* The keeper's inside: keeper.c decides what is due, keeper_store.c has it on disk first, keeper_http.c
+ * and batch.c send it. */
 #pragma once
 
 #include "dns/keeper.h"
@@ -59,14 +60,7 @@ struct keeper_choice {
 	enum dns_source source;
 };
 
-struct keeper_store {
-	struct job job;
-	struct dns_keeper *keeper; /* borrowed; NULL: gone meanwhile */
-	char *folder;		   /* owned */
-	struct buf text;
-	int r;
-	struct err err;
-};
+struct keeper_store;
 
 struct dns_keeper {
 	struct loop *loop;   /* borrowed */
@@ -80,8 +74,9 @@ struct dns_keeper {
 	unsigned n_questions; /* under way */
 	unsigned n_calls;     /* names that are not in IDLE, those of DNS UPDATE apart */
 	struct dns_ledger ledger;
-	bool dirty;		    /* the ledger on disk is older */
-	bool cannot_store;	    /* that was told */
+	bool dirty;	   /* the ledger on disk is older */
+	bool cannot_store; /* that was told */
+	bool may_be_stale; /* what was read may be older than what was sent: it cannot be written */
 	struct keeper_store *store; /* owned by its job; being written */
 	struct list batches;	    /* of struct batch */
 	struct list trials;	    /* of struct dns_trial, borrowed */
@@ -122,8 +117,24 @@ int64_t keeper_account_next(const struct keeper_name *name, int64_t now);
 void keeper_account_spend(struct keeper_name *name, int64_t now);
 void keeper_account_refund(struct keeper_name *name);
 
+/* DNS_EVENT_STATE. */
+void keeper_tell_state(const struct dns_keeper *k, const struct err *e);
+
+/* keeper_store.c: what is remembered. */
+void keeper_ledger_key(const struct keeper_side *side, char key[static DNS_LEDGER_KEY_MAX]);
+
 /* The ledger gets what the side's machine knows. */
 void keeper_put(struct keeper_side *side);
+
+/* Read the ledger, and see whether it can be written. What is not there, or damaged, is told and makes the
+ * machines doubt; it is no error. Blocks for a moment, as close does. */
+void keeper_store_open(struct dns_keeper *k);
+
+/* Write what changed, if nothing is being written; then what waited for it may go. */
+void keeper_store_run(struct dns_keeper *k);
+
+/* All that is known is on disk when this returns, if that takes it. */
+void keeper_store_close(struct dns_keeper *k);
 
 /* The answer to what is under way of this name. */
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s);

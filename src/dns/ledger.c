@@ -240,9 +240,9 @@ static bool drop_some(struct dns_ledger *ledger)
 
 static char *text_of(const struct dns_ledger *ledger, int64_t now)
 {
-	json_t *root =
-		json_pack("{s:i s:I s:O s:O}", "version", VERSION, "written", (json_int_t)now,
-			  "names", ledger->names, "accounts", ledger->accounts);
+	json_t *root = json_pack("{s:i s:I s:O s:O}", "version", VERSION, "written",
+				 (json_int_t)MAX(now, ledger->written_s), "names", ledger->names,
+				 "accounts", ledger->accounts);
 	bool good = root && (json_object_size(ledger->texts) == 0 ||
 			     json_object_set(root, "texts", ledger->texts) == 0);
 	char *text = good ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;

@@ -21,7 +21,7 @@
 #define DNS_LEDGER_NAMES_MAX	2048
 #define DNS_LEDGER_ACCOUNTS_MAX 512
 #define DNS_LEDGER_TEXTS_MAX	512
-#define DNS_LEDGER_KEY_MAX	(HOSTNAME_MAX + 64)
+#define DNS_LEDGER_KEY_MAX	(HOSTNAME_MAX + 160)
 
 #define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
 
@@ -30,7 +30,7 @@ struct dns_ledger {
 	json_t *accounts; /* owned: what the limits of accounts remember */
 	json_t *used;	  /* owned: keys of those that are configured */
 	json_t *texts;	  /* owned: TXT values to be taken away: "NAME VALUE", and when; 0: never */
-	int64_t written_s; /* when what was read was written; 0: never */
+	int64_t written_s; /* when what was read was written; 0: never. Not earlier again */
 };
 
 /* Without memory every put fails. */

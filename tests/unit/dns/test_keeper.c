@@ -51,6 +51,8 @@ struct world {
 	usec_t awake_at; /* when it looked at the clock last */
 	unsigned wakes;	 /* at how many moments it did */
 
+	struct defer end;
+	bool ends_at_park;
 	struct dns_event events[EVENTS_MAX];
 	char texts[EVENTS_MAX][DNS_REPLY_TEXT_MAX];
 	unsigned n_events;
@@ -138,6 +140,8 @@ static void on_event(void *arg, const struct dns_event *event)
 	assert_true(w->n_events < EVENTS_MAX);
 	snprintf(w->texts[w->n_events], sizeof(w->texts[0]), "%s", event->text);
 	w->events[w->n_events++] = *event;
+	if (w->ends_at_park && event->kind == DNS_EVENT_PARKED)
+		defer_call(&w->end);
 }
 
 static void start(struct world *w, const struct dns_keeper_name *names, size_t n)
@@ -747,6 +751,97 @@ static void test_what_counts_as_a_change(void **state)
 	assert_int_equal(w->events[w->n_events - 1].verdict, DNS_GOOD);
 }
 
+static void end_keeper(void *arg)
+{
+	struct world *w = arg;
+
+	dns_keeper_free(TAKE(w->keeper));
+}
+
+/* It ends in the moment in which the answer has come: what it said is not forgotten. */
+static void test_an_answer_in_the_last_moment(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	defer_init(&w->end, w->loop, end_keeper, w);
+	w->ends_at_park = true;
+	w->body = "badauth";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_null(w->keeper);
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(w->asked, 1);
+}
+
+/* A card that has turned read-only: each boot finds what was written last, and more was sent since. */
+static void test_a_disk_that_is_stuck(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+	char obstacle[128];
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	dns_keeper_free(w->keeper);
+
+	snprintf(obstacle, sizeof(obstacle), "%s/" DNS_LEDGER_FILE ".%d.tmp", w->folder, getpid());
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	w->published = "8.8.4.5";
+	for (int boot = 0; boot < 3; boot++) {
+		w->n_events = 0;
+		start(w, &name, 1);
+		assert_int_equal(events_of(w, DNS_EVENT_STATE), 1); /* it is told at once */
+		report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+		loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 1);
+		assert_int_equal(w->asked, 2 + boot);
+		dns_keeper_free(TAKE(w->keeper));
+	}
+	assert_int_equal(rmdir(obstacle), 0);
+}
+
+/* Two templates of a user's are two providers, though one host. */
+static void test_two_templates_for_one_host(void **state)
+{
+	static const char *const good[] = {"good ..."}, *const fatal[] = {"bad ..."};
+	struct dns_custom custom = {.url = "https://one.example.net/?h={host}&a={value}",
+				    .good = {good, 1},
+				    .fatal = {fatal, 1}};
+	struct dns_keeper_name names[2] = {name_at("dyn", "home.example.org"),
+					   name_at("dyn", "home.example.org")};
+	struct dns_provider *rows[2];
+	struct world *w = *state;
+
+	assert_int_equal(dns_custom_new(&custom, &rows[0], NULL), 0);
+	custom.url = "https://two.example.net/?h={host}&a={value}";
+	assert_int_equal(dns_custom_new(&custom, &rows[1], NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		names[i].label = i ? "two" : "one";
+		names[i].entry.provider = rows[i];
+	}
+	w->body = "bad password";
+	start(w, names, 2);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	for (int i = 0; i < 3; i++) {
+		loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 2);
+		dns_keeper_free(w->keeper);
+		start(w, names, 2);
+		report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	}
+	dns_keeper_free(TAKE(w->keeper));
+	dns_custom_free(rows[0]);
+	dns_custom_free(rows[1]);
+}
+
 static void test_a_disk_that_takes_nothing_is_told_once(void **state)
 {
 	struct dns_keeper_name name = name_at("dyn", "home.example.org");
@@ -1053,6 +1148,9 @@ int main(void)
 		TEST(test_a_name_has_its_own_asker),
 		TEST(test_a_thousand_names),
 		TEST(test_what_counts_as_a_change),
+		TEST(test_an_answer_in_the_last_moment),
+		TEST(test_a_disk_that_is_stuck),
+		TEST(test_two_templates_for_one_host),
 		TEST(test_a_disk_that_takes_nothing_is_told_once),
 		TEST(test_the_line_comes_back),
 		TEST(test_a_day_without_a_line),

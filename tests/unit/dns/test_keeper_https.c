@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "dns/keeper.h"
+#include "dns/ledger.h"
+#include "state/folder.h"
 
 #include "asker.h"
 
@@ -250,12 +252,112 @@ static void test_nobody_there(void **state)
 	assert_int_equal(w->event.verdict, DNS_NETWORK);
 }
 
+/* ── a keeper that ends while the ledger is being written ── */
+
+static int64_t later_s;
+
+static int64_t wall_s(void *arg)
+{
+	return later_s;
+}
+
+/* When the name's last request was, as a new keeper would read it. */
+static int64_t last_request_s(const struct world *w)
+{
+	static const struct dns_rules rules = {.interval_s = 1, .burst = 1};
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_machine m = {.rules = &rules};
+	struct dns_ledger ledger;
+	struct err e = {0};
+
+	dns_ledger_init(&ledger);
+	if (state_read(w->folder, DNS_LEDGER_FILE, &text, &e) < 0 ||
+	    dns_ledger_decode(&ledger, buf_str(&text), &e) < 0)
+		fail_msg("%s", e.text);
+	dns_ledger_get(&ledger, "dyn home.example.org A", &m);
+	dns_ledger_done(&ledger);
+	return m.attempted_s;
+}
+
+static bool has_begun(struct dns_keeper *keeper)
+{
+	json_t *status = dns_keeper_status(keeper);
+	const char *word = json_string_value(json_object_get(json_array_get(status, 0), "state"));
+	bool begun = strcmp(word, "sent") == 0 || strcmp(word, "trouble") == 0;
+
+	json_decref(status);
+	return begun;
+}
+
+/* So much that it takes a while. */
+static void fill_ledger(const struct world *w)
+{
+	static const struct dns_rules rules = {.interval_s = 1, .burst = 1};
+	AUTO(buf_donep) struct buf text = {0};
+	struct dns_ledger ledger;
+	struct dns_machine m;
+	char key[32];
+
+	dns_ledger_init(&ledger);
+	dns_machine_init(&m, &rules, (const uint8_t[DNS_CONFIG_LEN]){1});
+	for (int i = 0; i < DNS_LEDGER_NAMES_MAX - 2; i++) {
+		snprintf(key, sizeof(key), "dyn n%d.example.org A", i);
+		assert_int_equal(dns_ledger_put(&ledger, key, &m), 0);
+	}
+	assert_int_equal(dns_ledger_encode(&ledger, 0, &text), 0);
+	assert_int_equal(state_write(w->folder, DNS_LEDGER_FILE, buf_str(&text), NULL), 0);
+	dns_ledger_done(&ledger);
+}
+
+/* As a reload does it, at any moment: what was sent is on disk when the next one reads it. */
+static void test_another_keeper_at_any_moment(void **state)
+{
+	struct dns_keeper_name name = {.no6 = true,
+				       .fixed4 = {.family = 4, .bytes = {8, 8, 4, 4}},
+				       .entry = {.provider = dns_provider_find(STR("dyn")),
+						 .host = "home.example.org",
+						 .user = "me",
+						 .pass = "secret"}};
+	struct world *w = *state;
+	struct dns_keeper_settings settings = {.folder = w->folder,
+					       .names = &name,
+					       .n_names = 1,
+					       .asker = asker_of_nothing(w->loop),
+					       .peer = peer,
+					       .wall_s = wall_s,
+					       .arg = w};
+	int64_t before = 0;
+	unsigned begun = 0;
+
+	start_server(w, "good 8.8.4.4");
+	stop_server(w); /* nobody is there */
+	fill_ledger(w);
+	for (unsigned i = 0; i < 40; i++) {
+		struct dns_keeper *keeper;
+		bool has;
+
+		later_s = 1800000000 + i * 86400;
+		assert_int_equal(dns_keeper_new(w->loop, w->httpc, &settings, &keeper, NULL), 0);
+		timer_start(&w->patience, i % 8 * 500);
+		loop_run(w->loop);
+		has = has_begun(keeper);
+		dns_keeper_free(keeper);
+		assert_int_equal(last_request_s(w), has ? later_s : before);
+		before = last_request_s(w);
+		begun += has;
+	}
+	assert_in_range(begun, 5, 40);
+	sleep_ms(w, 50);
+	assert_int_equal(last_request_s(w), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_as_they_come),
 		cmocka_unit_test(test_a_certificate_of_somebody_else),
 		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_another_keeper_at_any_moment),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
