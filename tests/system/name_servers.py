@@ -22,7 +22,7 @@ ZONES = "homes.example", "signed.example"
 ZONE = """\
 {zone}. 60 SOA ns.{zone}. admin.{zone}. 1 3600 600 86400 60
 {zone}. 60 NS ns.{zone}.
-ns.{zone}. 60 A {address}
+ns.{zone}. 60 {kind} {address}
 alias.{zone}. 60 CNAME ns.{zone}.
 """
 
@@ -43,11 +43,12 @@ class NameServer:
         self._environment = dict(os.environ)
         if ahead_s:
             self._environment |= {"LD_PRELOAD": str(BUILD / "tests/shifted_clock.so"), "SHIFTED_CLOCK_S": str(ahead_s)}
+        kind = "AAAA" if ":" in address else "A"
         for zone in ZONES:
-            (self.folder / zone).write_text(ZONE.format(zone=zone, address=address))
+            (self.folder / zone).write_text(ZONE.format(zone=zone, kind=kind, address=address))
         self.process = run.start(*self.configure(), env=self._environment, cwd=self.folder)
         for zone in ZONES:
-            wait_until(lambda: self.record("A", f"ns.{zone}"), f"{self.process.name} answers")
+            wait_until(lambda: self.record(kind, f"ns.{zone}"), f"{self.process.name} answers")
 
     @classmethod
     def missing(cls):
@@ -57,7 +58,7 @@ class NameServer:
 
     @property
     def server(self):
-        return f"{self.address}:{self.port}"
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def ask(self, kind, name, *options):
         done = subprocess.run([program("kdig"), "+time=1", "+tcp", *options, f"@{self.address}", "-p", str(self.port),

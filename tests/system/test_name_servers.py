@@ -93,6 +93,14 @@ def test_addresses(run, names, kind, tmp_path):
     up.stop()
 
 
+@pytest.mark.skipif(Knot.missing() is not None, reason=str(Knot.missing()))
+def test_a_server_with_an_ipv6_address(run, names, tmp_path):
+    server = Knot(run, tmp_path, address="::1")
+    up = names.up(names.section(server, "a.homes.example", "192.0.2.7"))
+    wait_until(lambda: server.records("A", "a.homes.example") == ["192.0.2.7"], "the address")
+    up.stop()
+
+
 def expected(kind):
     """What is wrong: (how that is configured, the answer, what is told)."""
     refused = "REFUSED: not allowed by the server's policy"
