@@ -64,6 +64,29 @@ static const char *name_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* "~" is the home of whoever imports. */
+static int include(void *arg, const char *path, struct buf *text, struct err *e)
+{
+	AUTO(freep) char *expanded = NULL;
+	const char *home = getenv("HOME");
+	struct stat st;
+
+	if (path[0] == '~' && path[1] == '/' && home) {
+		if (asprintf(&expanded, "%s%s", home, path + 1) < 0) {
+			expanded = NULL;
+			return err_set(e, ERR_NOMEM, "%s", path);
+		}
+		path = expanded;
+	}
+	return import_file_read(path, true, text, &st, e);
+}
+
+static void start_import(struct import_run *run)
+{
+	dns_import_init(&run->import);
+	run->import.include = include;
+}
+
 static int parse(struct import_run *run, enum client client, struct str text, struct err *e)
 {
 	switch (client) {
@@ -107,7 +130,7 @@ static enum client guess_client(struct import_run *run, struct str text)
 		bool good = parse(run, order[i], text, NULL) == 0 && run->import.n;
 
 		dns_import_done(&run->import);
-		dns_import_init(&run->import);
+		start_import(run);
 		if (good)
 			return order[i];
 	}
@@ -340,7 +363,7 @@ static int import_run(const void *options, const struct option_args *args)
 	struct err e = {0};
 	int r;
 
-	dns_import_init(&run.import);
+	start_import(&run);
 	r = places_find(&o->common, &run.places, &e);
 	if (r == 0)
 		r = import_all(&run, &e);

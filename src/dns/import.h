@@ -55,7 +55,12 @@ struct dns_import {
 	size_t n_notes;
 	size_t lost_notes; /* there were more than DNS_IMPORT_NOTES_MAX */
 	char cache
-		[DNS_IMPORT_VALUE_MAX]; /* where the file says that its cache is; "": it does not */
+		[DNS_IMPORT_VALUE_MAX]; /* where its cache is, as the file says; "": it does not */
+
+	/* Reads a file that inadyn.conf includes, appending to text, which is wiped; may be set after
+	 * dns_import_init. NULL: none is read. */
+	int (*include)(void *arg, const char *path, struct buf *text, struct err *e);
+	void *include_arg;
 };
 
 void dns_import_init(struct dns_import *import);

@@ -10,7 +10,9 @@
 #include "dns/import.h"
 #include "dns/inadyn.h"
 
-#define HOSTS_MAX DNS_IMPORT_NAMES_MAX
+#define HOSTS_MAX    DNS_IMPORT_NAMES_MAX
+#define INCLUDES_MAX 32 /* files, all in all */
+#define DEPTH_MAX    3	/* of files in files */
 
 /* Names of providers as inadyn has them, without what stands before "@". */
 static const struct {
@@ -103,7 +105,15 @@ struct reader {
 	bool allow6;
 	char interface[32];
 	struct section section; /* being read */
+	unsigned depth, n_included;
+	unsigned outer_line; /* of the first include, with depth */
 };
+
+/* For people: of the file that is imported. */
+static unsigned line_of(const struct reader *r)
+{
+	return r->depth ? r->outer_line : r->lexer.line;
+}
 
 /* Without "default@" in front. */
 static struct str bare_name(struct str title)
@@ -323,10 +333,10 @@ static void take_other(struct reader *r, const char *key, const char *value)
 			continue;
 		if (others[i].text &&
 		    (others[i].told == ALWAYS || yes(value) == (others[i].told == WHEN_ON)))
-			dns_import_note(r->import, r->lexer.line, "%s: %s", key, others[i].text);
+			dns_import_note(r->import, line_of(r), "%s: %s", key, others[i].text);
 		return;
 	}
-	dns_import_note(r->import, r->lexer.line, "%s is not carried over", key);
+	dns_import_note(r->import, line_of(r), "%s is not carried over", key);
 }
 
 static void take_global(struct reader *r, const char *key, const char *value)
@@ -344,7 +354,7 @@ static void take_host(struct reader *r, const char *value)
 	struct section *s = &r->section;
 
 	if (s->n_hosts == HOSTS_MAX)
-		dns_import_note(r->import, r->lexer.line, "too many names in one section");
+		dns_import_note(r->import, line_of(r), "too many names in one section");
 	else if (*value)
 		copy(s, s->hosts[s->n_hosts++], HOSTNAME_MAX, value);
 }
@@ -392,7 +402,7 @@ static void take_value(struct reader *r, const char *key, take_fn *take)
 	struct inadyn_lexer *l = &r->lexer;
 
 	if (l->has_variable) {
-		dns_import_note(r->import, l->line,
+		dns_import_note(r->import, line_of(r),
 				"%s has a variable of the environment in it, which is not read: it "
 				"counts as not given",
 				key);
@@ -429,43 +439,98 @@ static int read_values(struct reader *r, const char *key, take_fn *take, struct 
 	}
 }
 
-static int skip_include(struct reader *r, struct err *e)
+static int read_keys(struct reader *r, enum inadyn_token end, struct err *e);
+static int read_globals(struct reader *r, struct err *e);
+
+/* The text in place of the line that includes it. */
+static int read_included(struct reader *r, bool in_section, const char *path, struct str text,
+			 struct err *e)
+{
+	struct inadyn_lexer outer = r->lexer;
+	int result;
+
+	if (r->depth++ == 0)
+		r->outer_line = outer.line;
+	r->lexer = (struct inadyn_lexer){0};
+	inadyn_open(&r->lexer, text);
+	result = in_section ? read_keys(r, INADYN_END, e) : read_globals(r, e);
+	secret_wipe(&r->lexer, sizeof(r->lexer));
+	r->lexer = outer;
+	r->depth--;
+	return result < 0 ? err_wrap(e, result, "line %u: %s", outer.line, path) : 0;
+}
+
+/* A file that cannot be read is told. */
+static int include_file(struct reader *r, bool in_section, const char *path, struct err *e)
+{
+	const struct dns_import *import = r->import;
+	struct buf text = {0};
+	struct err why = {0};
+	int result = 0;
+
+	if (r->depth == DEPTH_MAX || r->n_included++ == INCLUDES_MAX)
+		return broken(r, "too many files are included", e);
+	if (!import->include)
+		dns_import_note(r->import, line_of(r), "include(\"%s\"): the file is not read",
+				path);
+	else if (import->include(import->include_arg, path, &text, &why) < 0)
+		dns_import_note(r->import, line_of(r), "include: %s", why.text);
+	else
+		result = read_included(r, in_section, path, buf_str(&text), e);
+	if (text.bytes)
+		secret_wipe(text.bytes, text.size);
+	buf_done(&text);
+	return result;
+}
+
+static int read_include(struct reader *r, bool in_section, struct err *e)
 {
 	struct inadyn_lexer *l = &r->lexer;
+	char path[INADYN_TOKEN_MAX];
 
 	if (l->token != INADYN_OPEN_ROUND || !is_text(inadyn_next(l)))
 		return broken(r, "include(\"FILE\") is damaged", e);
-	dns_import_note(r->import, l->line, "include(\"%s\"): import that file too", l->text);
-	return inadyn_next(l) == INADYN_CLOSE_ROUND ? 0 : broken(r, "\")\" is missing", e);
+	memcpy(path, l->text, sizeof(path));
+	if (inadyn_next(l) != INADYN_CLOSE_ROUND)
+		return broken(r, "\")\" is missing", e);
+	return include_file(r, in_section, path, e);
+}
+
+/* Of a section, up to its end. */
+static int read_keys(struct reader *r, enum inadyn_token end, struct err *e)
+{
+	struct inadyn_lexer *l = &r->lexer;
+	char key[64];
+	int result = 0;
+
+	while (result == 0 && inadyn_next(l) != end) {
+		if (!is_text(l->token) || !str_copy(key, sizeof(key), str_of(l->text)))
+			return broken(r, "a name or \"}\" is missing", e);
+		inadyn_next(l);
+		result = strcmp(key, "include") == 0 ? read_include(r, true, e)
+						     : read_values(r, key, take_key, e);
+	}
+	return result;
 }
 
 static int read_section(struct reader *r, bool custom, struct err *e)
 {
 	struct inadyn_lexer *l = &r->lexer;
-	char key[64];
 	int result;
 
 	secret_wipe(&r->section, sizeof(r->section));
 	r->section.custom = custom;
-	r->section.line = l->line;
+	r->section.line = line_of(r);
 	if (!is_text(l->token))
 		return broken(r, "the provider's name is missing", e);
 	copy(&r->section, r->section.title, sizeof(r->section.title), l->text);
 	if (inadyn_next(l) != INADYN_OPEN)
 		return broken(r, "\"{\" is missing", e);
-	while (inadyn_next(l) != INADYN_CLOSE) {
-		if (!is_text(l->token) || !str_copy(key, sizeof(key), str_of(l->text)))
-			return broken(r, "a name or \"}\" is missing", e);
-		inadyn_next(l);
-		result = strcmp(key, "include") == 0 ? skip_include(r, e)
-						     : read_values(r, key, take_key, e);
-		if (result < 0)
-			return result;
-	}
-	return end_section(r, e);
+	result = read_keys(r, INADYN_CLOSE, e);
+	return result < 0 ? result : end_section(r, e);
 }
 
-static int read_file(struct reader *r, struct err *e)
+static int read_globals(struct reader *r, struct err *e)
 {
 	struct inadyn_lexer *l = &r->lexer;
 	char key[64];
@@ -478,7 +543,7 @@ static int read_file(struct reader *r, struct err *e)
 		if (strcmp(key, "provider") == 0 || strcmp(key, "custom") == 0)
 			result = read_section(r, key[0] == 'c', e);
 		else if (strcmp(key, "include") == 0)
-			result = skip_include(r, e);
+			result = read_include(r, false, e);
 		else
 			result = read_values(r, key, take_global, e);
 	}
@@ -497,7 +562,7 @@ int dns_import_inadyn(struct dns_import *import, struct str text, struct err *e)
 		return err_set(e, ERR_NOMEM, "inadyn.conf");
 	r->import = import;
 	inadyn_open(&r->lexer, text);
-	result = read_file(r, e);
+	result = read_globals(r, e);
 	secret_wipe(r, sizeof(*r));
 	free(r);
 	return result;

@@ -248,6 +248,16 @@ def test_odd_files_of_a_cache(lone, tmp_path):
     assert "pipe.cache is no ordinary file" in done.stderr
 
 
+def test_what_inadyn_conf_includes(lone, tmp_path):
+    path, more, pipe = tmp_path / "inadyn.conf", lone.home.path / ".duck.pw", tmp_path / "pipe"
+    more.write_text("username = duck-token\npassword = unused\n")
+    os.mkfifo(pipe)
+    path.write_text(f'provider duckdns {{ include("~/.duck.pw") include("{pipe}") hostname = ann.duckdns.org }}\n')
+    done = imported(lone, path)
+    assert secrets(lone) == {"ann.duckdns.org.secret": "duck-token\n"}
+    assert "1 of 1 names" in done.stderr and f"include: {pipe} is no ordinary file" in done.stderr
+
+
 def test_links_are_not_followed(lone, tmp_path):
     output, elsewhere = tmp_path / "dns.conf", tmp_path / "elsewhere"
     output.symlink_to(elsewhere)

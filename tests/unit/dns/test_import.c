@@ -752,7 +752,7 @@ static void test_inadyn_custom_and_unknown(void **state)
 	       "13: wildcard: names below it are not set: make a CNAME record \"*.NAME\" at the "
 	       "provider\n"
 	       "14: b.example.org: provider nowhere.example is not known\n"
-	       "15: include(\"/etc/more.conf\"): import that file too\n");
+	       "15: include(\"/etc/more.conf\"): the file is not read\n");
 }
 
 static void inadyn_password_of(const char *text, const char *expected)
@@ -871,6 +871,82 @@ static void test_inadyn_s_long_values(void **state)
 	assert_int_equal(dns_import_inadyn(&import, buf_str(&text), NULL), 0);
 	assert_false(dns_import_usable(&import, 0, &e));
 	assert_string_equal(e.text, "something in it is too long");
+	dns_import_done(&import);
+}
+
+static int read_more(void *arg, const char *path, struct buf *text, struct err *e)
+{
+	unsigned *reads = arg;
+
+	++*reads;
+	if (strcmp(path, "secrets") == 0)
+		return buf_append_str(text,
+				      STR("# mine\nusername = u // me\npassword = \"s #\"\n"));
+	if (strcmp(path, "more") == 0)
+		return buf_append_str(text,
+				      STR("frobnicate = 1\nprovider dyndns.org { hostname = "
+					  "b.example.org include(secrets)\n wildcard = on }\n"));
+	if (strcmp(path, "itself") == 0)
+		return buf_append_str(text, STR("include(itself) include(itself)"));
+	if (strcmp(path, "often") == 0)
+		return buf_append_str(
+			text, STR("include(secrets)\ninclude(secrets)\ninclude(secrets)\n"));
+	if (strcmp(path, "damaged") == 0)
+		return buf_append_str(text, STR("username = u\n}\n"));
+	return err_set(e, ERR_NOT_FOUND, "%s: gone", path);
+}
+
+static void test_inadyn_s_includes(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} wrong[] = {
+		{"\ninclude(itself)", "too many files are included"},
+		{"\nprovider x {\n include(damaged) }",
+		 "line 3: damaged: line 2: a name or \"}\" is "
+		 "missing"},
+	};
+	struct dns_import import;
+	unsigned reads = 0;
+	struct err e = {0};
+	char *result;
+
+	dns_import_init(&import);
+	import.include = read_more;
+	import.include_arg = &reads;
+	assert_int_equal(dns_import_inadyn(&import,
+					   STR("period = 5\nprovider dyndns.org {\n"
+					       "include(secrets)\ninclude(nowhere)\n"
+					       "hostname = a.example.org }\ninclude(\"more\")\n"),
+					   &e),
+			 0);
+	result = result_of(&import);
+	assert_string_equal(result, "[dns a.example.org]\n"
+				    "provider = dyn\n"
+				    "user = u\n"
+				    "password-file = /etc/homeport/a.example.org.secret\n"
+				    "family = ipv4\n"
+				    "\n"
+				    "[dns b.example.org]\n"
+				    "provider = dyn\n"
+				    "user = u\n"
+				    "password-file = /etc/homeport/a.example.org.secret\n"
+				    "family = ipv4\n"
+				    "--\n"
+				    "4: include: nowhere: gone\n"
+				    "6: frobnicate is not carried over\n"
+				    "6: wildcard: names below it are not set: make a CNAME record "
+				    "\"*.NAME\" at the provider\n");
+	assert_string_equal(import.names[1].pass, "s #");
+	free(result);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		reads = 0;
+		assert_int_equal(dns_import_inadyn(&import, str_of(wrong[i].text), &e),
+				 -ERR_INVALID);
+		if (!strstr(e.text, wrong[i].why))
+			fail_msg("%s", e.text);
+		assert_in_range(reads, 1, 32);
+	}
 	dns_import_done(&import);
 }
 
@@ -1289,6 +1365,7 @@ int main(void)
 		cmocka_unit_test(test_inadyn_s_lists),
 		cmocka_unit_test(test_inadyn_s_other_keys),
 		cmocka_unit_test(test_inadyn_s_long_values),
+		cmocka_unit_test(test_inadyn_s_includes),
 		cmocka_unit_test(test_one_name_at_two_providers),
 		cmocka_unit_test(test_inadyn_broken),
 		cmocka_unit_test(test_inadyn_s_cache),
