@@ -106,7 +106,7 @@ static void on_observe(void *arg)
 bool names_await(const struct names *names)
 {
 	return timer_running(&names->observe) && names->told != names->others &&
-	       dns_keeper_wants_more(names->keeper, 4);
+	       !dns_keeper_is_behind(names->keeper) && dns_keeper_wants_more(names->keeper, 4);
 }
 
 static void on_told(void *arg, const struct dns_told *told)
@@ -201,6 +201,7 @@ static void note_place(struct names *names, const struct uplink_place *place)
 	names->place = *place;
 	names->place.nearest = NULL;
 	names->router_told = false;
+	names->outside = (struct ipaddr){0};
 	dns_keeper_moved(names->keeper);
 	if (names->wants_ipv4 && place->verdict != UPLINK_USABLE && names->ask_router(names->arg))
 		timer_start(&names->router, NAMES_ROUTER);
