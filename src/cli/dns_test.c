@@ -377,7 +377,6 @@ static void on_closed(void *arg, const struct err *why)
 {
 	struct dns_test *t = arg;
 
-	t->conn = NULL;
 	if (!t->over)
 		fail(t, "the homeport that runs here hung up");
 }

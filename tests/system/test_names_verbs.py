@@ -4,6 +4,8 @@ import contextlib
 import http.server
 import json
 import shutil
+import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -283,6 +285,22 @@ def test_at_a_name_server_that_refuses(server, agent):
     assert told["names"][0]["checks"][0]["good"] is False
     agent.config.write_text(section(agent, server).replace(str(server.port), str(free_port())))
     assert "bad: the provider could not be reached" in agent.command("dns", "test", expect=1).stdout
+
+
+def test_interrupted(run, server, agent):
+    """The homeport that tests reads its configuration again, or ends."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = section(agent, server).replace(str(server.port), str(silent.getsockname()[1]))
+        up = agent.up(config, ready="homeport is up")
+        silent.settimeout(10)
+        for interrupt, told in ((lambda: up.send_signal(signal.SIGHUP), "the configuration was read again meanwhile"),
+                                (up.stop, "the homeport that runs here hung up")):
+            with silent.accept()[0]:  # what it asks by itself
+                test = run.start(*agent.argv("dns", "test"), env=agent.home.env)
+                with silent.accept()[0]:
+                    interrupt()
+                    assert test.wait() == 1
+                    assert told in test.text("err")
 
 
 def test_what_nobody_can_test(agent):
