@@ -61,6 +61,15 @@ static bool is_file_or_credential(struct str value)
 	return str_starts(value, STR("/")) || str_starts(value, STR(CREDENTIAL));
 }
 
+static int check_password_file(struct str value, struct err *e)
+{
+	return is_file_or_credential(value) ? 0
+					    : err_set(e, ERR_INVALID,
+						      "must be the absolute path of a file that "
+						      "has the password in it, or "
+						      "credential:ID; never the password itself");
+}
+
 static int check_webhook(struct str value, struct err *e)
 {
 	return is_file_or_credential(value) ? 0 : webhook_check(value, e);
@@ -85,7 +94,7 @@ const struct conf_row agent_dns_rows[AGENT_DNS_ROWS] = {
 	{"user", CONF_STRING, offsetof(struct agent_dns_section, user),
 	 .help = "The account, or the name of the key."},
 	{"password-file", CONF_STRING, offsetof(struct agent_dns_section, password_file),
-	 .shape = "FILE|credential:ID",
+	 .flags = CONF_BY_MISTAKE, .check = check_password_file, .shape = "FILE|credential:ID",
 	 .help = "Where the password, token or secret is: a file whose first line it is, with an "
 		 "absolute path and readable by nobody else, or a credential that systemd passes "
 		 "(LoadCredential=). Never the password itself."},

@@ -291,7 +291,7 @@ static int set_value(struct reader *reader, const struct conf_row *row, const st
 		value_done(row, field); /* the preset */
 	*line = item->line;
 	r = value_parse(row, field, item->value, reader->dir, e);
-	if (r < 0 && row->flags & CONF_SECRET)
+	if (r < 0 && row->flags & (CONF_SECRET | CONF_BY_MISTAKE))
 		return err_wrap(e, r, "%s", row->key);
 	if (r < 0)
 		return err_wrap(e, r, "%s = %s", row->key, log_text(shown, item->value));

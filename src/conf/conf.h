@@ -132,12 +132,14 @@ struct conf_addresses {
  * CONF_LISTEN    addresses: one to listen on
  * CONF_NO_PORT   an address: without a port it has port 0
  * CONF_SECRET    never shown, neither in the dump nor in an error
+ * CONF_BY_MISTAKE  where a secret is; what is wrong there may be the secret itself: not shown in an error
  */
-#define CONF_REQUIRED 1u
-#define CONF_REPEAT   2u
-#define CONF_LISTEN   4u
-#define CONF_NO_PORT  16u
-#define CONF_SECRET   8u
+#define CONF_REQUIRED	1u
+#define CONF_REPEAT	2u
+#define CONF_LISTEN	4u
+#define CONF_NO_PORT	16u
+#define CONF_SECRET	8u
+#define CONF_BY_MISTAKE 32u
 
 struct conf_row {
 	const char *key;

@@ -120,6 +120,8 @@ static const struct bad bads[] = {
 	{"[service a]\nto = 1\nname = a.b a.b\n", "x.conf:3: the name a.b"},
 	{"[service a]\nto = sctp://h:1\n", "x.conf:2: to = sctp://h:1: "},
 	{"[service a]\nto = 1\nname = a..b\n", "x.conf:3: name = a..b: "},
+	{"[dns a.example.org]\nprovider = dyn\nuser = a\npassword-file = s3cret\n",
+	 "x.conf:4: password-file: must be the absolute path"},
 };
 
 static void says_file_and_line(void **state)
@@ -133,6 +135,7 @@ static void says_file_and_line(void **state)
 			-ERR_INVALID);
 		if (!strstr(e.text, bads[i].error))
 			fail_msg("expected: %s\ngot:      %s", bads[i].error, e.text);
+		assert_null(strstr(e.text, "s3cret")); /* written in a wrong place */
 	}
 }
 
