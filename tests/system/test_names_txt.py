@@ -1,13 +1,13 @@
 """TXT values for certificates: added beside others and removed again, by hand, by hooks, before a real ACME server."""
 import json
 import os
-import shutil
+import re
 import subprocess
 
 import pytest
 
 from harness import HOMEPORT, ROOT, command, free_port, needs_root, wait_until
-from name_servers import Bind, Knot, PowerDns, program
+from name_servers import Knot, program
 from test_name_servers import Names, every_server
 
 NAME = "a.homes.example"
@@ -133,20 +133,27 @@ class Pebble:
         self.port = free_port()
         self.certificate = folder / "pebble.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", folder / "pebble.key", "-out", self.certificate, "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+                        "-keyout", folder / "pebble.key", "-out", self.certificate, "-days", "2", "-subj", "/CN=x",
+                        "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
         (folder / "pebble.json").write_text(json.dumps({"pebble": {
             "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{free_port()}",
             "certificate": str(self.certificate), "privateKey": str(folder / "pebble.key"),
             "httpPort": free_port(), "tlsPort": free_port()}}))
         self.process = run.start(program("pebble"), "-config", folder / "pebble.json", "-strict",
                                  "-dnsserver", server.server,
-                                 env=os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"})
+                                 env=os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0",
+                                                   "PEBBLE_WFE_NONCEREJECT": "0"})
         self.process.wait_line("ACME directory available")
 
     @property
     def directory(self):
         return f"https://localhost:{self.port}/dir"
+
+
+def names_of(certificate):
+    text = subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", certificate], text=True,
+                          capture_output=True, check=True).stdout
+    return sorted(re.findall(r"DNS:([^,\s]+)", text), reverse=True)
 
 
 @needs_pebble
@@ -165,18 +172,17 @@ def test_a_certificate_by_uacme(run, names, hooked, tmp_path):
 
     uacme("-y", "new")
     uacme("-h", hook("uacme"), "issue", NAME, f"*.{NAME}")
-    text = subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in",
-                           tmp_path / "ca" / NAME / "cert.pem"], text=True, capture_output=True, check=True).stdout
-    assert f"DNS:{NAME}" in text and f"DNS:*.{NAME}" in text
+    assert names_of(tmp_path / "ca" / NAME / "cert.pem") == [NAME, f"*.{NAME}"]
     assert texts(server) == []
     assert up.text().count(f"TXT value of {CHALLENGE}: added") == 2
     assert up.text().count(f"TXT value of {CHALLENGE}: removed") == 2
     up.stop()
 
 
+@pytest.mark.slow
 @needs_pebble
 @pytest.mark.skipif(not program("dehydrated"), reason="needs dehydrated")
-def test_both_challenges_of_dehydrated(run, names, hooked, tmp_path):
+def test_a_certificate_by_dehydrated(run, names, hooked, tmp_path):
     """With both values at one name at the same time: the server finds them."""
     server = Knot(run, tmp_path)
     pebble = Pebble(run, tmp_path, server)
@@ -191,14 +197,12 @@ KEY_ALGO="prime256v1"
 CURL_OPTS="--cacert {pebble.certificate}"
 """)
 
-    def dehydrated(*words, **options):
-        return command("bash", program("dehydrated"), "--config", tmp_path / "config", *words, env=hooked, seconds=60,
-                       **options)
+    def dehydrated(*words):
+        return command("bash", program("dehydrated"), "--config", tmp_path / "config", *words, env=hooked, seconds=60)
 
     dehydrated("--register", "--accept-terms")
-    # That of Debian 12 does not wait for the certificate of a server that needs a moment for it; all else is done.
-    done = dehydrated("--cron", "--domain", f"{NAME} *.{NAME}", "--alias", "both", expect=None)
-    assert done.stdout.count("Challenge is valid!") == 2, done.stdout + done.stderr
+    dehydrated("--cron", "--domain", f"{NAME} *.{NAME}", "--alias", "both")
+    assert names_of(tmp_path / "certs/both/cert.pem") == [NAME, f"*.{NAME}"]
     said = [line for line in up.text().splitlines() if "TXT value" in line]
     assert ["added" in line for line in said] == [True, True, False, False]
     assert texts(server) == []
