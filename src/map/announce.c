@@ -262,5 +262,9 @@ void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
 		return;
 	}
 	join(&announce->v4, ifindex);
+}
+
+void announce_join_upnp(struct announce *announce, unsigned ifindex)
+{
 	join(&announce->upnp, ifindex);
 }

@@ -21,5 +21,10 @@ int announce_new(struct loop *loop, void (*on_hint)(void *arg, const struct ipad
 		 struct announce **ret_announce, struct err *e) MUST_CHECK;
 void announce_free(struct announce *announce); /* NULL is fine */
 
-/* Listen on this link, too. Again and again is fine. */
+/* Listen on this link, too, for PCP and NAT-PMP, which speak when they have something to say. Again
+ * and again is fine. */
 void announce_join(struct announce *announce, uint8_t family, unsigned ifindex);
+
+/* And for UPnP: every device in the network says every few minutes that it is there, miniupnpd a dozen
+ * times twice a minute, which wakes us each time. */
+void announce_join_upnp(struct announce *announce, unsigned ifindex);

@@ -128,6 +128,7 @@ static void settle(struct map_door *door, struct station *station)
 	}
 	list_insert_before(door->holdings.next, &h->node);
 	*door->why = '\0';
+	announce_join_upnp(door->map->announce, router_place(station->router)->ifindex);
 }
 
 static bool in_use(const struct map *map, const struct station *station)

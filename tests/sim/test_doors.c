@@ -334,6 +334,10 @@ void announce_join(struct announce *announce, uint8_t family, unsigned ifindex)
 {
 }
 
+void announce_join_upnp(struct announce *announce, unsigned ifindex)
+{
+}
+
 /* ── the model of map/ask, and of the doors at the router ── */
 
 static bool same_host(const struct ipaddr *a, const struct ipaddr *b)

@@ -185,6 +185,7 @@ static void nothing_else_is_one(void **state)
 	if (!own_network)
 		skip();
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	say_pmp(0, request, sizeof(request));
 	say_pmp(0, map, sizeof(map));
 	say_pmp(0, natpmp_map, sizeof(natpmp_map));
@@ -216,11 +217,26 @@ static void notify(uint8_t last, const char *what, const char *type, unsigned bo
 
 #define GATEWAY "InternetGatewayDevice"
 
+static void only_who_wants_upnp_is_woken_by_it(void **state)
+{
+	if (!own_network)
+		skip();
+	announce_join(announce, 4, link_number(0));
+	notify(1, "alive", GATEWAY, 1);
+	notify(1, "alive", GATEWAY, 2);
+	say_pmp(0, pcp, sizeof(pcp));
+	heard(1);
+	announce_join_upnp(announce, link_number(0));
+	notify(1, "alive", GATEWAY, 3); /* perhaps it was another before */
+	heard(2);
+}
+
 static void another_number_after_a_restart(void **state)
 {
 	if (!own_network)
 		skip();
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	notify(1, "alive", "MediaServer", 1);
 	notify(1, "alive", GATEWAY, 1); /* perhaps it was another before */
 	heard(1);
@@ -244,6 +260,7 @@ static void so_many_devices(void **state)
 	if (!own_network)
 		skip();
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	for (uint8_t i = 1; i <= ANNOUNCE_DEVICES_MAX; i++)
 		notify(i, "alive", GATEWAY, 1);
 	heard(ANNOUNCE_DEVICES_MAX);
@@ -279,8 +296,10 @@ static void a_link_that_is_not_there(void **state)
 	if (!own_network)
 		skip();
 	announce_join(announce, 4, 4711);
+	announce_join_upnp(announce, 4711);
 	announce_join(announce, 6, 4711);
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	say_pmp(0, pcp, sizeof(pcp));
 	heard(1);
 }
@@ -298,6 +317,7 @@ static void a_port_that_is_taken(void **state)
 	assert_int_equal(udp_bind(&any, &fd, NULL), 0);
 	assert_int_equal(announce_new(loop, on_hint, NULL, &announce, NULL), 0);
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	announce_join(announce, 6, link_number(0));
 	say(6, 0, 1, "ff02::1", 5350, pcp, sizeof(pcp));
 	heard(1);
@@ -307,7 +327,9 @@ static void a_port_that_is_taken(void **state)
 	assert_int_equal(announce_new(loop, on_hint, NULL, &announce, NULL), 0);
 	assert_int_equal(announce_new(loop, on_hint, NULL, &second, NULL), 0);
 	announce_join(announce, 4, link_number(0));
+	announce_join_upnp(announce, link_number(0));
 	announce_join(second, 4, link_number(0));
+	announce_join_upnp(second, link_number(0));
 	say_pmp(0, pcp, sizeof(pcp));
 	heard(3);
 	announce_free(second);
@@ -343,6 +365,7 @@ int main(void)
 		T(over_ipv6),
 		T(only_on_links_that_are_ours),
 		T(nothing_else_is_one),
+		T(only_who_wants_upnp_is_woken_by_it),
 		T(another_number_after_a_restart),
 		T(so_many_devices),
 		T(so_many_links),
