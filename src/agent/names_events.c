@@ -17,6 +17,7 @@ static const struct {
 	[DNS_EVENT_TROUBLE] = {NULL, LOG_LEVEL_WARNING},
 	[DNS_EVENT_REMIND] = {"remind", LOG_LEVEL_WARNING},
 	[DNS_EVENT_STATE] = {NULL, LOG_LEVEL_ERROR},
+	[DNS_EVENT_CLOCK] = {NULL, LOG_LEVEL_WARNING},
 };
 
 static const char *address_text(char text[static IPADDR_TEXT_MAX], const struct dns_event *event)
@@ -65,6 +66,10 @@ const char *names_event_text(char text[static NAMES_EVENT_TEXT_MAX], const struc
 			 "name %s must be confirmed on the web site of %s soon, or it is deleted; "
 			 "then: homeport dns confirmed %s",
 			 event->host, event->provider, event->label);
+		break;
+	case DNS_EVENT_CLOCK:
+		snprintf(text, NAMES_EVENT_TEXT_MAX,
+			 "names wait until the clock of this machine is set");
 		break;
 	case DNS_EVENT_STATE:
 		snprintf(text, NAMES_EVENT_TEXT_MAX, "names cannot be remembered: %s", words);

@@ -10,10 +10,51 @@
 
 /* ── small things ── */
 
-int64_t keeper_now_s(const struct dns_keeper *k)
+static void on_step(struct dns_keeper *k, int64_t step)
 {
-	return k->settings.wall_s ? k->settings.wall_s(k->settings.arg)
-				  : (int64_t)(ustime_wall() / USEC_PER_S);
+	for (size_t i = 0; i < k->n_names; i++)
+		for (int s = 0; s < 2; s++)
+			if (k->names[i].sides[s].machine.run_s) {
+				dns_machine_on_step(&k->names[i].sides[s].machine, step);
+				keeper_put(&k->names[i].sides[s]);
+			}
+}
+
+int64_t keeper_now_s(struct dns_keeper *k)
+{
+	int64_t now_s = k->settings.wall_s ? k->settings.wall_s(k->settings.arg)
+					   : (int64_t)(ustime_wall() / USEC_PER_S);
+	int64_t offset_s = now_s - (int64_t)(loop_now(k->loop) / USEC_PER_S);
+	int64_t step = k->offset_s ? offset_s - k->offset_s : 0;
+
+	k->offset_s = offset_s;
+	if (step >= DNS_KEEPER_STEP_S || step <= -DNS_KEEPER_STEP_S)
+		on_step(k, step);
+	return now_s;
+}
+
+static void say(const struct dns_keeper *k, const struct dns_event *event)
+{
+	if (k->settings.on_event)
+		k->settings.on_event(k->settings.arg, event);
+}
+
+/* Before it is, what is remembered would be misjudged: a wait that is over, a limit that has been kept. */
+static bool clock_is_set(struct dns_keeper *k, int64_t now_s)
+{
+	usec_t waited = loop_now(k->loop) - k->born;
+	struct dns_event event = {.kind = DNS_EVENT_CLOCK, .text = ""};
+
+	k->waits_for_clock =
+		now_s < DNS_CLOCK_SET_S ||
+		(now_s + DNS_KEEPER_STEP_S < k->ledger.written_s && waited < DNS_KEEPER_CLOCK_WAIT);
+	if (!k->waits_for_clock)
+		k->ledger.written_s = 0; /* it is this clock's now */
+	else if (!k->told_clock && waited >= DNS_CLOCK_LOOK_S * USEC_PER_S) {
+		k->told_clock = true;
+		say(k, &event);
+	}
+	return !k->waits_for_clock;
 }
 
 void keeper_set_stage(struct keeper_name *name, enum keeper_stage stage)
@@ -26,12 +67,6 @@ void keeper_set_stage(struct keeper_name *name, enum keeper_stage stage)
 	if (!name->entry.provider->rfc2136)
 		name->keeper->n_calls += begins - began;
 	name->stage = stage;
-}
-
-static void say(const struct dns_keeper *k, const struct dns_event *event)
-{
-	if (k->settings.on_event)
-		k->settings.on_event(k->settings.arg, event);
 }
 
 static struct dns_event event_of(const struct keeper_side *side, enum dns_event_kind kind)
@@ -395,11 +430,16 @@ static void run(void *arg)
 	usec_t soonest = choose(k), now = loop_now(k->loop);
 
 	keeper_txt_run(k);
-	for (size_t i = 0; i < k->n_names; i++)
-		look(&k->names[i], now_s, &soonest_s);
+	if (clock_is_set(k, now_s))
+		for (size_t i = 0; i < k->n_names; i++)
+			look(&k->names[i], now_s, &soonest_s);
 	keeper_store_run(k);
 	transmit(k);
 	keeper_trials_run(k);
+	if (k->waits_for_clock)
+		soonest = now + (now < k->born + DNS_KEEPER_CLOCK_WAIT
+					 ? DNS_KEEPER_CLOCK_LOOK
+					 : DNS_CLOCK_LOOK_S * USEC_PER_S);
 	if (soonest_s < INT64_MAX) {
 		/* the wall clock may be set meanwhile: look at least once an hour */
 		int64_t span = MIN(MAX(soonest_s - now_s, 1), 3600);
@@ -544,6 +584,7 @@ int dns_keeper_new(struct loop *loop, struct httpc *httpc,
 	k->settings.folder = k->folder;
 	k->chooser.allow_documentation = settings->allow_documentation;
 	k->chooser.double_nat = settings->double_nat;
+	k->born = loop_now(loop);
 	list_init(&k->batches);
 	list_init(&k->trials);
 	timer_init(&k->timer, loop, run, k);

@@ -26,6 +26,12 @@
 #define DNS_KEEPER_NAMES_MAX 1024
 #define DNS_KEEPER_QUIET     (250 * USEC_PER_MS)
 #define DNS_KEEPER_SETTLE    (1 * USEC_PER_S)
+/* A clock that is behind the ledger is not set yet, or the ledger's was ahead; who does not set it in
+ * that time never will. */
+#define DNS_KEEPER_CLOCK_WAIT (600 * USEC_PER_S)
+#define DNS_KEEPER_CLOCK_LOOK (10 * USEC_PER_S)
+#define DNS_KEEPER_STEP_S     5 /* a smaller difference is no setting */
+
 #define DNS_KEEPER_CALLS_MAX 8	/* requests at once */
 #define DNS_KEEPER_ASKS_MAX  16 /* questions at once of what is published */
 
@@ -61,6 +67,7 @@ enum dns_event_kind {
 	DNS_EVENT_TROUBLE, /* tried again at retry_s */
 	DNS_EVENT_REMIND,  /* a person must confirm the name at the provider's */
 	DNS_EVENT_STATE,   /* the ledger cannot be read or written; label is NULL */
+	DNS_EVENT_CLOCK,   /* all wait for the machine's clock to be set; likewise */
 };
 
 /* Borrowed until on_event returns. */

@@ -34,7 +34,10 @@ void keeper_account_resume(struct keeper_name *name)
 
 int64_t keeper_account_next(const struct keeper_name *name, int64_t now)
 {
-	return dns_account_next(name->entry.provider, first_of(name)->account_spent, now);
+	int64_t *spent = first_of(name)->account_spent;
+
+	dns_account_mend(name->entry.provider, spent, now);
+	return dns_account_next(name->entry.provider, spent, now);
 }
 
 void keeper_account_spend(struct keeper_name *name, int64_t now)

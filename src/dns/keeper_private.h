@@ -71,6 +71,9 @@ struct dns_keeper {
 	size_t n_names;
 	struct dns_chooser chooser;
 	struct keeper_choice choices[2];
+	usec_t born;
+	int64_t offset_s; /* of the wall clock from the loop's, when it was looked at last; 0: never */
+	bool waits_for_clock, told_clock;
 	unsigned n_questions; /* under way */
 	unsigned n_calls;     /* names that are not in IDLE, those of DNS UPDATE apart */
 	struct dns_ledger ledger;
@@ -86,7 +89,8 @@ struct dns_keeper {
 	struct defer defer;
 };
 
-int64_t keeper_now_s(const struct dns_keeper *k);
+/* The wall clock. All machines are told when it was set. */
+int64_t keeper_now_s(struct dns_keeper *k);
 
 static inline bool keeper_same_account(const struct keeper_name *a, const struct keeper_name *b)
 {
@@ -163,6 +167,6 @@ unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s);
 int keeper_txt_new(struct dns_keeper *k, struct err *e) MUST_CHECK;
 void keeper_txt_free(struct dns_keeper *k);
 void keeper_txt_resume(struct dns_keeper *k); /* when ledger and names are there */
-void keeper_txt_run(struct dns_keeper *k); /* begin what can begin */
+void keeper_txt_run(struct dns_keeper *k);    /* begin what can begin */
 bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *name);
 void keeper_txt_forgive(struct dns_keeper *k); /* a person has mended something */

@@ -53,7 +53,9 @@ json_t *keeper_side_status(const struct keeper_side *side, int64_t now)
 	const struct keeper_choice *choice = &name->keeper->choices[side->family == 6];
 	json_t *o = json_pack("{s:s s:s s:s s:s s:s}", "name", name->label, "host",
 			      name->entry.host, "provider", name->entry.provider->name, "family",
-			      side->family == 6 ? "ipv6" : "ipv4", "state", state_word(m));
+			      side->family == 6 ? "ipv6" : "ipv4", "state",
+			      name->keeper->waits_for_clock ? "waiting for the clock"
+							    : state_word(m));
 	int r = o ? 0 : -1;
 
 	r = r || (m->sure && add_address(o, "published", &m->published));

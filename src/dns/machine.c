@@ -132,10 +132,34 @@ static void mend_clock(struct dns_machine *m, int64_t now)
 		MIN(m->interval_spent, now + (int64_t)m->rules->interval_s * m->rules->burst);
 	m->budget_spent = MIN(m->budget_spent, now + DNS_WAIT_MAX_S);
 	m->attempted_s = MIN(m->attempted_s, now);
-	if (now < DNS_CLOCK_SET_S)
-		return; /* a machine without a battery: what was long ago will be so again */
 	m->confirmed_s = MIN(m->confirmed_s, now);
 	m->since_s = MIN(m->since_s, now);
+}
+
+static void shift(const struct dns_machine *m, int64_t *time, int64_t step)
+{
+	if (*time >= m->run_s)
+		*time += step;
+}
+
+void dns_machine_on_step(struct dns_machine *m, int64_t step)
+{
+	bool sent = m->attempted_s >= m->run_s;
+
+	if (!m->run_s)
+		return;
+	if (sent) {
+		m->interval_spent += step;
+		m->budget_spent += step;
+		m->interval_before += step;
+		m->budget_before += step;
+	}
+	if (m->not_before_s && (sent || m->asks))
+		m->not_before_s += step;
+	shift(m, &m->attempted_s, step);
+	shift(m, &m->confirmed_s, step);
+	shift(m, &m->since_s, step);
+	m->run_s += step;
 }
 
 void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_CONFIG_LEN],
@@ -147,7 +171,6 @@ void dns_machine_resume(struct dns_machine *m, const uint8_t config[static DNS_C
 	if (memcmp(m->config, foreign, DNS_CONFIG_LEN) == 0)
 		memcpy(m->config, config, DNS_CONFIG_LEN);
 	changed = memcmp(m->config, config, DNS_CONFIG_LEN) != 0;
-	mend_clock(m, now);
 	if (!m->attempted_s) /* nothing is known: perhaps there were requests lately */
 		m->interval_spent = now + (int64_t)m->rules->interval_s * (m->rules->burst - 1);
 	if (!m->attempted_s && m->rules->unaskable)
@@ -201,6 +224,12 @@ static enum dns_action due(int64_t at, int64_t now, enum dns_action action, int6
 
 enum dns_action dns_machine_next(struct dns_machine *m, int64_t now, int64_t *ret_at)
 {
+	if (now < DNS_CLOCK_SET_S) { /* neither certificates nor signatures would be good */
+		*ret_at = now + DNS_CLOCK_LOOK_S;
+		return DNS_LATER;
+	}
+	if (!m->run_s)
+		m->run_s = now;
 	mend_clock(m, now);
 	settle(m, now);
 	switch (m->state) {
@@ -272,7 +301,8 @@ void dns_machine_sending(struct dns_machine *m, int64_t now)
 {
 	set_state(m, DNS_STATE_SENT);
 	if (!m->sure && m->attempt.family && !same(&m->attempt, &m->wanted))
-		m->published = (struct ipaddr){0}; /* that one may be there, or this, or none of them */
+		m->published =
+			(struct ipaddr){0}; /* that one may be there, or this, or none of them */
 	m->attempt = m->wanted;
 	m->attempted_s = now;
 	m->forced = false;

@@ -46,9 +46,11 @@ enum dns_wish { DNS_WISH_UNKNOWN, DNS_WISH_NONE, DNS_WISH_ADDRESS };
 
 enum dns_action { DNS_NOTHING, DNS_LATER, DNS_ASK, DNS_SEND };
 
-#define DNS_CONFIG_LEN	32
-#define DNS_ASKS_MAX	5	   /* questions without an answer, then it is sent unasked */
-#define DNS_CLOCK_SET_S 1735689600 /* 2025: a clock before that is not set yet */
+#define DNS_CONFIG_LEN 32
+#define DNS_ASKS_MAX   5 /* questions without an answer, then it is sent unasked */
+#define DNS_CLOCK_SET_S                                                                            \
+	1735689600	    /* 2025: a clock before that is not set yet; nothing is done then */
+#define DNS_CLOCK_LOOK_S 60 /* until it is */
 
 struct dns_machine {
 	const struct dns_rules *rules; /* borrowed */
@@ -73,6 +75,7 @@ struct dns_machine {
 	enum dns_wish wish;
 	struct ipaddr wanted;
 	unsigned asks;				/* in a row, without an answer */
+	int64_t run_s;				/* the first dns_machine_next; 0: not yet */
 	int64_t interval_before, budget_before; /* the limits before the request under way */
 	bool refresh_only;			/* the request is no change */
 	bool forced;				/* a person wants it sent, needed or not */
@@ -110,6 +113,10 @@ void dns_machine_park(struct dns_machine *m, const struct dns_reply *reply);
 
 /* Likewise with what is to be waited for (911, 429): no request before until_s. */
 void dns_machine_hold(struct dns_machine *m, const struct dns_reply *reply, int64_t until_s);
+
+/* The wall clock was set, by so many seconds, since the last call: what was noted since the process
+ * began goes with it, so that nobody is asked sooner, or much later, than he wants. */
+void dns_machine_on_step(struct dns_machine *m, int64_t step);
 
 /* The network changed: what only failed on the way may be tried at once. */
 void dns_machine_on_network(struct dns_machine *m, int64_t now);

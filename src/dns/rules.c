@@ -79,6 +79,13 @@ int64_t dns_account_next(const struct dns_provider *p,
 	return at;
 }
 
+void dns_account_mend(const struct dns_provider *p, int64_t spent[static DNS_ACCOUNT_LIMITS_MAX],
+		      int64_t now)
+{
+	for (unsigned i = 0; i < DNS_ACCOUNT_LIMITS_MAX && p->account[i].n; i++)
+		spent[i] = remembered(&p->account[i], spent[i], now);
+}
+
 void dns_account_spend(const struct dns_provider *p, int64_t spent[static DNS_ACCOUNT_LIMITS_MAX],
 		       int64_t now)
 {

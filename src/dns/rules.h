@@ -50,6 +50,9 @@ bool dns_same_trouble(enum dns_verdict a, enum dns_verdict b);
  */
 int64_t dns_account_next(const struct dns_provider *provider,
 			 const int64_t spent[static DNS_ACCOUNT_LIMITS_MAX], int64_t now);
+/* What a clock that was ahead has left there is cut to what can be. */
+void dns_account_mend(const struct dns_provider *p, int64_t spent[static DNS_ACCOUNT_LIMITS_MAX],
+		      int64_t now);
 void dns_account_spend(const struct dns_provider *provider,
 		       int64_t spent[static DNS_ACCOUNT_LIMITS_MAX], int64_t now);
 

@@ -28,6 +28,9 @@ struct world {
 	struct dns_ledger ledger; /* the disk */
 	struct ipaddr address;
 	bool line_down;
+	int64_t skew; /* its clock is so much ahead */
+	int64_t restarted_at;
+	int64_t cautious_until; /* what it remembers of a process before is of another clock */
 
 	/* provider */
 	struct ipaddr record;
@@ -136,6 +139,24 @@ static const struct ipaddr *look_up(struct world *w)
 
 /* ── home ── */
 
+static int64_t home(const struct world *w)
+{
+	return w->now + w->skew;
+}
+
+/* The home's clock is set. */
+static void set_clock(struct world *w, int64_t skew)
+{
+	if (skew == w->skew)
+		return;
+	dns_machine_on_step(&w->m, skew - w->skew);
+	assert_int_equal(dns_ledger_put(&w->ledger, "k", &w->m), 0);
+	w->skew = skew;
+	w->cautious_until = w->now + 2 * DAY;
+	if (w->now < w->restarted_at + DAY) /* of the process before it knows only by a clock */
+		w->amnesia_until = w->now + DAY;
+}
+
 static const uint8_t config[DNS_CONFIG_LEN] = {7};
 
 static void store(struct world *w)
@@ -146,9 +167,9 @@ static void store(struct world *w)
 static void tell(struct world *w)
 {
 	if (w->line_down)
-		dns_machine_on_wish(&w->m, DNS_WISH_UNKNOWN, NULL, w->now);
+		dns_machine_on_wish(&w->m, DNS_WISH_UNKNOWN, NULL, home(w));
 	else
-		dns_machine_on_wish(&w->m, DNS_WISH_ADDRESS, &w->address, w->now);
+		dns_machine_on_wish(&w->m, DNS_WISH_ADDRESS, &w->address, home(w));
 }
 
 /* As from disk: through the text. */
@@ -156,11 +177,12 @@ static void restart(struct world *w)
 {
 	AUTO(buf_donep) struct buf text = {0};
 
-	assert_int_equal(dns_ledger_encode(&w->ledger, w->now, &text), 0);
+	assert_int_equal(dns_ledger_encode(&w->ledger, home(w), &text), 0);
 	assert_int_equal(dns_ledger_decode(&w->ledger, buf_str(&text), NULL), 0);
+	w->restarted_at = w->now;
 	dns_machine_init(&w->m, &w->rules, config);
 	dns_ledger_get(&w->ledger, "k", &w->m);
-	dns_machine_resume(&w->m, config, w->now);
+	dns_machine_resume(&w->m, config, home(w));
 	tell(w);
 }
 
@@ -179,7 +201,7 @@ static void send_update(struct world *w)
 	uint64_t fate = roll(w, 100);
 
 	note_delay(w);
-	dns_machine_sending(&w->m, w->now);
+	dns_machine_sending(&w->m, home(w));
 	store(w);
 	if (w->line_down || fate < 3) { /* does not get out */
 		reply.verdict = DNS_NETWORK;
@@ -187,7 +209,7 @@ static void send_update(struct world *w)
 		if (fate < 5)
 			receive(w, &w->m.attempt);
 		reply.verdict = DNS_LOST;
-	} else if (fate < 10) { /* the crash */
+	} else if (fate < 10 && !w->skew) { /* the crash */
 		if (fate < 8)
 			receive(w, &w->m.attempt);
 		w->now += 1 + (int64_t)roll(w, 20);
@@ -197,7 +219,7 @@ static void send_update(struct world *w)
 		reply.verdict = receive(w, &w->m.attempt);
 		ask_for_silence(w, reply.verdict);
 	}
-	dns_machine_answer(&w->m, &reply, reply.verdict == DNS_RATE ? 600 : 0, w->now);
+	dns_machine_answer(&w->m, &reply, reply.verdict == DNS_RATE ? 600 : 0, home(w));
 	store(w);
 }
 
@@ -207,15 +229,15 @@ static int64_t act(struct world *w)
 	for (int guard = 0; guard < 100; guard++) {
 		int64_t at = INT64_MAX;
 
-		switch (dns_machine_next(&w->m, w->now, &at)) {
+		switch (dns_machine_next(&w->m, home(w), &at)) {
 		case DNS_NOTHING:
 			return INT64_MAX;
 		case DNS_LATER:
-			return at;
+			return at - w->skew;
 		case DNS_ASK:
 			w->questions++;
 			dns_machine_asking(&w->m);
-			dns_machine_asked(&w->m, look_up(w), w->now);
+			dns_machine_asked(&w->m, look_up(w), home(w));
 			store(w);
 			break;
 		case DNS_SEND:
@@ -242,8 +264,9 @@ static void change_address(struct world *w)
 	w->address = (struct ipaddr){.family = 4,
 				     .bytes = {198, 18, (uint8_t)roll(w, 4), (uint8_t)roll(w, 8)}};
 	w->last_change = w->now;
-	w->hindered = w->line_down || w->health != WELL || !has_room(w) ||
-		      w->m.state != DNS_STATE_IDLE || !w->m.sure || w->m.not_before_s > w->now ||
+	w->hindered = w->line_down || w->now < w->cautious_until || w->health != WELL ||
+		      !has_room(w) || w->m.state != DNS_STATE_IDLE || !w->m.sure ||
+		      w->m.not_before_s > w->now ||
 		      same(&w->address, &w->record); /* nothing to be done */
 	tell(w);
 }
@@ -258,11 +281,12 @@ static void happen(struct world *w)
 		w->line_down = !w->line_down;
 		w->hindered = true;
 		if (!w->line_down) {
-			dns_machine_on_network(&w->m, w->now);
+			dns_machine_on_network(&w->m, home(w));
 			change_address(w);
 		}
 		tell(w);
 	} else if (what < 75) {
+		set_clock(w, 0);
 		restart(w);
 	} else if (what < 90) {
 		w->health = what < 78	? OUTAGE
@@ -282,10 +306,13 @@ static void happen(struct world *w)
 		dns_ledger_done(&w->ledger);
 		dns_ledger_init(&w->ledger);
 		w->hindered = true;
+		set_clock(w, 0);
 		w->amnesia_until = w->now + (w->rules.per_day ? DAY : 1800);
 		restart(w);
+	} else if (what > 95) { /* the clock runs wrong for a while */
+		set_clock(w, w->skew ? 0 : (int64_t)roll(w, 80 * DAY) - 40 * DAY);
 	} else if (what == 94) { /* a person who does not want to wait */
-		dns_machine_unblock(&w->m, false, w->now);
+		dns_machine_unblock(&w->m, false, home(w));
 		w->hindered = true;
 	}
 }
@@ -331,9 +358,9 @@ static void pass_a_day(struct world *w)
 
 		w->now = MIN(MAX(at, w->now + 1), end);
 	}
-	if (dns_machine_reminds(&w->m, w->now)) {
+	if (dns_machine_reminds(&w->m, home(w))) {
 		w->reminders++;
-		dns_machine_reminded(&w->m, w->now);
+		dns_machine_reminded(&w->m, home(w));
 		store(w);
 	}
 }
@@ -350,7 +377,7 @@ static void year(const char *provider, uint64_t seed)
 	w.line_down = false;
 	w.health = WELL;
 	if (w.m.state == DNS_STATE_PARKED) /* three dnserr: a person was asked */
-		dns_machine_unblock(&w.m, false, w.now);
+		dns_machine_unblock(&w.m, false, home(&w));
 	tell(&w);
 	pass_a_day(&w);
 	print_message("%s: a year, %u changes of address, %u requests, %u of them refreshes, %u "

@@ -44,6 +44,9 @@ static void test_sentences(void **state)
 	assert_string_equal(names_event_text(text, &event),
 			    "name blog.example.org must be confirmed on the web site of dyn soon, "
 			    "or it is deleted; then: homeport dns confirmed blog");
+	event = (struct dns_event){.kind = DNS_EVENT_CLOCK, .text = ""};
+	assert_string_equal(names_event_text(text, &event),
+			    "names wait until the clock of this machine is set");
 	event = (struct dns_event){.kind = DNS_EVENT_STATE, .text = "no space"};
 	assert_string_equal(names_event_text(text, &event), "names cannot be remembered: no space");
 }

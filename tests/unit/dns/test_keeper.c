@@ -50,6 +50,7 @@ struct world {
 
 	usec_t awake_at; /* when it looked at the clock last */
 	unsigned wakes;	 /* at how many moments it did */
+	int64_t wall_s;	 /* when the loop's clock began */
 
 	struct defer end;
 	bool ends_at_park;
@@ -128,7 +129,7 @@ static int64_t wall_s(void *arg)
 
 	w->wakes += loop_now(w->loop) != w->awake_at;
 	w->awake_at = loop_now(w->loop);
-	return WALL + (int64_t)(w->awake_at / USEC_PER_S);
+	return w->wall_s + (int64_t)(w->awake_at / USEC_PER_S);
 }
 
 static void on_event(void *arg, const struct dns_event *event)
@@ -165,6 +166,7 @@ static int setup(void **state)
 	w->status = 200;
 	w->body = "good 8.8.4.4";
 	w->published = "";
+	w->wall_s = WALL;
 	w->settings = (struct dns_keeper_settings){.folder = w->folder,
 						   .asker = {start_question, cancel_question, w},
 						   .wall_s = wall_s,
@@ -842,6 +844,80 @@ static void test_two_templates_for_one_host(void **state)
 	dns_custom_free(rows[1]);
 }
 
+/* Without a battery: the clock is that of the last shutdown, or none, until the network has told it. What
+ * was asked to be waited for is waited for. */
+static void test_a_clock_that_is_behind(void **state)
+{
+	static const int64_t walls[] = {WALL - 86400, WALL - 59 * 86400, 0};
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	w->body = "911";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	for (size_t i = 0; i < ARRAY_LEN(walls); i++) {
+		dns_keeper_free(w->keeper);
+		w->wall_s = walls[i];
+		w->n_events = 0;
+		start(w, &name, 1);
+		report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+		loop_sim_advance(w->loop, 90 * USEC_PER_S);
+		assert_int_equal(w->asked, 1);
+		assert_int_equal(events_of(w, DNS_EVENT_CLOCK), 1);
+		w->wall_s = WALL;
+		loop_sim_advance(w->loop, 90 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 1);
+	}
+	w->body = "good 8.8.4.4";
+	loop_sim_advance(w->loop, 2200 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+
+	dns_keeper_free(w->keeper); /* it had been ahead: nobody sets it back again */
+	w->wall_s = WALL - 3 * 86400;
+	start(w, &name, 1);
+	w->body = "good 8.8.4.5";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	loop_sim_advance(w->loop, 590 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	loop_sim_advance(w->loop, 1210 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 3);
+	dns_keeper_free(w->keeper);
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 1210 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 4);
+}
+
+/* It is set while homeport runs: 30 minutes are 30 minutes. */
+static void test_a_clock_that_is_set(void **state)
+{
+	static const int64_t steps[] = {7200, -7200, -300ll * 86400, 600ll * 86400};
+	struct dns_keeper_name name =
+		name_at("desec", "home.dedyn.io"); /* whose account has limits, too */
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	for (unsigned i = 0; i < ARRAY_LEN(steps); i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "8.8.4.%u", i + 4);
+		w->body = "911";
+		report(w, DNS_SOURCE_GATEWAY, address);
+		loop_sim_advance(w->loop, 60 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 2 * i + 1);
+		w->wall_s += steps[i];
+		loop_sim_advance(w->loop, 1600 * USEC_PER_S);
+		dns_keeper_network(w->keeper); /* which looks at the clock */
+		loop_sim_advance(w->loop, 60 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 2 * i + 1);
+		w->body = "good";
+		loop_sim_advance(w->loop, 2 * 3600 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 2 * i + 2);
+	}
+}
+
 static void test_a_disk_that_takes_nothing_is_told_once(void **state)
 {
 	struct dns_keeper_name name = name_at("dyn", "home.example.org");
@@ -1148,6 +1224,8 @@ int main(void)
 		TEST(test_a_name_has_its_own_asker),
 		TEST(test_a_thousand_names),
 		TEST(test_what_counts_as_a_change),
+		TEST(test_a_clock_that_is_behind),
+		TEST(test_a_clock_that_is_set),
 		TEST(test_an_answer_in_the_last_moment),
 		TEST(test_a_disk_that_is_stuck),
 		TEST(test_two_templates_for_one_host),

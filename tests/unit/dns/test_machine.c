@@ -599,7 +599,10 @@ static void test_the_clock_is_set_back(void **state)
 	settled(&b, "easydns");
 	wish(&b, "192.0.2.2");
 	answered(&b, DNS_OUTAGE, 0);
-	b.now = 1000; /* a machine without a battery */
+	b.now = DNS_CLOCK_SET_S + 1000; /* it was ahead by two years, in a process before */
+	dns_machine_resume(&b.m, config1, b.now);
+	b.m.run_s = 0;
+	wish(&b, "192.0.2.2");
 	assert_int_equal(next(&b, &wait), DNS_LATER);
 	assert_in_range(wait, 0, DNS_WAIT_MAX_S * 6 / 5);
 	b.now += wait;
@@ -607,26 +610,72 @@ static void test_the_clock_is_set_back(void **state)
 	assert_int_equal(b.m.state, DNS_STATE_IDLE);
 }
 
-/* It boots in 1970, and learns the time a minute later: nothing is due by that. */
+/* It boots in 1970, and learns the time a minute later: nothing is done before, and what is remembered
+ * stands as it was. */
 static void test_a_machine_without_a_battery(void **state)
 {
+	struct dns_machine stored;
 	struct bench b;
 	int64_t wait;
 
 	settled(&b, "dyn");
+	wish(&b, "192.0.2.2");
+	answered(&b, DNS_OUTAGE, 7200);
+	stored = b.m;
 	for (int boot = 0; boot < 10; boot++) {
-		int64_t then = b.now + 3600;
+		int64_t then = b.now + 60;
 
 		b.now = 60;
+		b.m = stored;
+		b.m.run_s = 0;
 		dns_machine_resume(&b.m, config1, b.now);
-		wish(&b, "192.0.2.1");
+		wish(&b, "192.0.2.2");
 		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_int_equal(wait, DNS_CLOCK_LOOK_S);
+		dns_machine_on_step(&b.m, then - b.now);
 		b.now = then;
 		assert_int_equal(next(&b, &wait), DNS_LATER);
-		assert_in_range(wait, 20 * 86400, 28 * 86400); /* the refresh */
+		assert_int_equal(b.now + wait, stored.not_before_s);
+		assert_int_equal(b.m.confirmed_s, stored.confirmed_s);
 	}
-	wish(&b, "192.0.2.2");
-	assert_int_equal(next(&b, &wait), DNS_SEND);
+}
+
+/* The clock is set while it runs, to and fro: waits are as long as they were, limits what they were. */
+static void test_the_clock_is_set_meanwhile(void **state)
+{
+	static const int64_t steps[] = {3600, -3600, 365 * 86400, -365 * 86400, 20};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct bench b;
+		int64_t before, wait;
+
+		settled(&b, "easydns");
+		next(&b, NULL); /* it runs from here on */
+		wish(&b, "192.0.2.2");
+		answered(&b, DNS_OUTAGE, 0);
+		assert_int_equal(next(&b, &before), DNS_LATER);
+		b.now += steps[i];
+		dns_machine_on_step(&b.m, steps[i]);
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_int_equal(wait, before);
+		b.now += wait;
+		answered(&b, DNS_GOOD, 0);
+		b.now += 5 + steps[i];
+		dns_machine_on_step(&b.m, steps[i]);
+		wish(&b, "192.0.2.3");
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_int_equal(wait, 595);
+		assert_int_equal(b.m.confirmed_s, b.now - 5);
+
+		setup(&b, "noip"); /* a question nobody answers */
+		wish(&b, "192.0.2.1");
+		asked(&b, NULL);
+		assert_int_equal(next(&b, &before), DNS_LATER);
+		b.now += steps[i];
+		dns_machine_on_step(&b.m, steps[i]);
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_int_equal(wait, before);
+	}
 }
 
 /* Signed with a time that is not set yet: it will be. */
@@ -805,6 +854,7 @@ int main(void)
 		cmocka_unit_test(test_a_hundred_restarts),
 		cmocka_unit_test(test_the_clock_is_set_back),
 		cmocka_unit_test(test_a_machine_without_a_battery),
+		cmocka_unit_test(test_the_clock_is_set_meanwhile),
 		cmocka_unit_test(test_a_clock_that_differs_is_waited_for),
 		cmocka_unit_test(test_refresh_only_where_the_row_says_so),
 		cmocka_unit_test(test_no_ip_reminds_and_never_pretends),
