@@ -24,15 +24,21 @@ static char *result_of(const struct dns_import *import)
 	return (char *)out.bytes;
 }
 
+static void read_good(struct dns_import *import, reader_fn *reader, const char *text)
+{
+	struct err e = {0};
+
+	dns_import_init(import);
+	if (reader(import, str_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+}
+
 static void golden(reader_fn *reader, const char *text, const char *expected)
 {
 	struct dns_import import;
-	struct err e = {0};
 	char *result;
 
-	dns_import_init(&import);
-	if (reader(&import, str_of(text), &e) < 0)
-		fail_msg("%s", e.text);
+	read_good(&import, reader, text);
 	result = result_of(&import);
 	if (strcmp(result, expected) != 0) {
 		fprintf(stderr, "%s\nis not\n%s", result, expected); /* cmocka would cut it */
@@ -251,19 +257,14 @@ static void test_ddclient_s_capitals_and_dots(void **state)
 	struct dns_import import;
 	struct err e = {0};
 
-	dns_import_init(&import);
-	assert_int_equal(
-		dns_import_ddclient(
-			&import,
-			STR("protocol=NoIP, login=a, password=b "
-			    "Home.Example.ORG.\n"
-			    "server=Update.Dedyn.IO, password=c X.dedyn.io\n"
-			    "protocol=namecheap, login=example.net, password=d "
-			    "notexample.net,Www.Example.Net\n"
-			    "protocol=cloudflare, zone=Example.Org., password=d a.example.org\n"
-			    "protocol=cloudflare, zone=.org, password=d b.example.org\n"),
-			NULL),
-		0);
+	read_good(&import, dns_import_ddclient,
+		  "protocol=NoIP, login=a, password=b "
+		  "Home.Example.ORG.\n"
+		  "server=Update.Dedyn.IO, password=c X.dedyn.io\n"
+		  "protocol=namecheap, login=example.net, password=d "
+		  "notexample.net,Www.Example.Net\n"
+		  "protocol=cloudflare, zone=Example.Org., password=d a.example.org\n"
+		  "protocol=cloudflare, zone=.org, password=d b.example.org\n");
 	assert_int_equal(
 		dns_import_ddclient_cache(
 			&import, STR("ip=192.0.2.1,status=good Home.Example.ORG.\n"), NULL),
@@ -554,12 +555,9 @@ static void test_ddclient_s_cache(void **state)
 	struct dns_import import;
 	struct err e = {0};
 
-	dns_import_init(&import);
-	assert_int_equal(dns_import_ddclient(&import,
-					     STR("login=a\npassword=b\n4.example.org,6.example.org,"
-						 "bad.example.org,both.example.org\n"),
-					     &e),
-			 0);
+	read_good(&import, dns_import_ddclient,
+		  "login=a\npassword=b\n4.example.org,6.example.org,"
+		  "bad.example.org,both.example.org\n");
 	assert_int_equal(dns_import_ddclient_cache(
 				 &import,
 				 STR("## ddclient-3.10.0\n"
@@ -1019,14 +1017,10 @@ static void test_inadyn_s_cache(void **state)
 	};
 	struct dns_import import;
 
-	dns_import_init(&import);
-	assert_int_equal(
-		dns_import_inadyn(&import,
-				  STR("provider no-ip.com { hostname = { a.no-ip.org, "
-				      "b.a.no-ip.org } }"
-				      "provider nowhere { hostname = { c.example.org, \"\" } }"),
-				  NULL),
-		0);
+	read_good(&import, dns_import_inadyn,
+		  "provider no-ip.com { hostname = { a.no-ip.org, "
+		  "b.a.no-ip.org } }"
+		  "provider nowhere { hostname = { c.example.org, \"\" } }");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		dns_import_inadyn_cache(&import, str_of(files[i].file), str_of(files[i].text),
 					files[i].at);
@@ -1214,15 +1208,11 @@ static void test_moving_sends_nothing(void **state)
 	struct dns_machine m;
 	struct err e = {0};
 
-	dns_import_init(&import);
 	dns_ledger_init(&ledger);
-	assert_int_equal(
-		dns_import_ddclient(&import,
-				    STR("protocol=dyndns2 login=a password=b "
-					"a.example.org,b.example.org\n"
-					"protocol=strange login=a password=b c.example.org\n"),
-				    &e),
-		0);
+	read_good(&import, dns_import_ddclient,
+		  "protocol=dyndns2 login=a password=b "
+		  "a.example.org,b.example.org\n"
+		  "protocol=strange login=a password=b c.example.org\n");
 	assert_int_equal(dns_import_ddclient_cache(
 				 &import,
 				 STR("ip=203.0.113.7,mtime=1799999000,status=good a.example.org\n"
@@ -1252,14 +1242,10 @@ static void test_entries_stay(void **state)
 	struct dns_import import;
 	struct dns_ledger ledger;
 	struct dns_machine m;
-	struct err e = {0};
 
-	dns_import_init(&import);
 	dns_ledger_init(&ledger);
-	assert_int_equal(
-		dns_import_ddclient(
-			&import, STR("login=a password=b use=web usev6=ifv6 a.example.org\n"), &e),
-		0);
+	read_good(&import, dns_import_ddclient,
+		  "login=a password=b use=web usev6=ifv6 a.example.org\n");
 	for (int i = 0; i < 2; i++) {
 		struct ipaddr address;
 
@@ -1286,9 +1272,8 @@ static void test_published_of_what_is_no_name(void **state)
 	struct dns_import import;
 	struct dns_ledger ledger;
 
-	dns_import_init(&import);
 	dns_ledger_init(&ledger);
-	assert_int_equal(dns_import_ddclient(&import, STR("\xff.example.org a b\n"), NULL), 0);
+	read_good(&import, dns_import_ddclient, "\xff.example.org a b\n");
 	assert_int_equal(dns_import_ddclient_cache(
 				 &import, STR("ip=192.0.2.1,status=good \xff.example.org\n"), NULL),
 			 0);
@@ -1321,17 +1306,12 @@ static void test_names_are_no_paths_and_no_lines(void **state)
 	struct dns_import import;
 	AUTO(buf_donep) struct buf out = {0};
 	char file[DNS_IMPORT_PATH_MAX];
-	struct err e = {0};
 
-	dns_import_init(&import);
-	assert_int_equal(
-		dns_import_inadyn(&import,
-				  STR("provider dyndns.org { username = a\npassword = b\n"
-				      "hostname = \"../../etc/x\" }\n"
-				      "provider \"no\\n[gateway]\" { username = a\npassword = c\n"
-				      "hostname = \"y\\n[gateway]\\naddress = z\" }\n"),
-				  &e),
-		0);
+	read_good(&import, dns_import_inadyn,
+		  "provider dyndns.org { username = a\npassword = b\n"
+		  "hostname = \"../../etc/x\" }\n"
+		  "provider \"no\\n[gateway]\" { username = a\npassword = c\n"
+		  "hostname = \"y\\n[gateway]\\naddress = z\" }\n");
 	assert_int_equal(import.n, 2);
 	assert_string_equal(dns_import_secret_file(file, &import, 0), "name-1.secret");
 	assert_string_equal(dns_import_secret_file(file, &import, 1), "name-2.secret");
