@@ -219,17 +219,6 @@ static int find_provider(const struct agent_dns_section *s, struct agent_name *n
 	return r;
 }
 
-static int check_family(const struct dns_keeper_name *keep, struct err *e)
-{
-	unsigned can = dns_provider_can(keep->entry.provider);
-
-	if ((!keep->no4 && (can & DNS_CAN_A)) ||
-	    (!keep->no6 && (can & (keep->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA))))
-		return 0;
-	return err_set(e, ERR_INVALID, "provider %s has no %s addresses",
-		       keep->entry.provider->name, keep->no4 ? "IPv6" : "IPv4");
-}
-
 static int check_prefix(const struct dns_keeper_name *keep, struct err *e)
 {
 	if (!keep->prefix || dns_provider_can(keep->entry.provider) & DNS_CAN_PREFIX)
@@ -301,7 +290,9 @@ int agent_name_fill(const struct conf_kind *kind, const struct agent_dns_section
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "name"));
 	}
-	if (check_prefix(keep, e) < 0 || check_family(keep, e) < 0 ||
+	if (check_prefix(keep, e) < 0 ||
+	    dns_provider_check_families(keep->entry.provider, keep->no4, keep->no6, keep->prefix,
+					e) < 0 ||
 	    dns_entry_check(&keep->entry, e) < 0) {
 		agent_name_done(&name);
 		return err_wrap(e, -ERR_INVALID, "%s:%u", file, line_of(kind, s, "provider"));

@@ -296,6 +296,9 @@ static int check(const struct dns_imported *name, struct err *why)
 		return err_set(why, ERR_INVALID, "the zone is no host name");
 	if (!is_line(name->pass))
 		return err_set(why, ERR_INVALID, "the password has more than one line");
+	if (dns_provider_check_families(name->row, name->no4 || name->fixed.family == 6,
+					name->no6 || name->fixed.family == 4, false, why) < 0)
+		return -ERR_INVALID;
 	return dns_entry_check(&entry, why);
 }
 

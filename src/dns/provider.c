@@ -792,6 +792,18 @@ unsigned dns_provider_can(const struct dns_provider *p)
 	return can;
 }
 
+int dns_provider_check_families(const struct dns_provider *p, bool no4, bool no6, bool prefix,
+				struct err *e)
+{
+	unsigned can = dns_provider_can(p);
+
+	if ((!no4 && (can & DNS_CAN_A)) ||
+	    (!no6 && (can & (prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA))))
+		return 0;
+	return err_set(e, ERR_INVALID, "provider %s has no %s addresses", p->name,
+		       no4 ? "IPv6" : "IPv4");
+}
+
 bool dns_provider_uses(const struct dns_provider *p, const char *variable)
 {
 	const char *const texts[] = {p->url,	p->v4,	 p->v6,	   p->both,

@@ -124,6 +124,11 @@ const struct dns_provider *dns_provider_find(struct str name);
 /* DNS_CAN_*. */
 unsigned dns_provider_can(const struct dns_provider *provider);
 
+/* no4, no6: families that are not wanted; prefix: of IPv6 the prefix is. -ERR_INVALID: what is left of
+ * them is none of the provider's, so nothing would ever be sent. */
+int dns_provider_check_families(const struct dns_provider *provider, bool no4, bool no6,
+				bool prefix, struct err *e) MUST_CHECK;
+
 /* Whether a text of the row uses this variable. */
 bool dns_provider_uses(const struct dns_provider *provider, const char *variable);
 

@@ -181,6 +181,20 @@ static void test_ddclient_s_odd_protocols(void **state)
 	       "6: s.example.org: protocol dslreports1 is not known\n");
 }
 
+/* What would never be sent is none of the configuration. */
+static void test_a_family_that_the_provider_has_not(void **state)
+{
+	golden(dns_import_ddclient,
+	       "protocol=enom, login=example.org, password=pw usev4=no, usev6=ifv6 www\n",
+	       "# line 1, provider enom: provider enom has no IPv6 addresses\n"
+	       "# [dns www.example.org]\n"
+	       "# provider = enom\n"
+	       "# password-file = /etc/homeport/www.example.org.secret\n"
+	       "# zone = example.org\n"
+	       "# family = ipv6\n"
+	       "--\n");
+}
+
 static void test_ddclient_s_odd_names(void **state)
 {
 	golden(dns_import_ddclient,
@@ -1329,6 +1343,7 @@ int main(void)
 		cmocka_unit_test(test_ddclient_s_old_way_and_servers),
 		cmocka_unit_test(test_ddclient_s_odd_protocols),
 		cmocka_unit_test(test_ddclient_s_odd_names),
+		cmocka_unit_test(test_a_family_that_the_provider_has_not),
 		cmocka_unit_test(test_directnic_s_secret),
 		cmocka_unit_test(test_ddclient_s_capitals_and_dots),
 		cmocka_unit_test(test_ddclient_s_families),
