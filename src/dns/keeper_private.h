@@ -170,3 +170,9 @@ void keeper_txt_resume(struct dns_keeper *k); /* when ledger and names are there
 void keeper_txt_run(struct dns_keeper *k);    /* begin what can begin */
 bool keeper_txt_is_busy(const struct dns_keeper *k, const struct keeper_name *name);
 void keeper_txt_forgive(struct dns_keeper *k); /* a person has mended something */
+
+/* The name whose credentials serve this one; NULL: none. */
+struct keeper_name *keeper_txt_section(struct dns_keeper *k, const char *name);
+
+/* Begin to take a value away that nobody took away. False: not now. How it ends: keeper_kept.h. */
+bool keeper_txt_take_away(struct keeper_name *by, const char *name, const char *value);

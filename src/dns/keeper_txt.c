@@ -6,19 +6,10 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "dns/keeper_kept.h"
 #include "dns/keeper_private.h"
 #include "dns/txt.h"
 #include "dns/updater.h"
-
-/* Added here, and to be taken away. */
-struct kept {
-	struct list node;
-	struct dns_keeper *keeper; /* borrowed */
-	char name[HOSTNAME_MAX], value[DNS_TXT_VALUE_MAX + 1];
-	struct keeper_name *by; /* borrowed */
-	struct timer timer;	/* not running: it stays */
-	unsigned tries;
-};
 
 struct dns_txt_change {
 	struct list node;
@@ -39,8 +30,9 @@ struct dns_txt_change {
 };
 
 struct keeper_txt {
-	struct list changes, kept; /* owned */
-	unsigned n_changes, n_kept;
+	struct list changes; /* owned */
+	unsigned n_changes;
+	struct keeper_kept *kept; /* owned */
 };
 
 static const char *state_name(enum dns_txt_state state)
@@ -74,97 +66,20 @@ static bool is_single(const struct keeper_name *name)
 	return row && row->scope == DNS_TXT_SINGLE;
 }
 
+static int refuse_another(const struct keeper_name *name, struct err *e)
+{
+	return err_set(e, ERR_EXISTS,
+		       "%s has one TXT value for %s and all below it, and another one was added "
+		       "here: remove that first",
+		       name->entry.provider->title, name->entry.host);
+}
+
 /* Whether the interface for texts is the one for addresses, with its limits. */
 static bool is_limited(const struct keeper_name *name)
 {
 	const struct dns_txt_row *row = dns_txt_row_find(name->entry.provider);
 
 	return row && !row->header;
-}
-
-/* ── what was added ── */
-
-static void kept_free(struct kept *kept)
-{
-	timer_stop(&kept->timer);
-	list_remove(&kept->node);
-	kept->keeper->txt->n_kept--;
-	free(kept);
-}
-
-/* It is gone, or shall stay. */
-static void kept_forget(struct kept *kept)
-{
-	struct dns_keeper *k = kept->keeper;
-
-	dns_ledger_drop_text(&k->ledger, kept->name, kept->value);
-	k->dirty = true;
-	keeper_run_soon(k);
-	kept_free(kept);
-}
-
-static struct kept *find_kept(const struct dns_keeper *k, const char *name, const char *value)
-{
-	struct kept *kept;
-
-	list_for_each (kept, &k->txt->kept, node)
-		if (strcmp(kept->name, name) == 0 && strcmp(kept->value, value) == 0)
-			return kept;
-	return NULL;
-}
-
-/* Another value where the provider has only one. */
-static bool has_another(const struct dns_keeper *k, const struct keeper_name *by, const char *value)
-{
-	const struct kept *kept;
-
-	list_for_each (kept, &k->txt->kept, node)
-		if (kept->by == by && strcmp(kept->value, value) != 0)
-			return true;
-	return false;
-}
-
-static void on_kept_long_enough(void *arg);
-
-static struct kept *kept_new(struct dns_keeper *k, struct keeper_name *by, const char *name,
-			     const char *value)
-{
-	struct kept *kept = calloc(1, sizeof(*kept));
-
-	if (!kept)
-		return NULL;
-	kept->keeper = k;
-	kept->by = by;
-	snprintf(kept->name, sizeof(kept->name), "%s", name);
-	snprintf(kept->value, sizeof(kept->value), "%s", value);
-	timer_init(&kept->timer, k->loop, on_kept_long_enough, kept);
-	list_push(&k->txt->kept, &kept->node);
-	k->txt->n_kept++;
-	return kept;
-}
-
-/* It stays for so long; 0: for good, which need be known only where there is one value. */
-static void remember(struct dns_txt_change *c)
-{
-	struct dns_keeper *k = c->keeper;
-	struct kept *kept = find_kept(k, c->name, c->value);
-	int64_t until = c->keep ? keeper_now_s(k) + (int64_t)(c->keep / USEC_PER_S) : 0;
-
-	if (!c->keep && !is_single(c->by)) {
-		if (kept)
-			kept_forget(kept);
-		return;
-	}
-	if (!kept)
-		kept = kept_new(k, c->by, c->name, c->value);
-	if (!kept)
-		return; /* it stays */
-	kept->tries = 0;
-	timer_stop(&kept->timer);
-	if (c->keep)
-		timer_start(&kept->timer, c->keep);
-	if (dns_ledger_put_text(&k->ledger, c->name, c->value, until) == 0)
-		k->dirty = true;
 }
 
 /* ── the end ── */
@@ -183,17 +98,6 @@ static void change_free(struct dns_txt_change *c)
 	k->txt->n_changes--;
 	free(c);
 	keeper_run_soon(k);
-}
-
-/* Of what is taken away by itself: once more, later. */
-static void try_later(struct dns_txt_change *c)
-{
-	struct kept *kept = find_kept(c->keeper, c->name, c->value);
-
-	if (kept && ++kept->tries < DNS_TXT_TRIES_MAX)
-		timer_start(&kept->timer, DNS_TXT_RETRY);
-	else if (kept)
-		kept_forget(kept);
 }
 
 static void end(struct dns_txt_change *c, int r, const struct err *e,
@@ -215,7 +119,7 @@ static void end(struct dns_txt_change *c, int r, const struct err *e,
 	if (served)
 		result.served = *served;
 	if (c->by_itself && r < 0)
-		try_later(c);
+		keeper_kept_failed(k->txt->kept, c->name, c->value);
 	if (k->settings.on_txt)
 		k->settings.on_txt(k->settings.arg, &result);
 	if (c->done)
@@ -244,8 +148,8 @@ static void on_served(void *arg, const struct dns_served_result *result)
 	}
 	if (result->state == DNS_SERVED_NO)
 		r = err_set(&e, ERR_TIMEOUT,
-			    "the name server %s %s: the provider has it, but is not through",
-			    result->behind, c->remove ? "still has it" : "does not have it yet");
+			    "it is done at the provider, but the name server %s %s", result->behind,
+			    c->remove ? "still has it" : "does not have it yet");
 	end(c, r, &e, result);
 }
 
@@ -311,14 +215,10 @@ static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
 		return;
 	}
 	c->changed = reply->verdict == DNS_GOOD;
-	if (c->remove) {
-		struct kept *kept = find_kept(c->keeper, c->name, c->value);
-
-		if (kept)
-			kept_forget(kept);
-	} else {
-		remember(c);
-	}
+	if (!c->remove && (c->keep || is_single(c->by)))
+		keeper_kept_put(c->keeper->txt->kept, c->by, c->name, c->value, c->keep);
+	else
+		keeper_kept_drop(c->keeper->txt->kept, c->name, c->value);
 	keeper_run_soon(c->keeper); /* the account is free */
 	watch(c);
 }
@@ -374,6 +274,17 @@ static void refuse(struct dns_txt_change *c, int r, const struct err *e)
 	on_reply(c, &reply, 0);
 }
 
+/* The provider has one value, and it is another one that was added here. */
+static void keep_the_other(struct dns_txt_change *c)
+{
+	struct err e = {0};
+
+	if (c->remove)
+		end(c, 0, NULL, NULL);
+	else
+		end(c, refuse_another(c->by, &e), &e, NULL);
+}
+
 static void start(struct dns_txt_change *c)
 {
 	const struct dns_entry *entry = &c->by->entry;
@@ -389,8 +300,8 @@ static void start(struct dns_txt_change *c)
 	if (is_limited(c->by))
 		keeper_account_spend(c->by, keeper_now_s(c->keeper));
 	set_state(c, DNS_TXT_SENDING, "the account is free");
-	if (c->remove && is_single(c->by) && has_another(c->keeper, c->by, c->value)) {
-		on_reply(c, &(struct dns_reply){.verdict = DNS_NOCHG}, 0); /* that one stays */
+	if (is_single(c->by) && keeper_kept_has_another(c->keeper->txt->kept, c->by, c->value)) {
+		keep_the_other(c);
 		return;
 	}
 	if (entry->provider->rfc2136) {
@@ -461,7 +372,7 @@ static void on_timer(void *arg)
 
 /* ── wishes ── */
 
-static struct keeper_name *find_section(struct dns_keeper *k, const char *name)
+struct keeper_name *keeper_txt_section(struct dns_keeper *k, const char *name)
 {
 	struct keeper_name *best = NULL;
 	size_t most = 0;
@@ -534,13 +445,11 @@ static int check(struct dns_keeper *k, struct keeper_name *by, const struct dns_
 			       ustime_format_span(span, (usec_t)(at - now) * USEC_PER_S));
 	if (k->txt->n_changes == DNS_TXT_CHANGES_MAX)
 		return err_set(e, ERR_LIMIT, "%d changes are under way", DNS_TXT_CHANGES_MAX);
-	if (!wish->remove && k->txt->n_kept >= DNS_TXT_KEPT_MAX)
+	if (!wish->remove && keeper_kept_is_full(k->txt->kept))
 		return err_set(e, ERR_LIMIT, "%d values wait to be taken away", DNS_TXT_KEPT_MAX);
-	if (!wish->remove && is_single(by) && has_another(k, by, wish->value))
-		return err_set(e, ERR_EXISTS,
-			       "%s has one TXT value for %s and all below it, and another one was "
-			       "added here: remove that first",
-			       title, by->entry.host);
+	if (!wish->remove && is_single(by) &&
+	    keeper_kept_has_another(k->txt->kept, by, wish->value))
+		return refuse_another(by, e);
 	return 0;
 }
 
@@ -582,7 +491,7 @@ int dns_keeper_txt(struct dns_keeper *k, const struct dns_txt_wish *wish,
 	if (!dns_txt_value_valid(str_of(wish->value)))
 		return err_set(e, ERR_INVALID, "a TXT value is 1 to %d printable ASCII characters",
 			       DNS_TXT_VALUE_MAX);
-	by = find_section(k, name);
+	by = keeper_txt_section(k, name);
 	if (!by)
 		return err_set(e, ERR_NOT_FOUND,
 			       "no [dns] section has this name or its zone, at a provider that "
@@ -605,56 +514,17 @@ void dns_keeper_txt_forget(struct dns_txt_change *change)
 		change->done = NULL;
 }
 
-static void on_kept_long_enough(void *arg)
+bool keeper_txt_take_away(struct keeper_name *by, const char *name, const char *value)
 {
-	struct kept *kept = arg;
-	struct dns_keeper *k = kept->keeper;
-	struct dns_txt_wish wish = {.name = kept->name, .value = kept->value, .remove = true};
+	struct dns_txt_wish wish = {.name = name, .value = value, .remove = true};
+	struct dns_txt_change *c = NULL;
 	struct err e = {0};
-	struct dns_txt_change *c;
 
-	if (check(k, kept->by, &wish, &e) < 0 || !(c = add(k, kept->by, kept->name, &wish))) {
-		if (++kept->tries < DNS_TXT_TRIES_MAX)
-			timer_start(&kept->timer, DNS_TXT_RETRY);
-		else
-			kept_forget(kept);
-		return;
-	}
-	c->by_itself = true;
-}
-
-/* One that an earlier process, or configuration, has added. False: nobody here can take it away. */
-static bool resume(struct dns_keeper *k, struct str name, struct str value, int64_t until)
-{
-	char host[HOSTNAME_MAX], text[DNS_TXT_VALUE_MAX + 1];
-	int64_t left = until - keeper_now_s(k);
-	struct keeper_name *by;
-	struct kept *kept;
-
-	str_copy(host, sizeof(host), name);
-	str_copy(text, sizeof(text), value);
-	by = find_section(k, host);
-	kept = by && k->txt->n_kept < DNS_TXT_KEPT_MAX ? kept_new(k, by, host, text) : NULL;
-	if (kept && until)
-		timer_start(&kept->timer,
-			    MAX((usec_t)MIN(MAX(left, 0), INT32_MAX) * USEC_PER_S, DNS_TXT_RESUME));
-	return kept;
-}
-
-void keeper_txt_resume(struct dns_keeper *k)
-{
-	const char *key;
-	json_t *until;
-	void *next;
-
-	json_object_foreach_safe(k->ledger.texts, next, key, until)
-	{
-		struct str name, value;
-
-		if (!dns_ledger_text(key, &name, &value) ||
-		    !resume(k, name, value, json_integer_value(until)))
-			json_object_del(k->ledger.texts, key);
-	}
+	if (check(by->keeper, by, &wish, &e) == 0)
+		c = add(by->keeper, by, name, &wish);
+	if (c)
+		c->by_itself = true;
+	return c;
 }
 
 void keeper_txt_forgive(struct dns_keeper *k)
@@ -673,24 +543,26 @@ int keeper_txt_new(struct dns_keeper *k, struct err *e)
 	if (!k->txt)
 		return err_set(e, ERR_NOMEM, "names");
 	list_init(&k->txt->changes);
-	list_init(&k->txt->kept);
-	return 0;
+	return keeper_kept_new(k, &k->txt->kept, e);
+}
+
+void keeper_txt_resume(struct dns_keeper *k)
+{
+	keeper_kept_resume(k->txt->kept);
 }
 
 void keeper_txt_free(struct dns_keeper *k)
 {
-	struct dns_txt_change *c, *c_next;
-	struct kept *kept, *kept_next;
+	struct dns_txt_change *c, *next;
 	struct err e = {0};
 
 	if (!k->txt)
 		return;
 	err_set(&e, ERR_AGAIN, "homeport stops, or reads its configuration: try again");
-	list_for_each_safe (c, c_next, &k->txt->changes, node) {
+	list_for_each_safe (c, next, &k->txt->changes, node) {
 		c->by_itself = false; /* there is no later */
 		end(c, -ERR_AGAIN, &e, NULL);
 	}
-	list_for_each_safe (kept, kept_next, &k->txt->kept, node)
-		kept_free(kept);
+	keeper_kept_free(k->txt->kept);
 	free(TAKE(k->txt));
 }

@@ -67,7 +67,8 @@ struct dns_txt_change;
 /*
  * done (may be NULL) is called once, later, also when the keeper goes first (-ERR_AGAIN). -ERR_INVALID: no name or
  * value; -ERR_NOT_FOUND: no section serves the name; -ERR_DENIED, -ERR_AGAIN: as above, known before anything is sent;
- * -ERR_EXISTS: the provider has one value a name, and another one was added here; -ERR_LIMIT, -ERR_NOMEM.
+ * -ERR_EXISTS: the provider has one value a name, and another one was added here; in the result too, if that came
+ * meanwhile; -ERR_LIMIT, -ERR_NOMEM.
  */
 int dns_keeper_txt(struct dns_keeper *k, const struct dns_txt_wish *wish,
 		   void (*done)(void *arg, const struct dns_txt_result *result), void *arg,

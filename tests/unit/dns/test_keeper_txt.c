@@ -469,6 +469,14 @@ static void test_one_value_only(void **state)
 	assert_int_equal(wish_of(&w, host, "second", false, NULL), 0);
 	loop_sim_advance(w.loop, USEC_PER_S);
 	assert_int_equal(w.n_sent, 4);
+	/* two at once: the second is refused when the first is there */
+	assert_int_equal(wish_of(&w, host, "second", true, NULL), 0);
+	loop_sim_advance(w.loop, USEC_PER_S);
+	assert_int_equal(wish_of(&w, host, "third", false, NULL), 0);
+	assert_int_equal(wish_of(&w, host, "fourth", false, NULL), 0);
+	loop_sim_advance(w.loop, USEC_PER_S);
+	assert_int_equal(w.r, -ERR_EXISTS);
+	assert_int_equal(w.n_sent, 6);
 	assert_true(was_sent(&w, 2,
 			     "GET https://www.duckdns.org/update?domains=home&token=t0ken"
 			     "&txt=first&clear=true"));
