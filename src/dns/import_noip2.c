@@ -5,7 +5,7 @@
  *	16 u16  interval (minutes)	18 u16  checksum
  *	20 u32  magic 0x414a324c
  *	24 u16  length of the request	26 u16  length of the program
- *	28 char count, encrypt, nat, filler
+ *	28 char count, encrypt (0: without base64), nat, filler
  *	32 char device[16]		(8 in older ones)
  *	   base64("username=...&pass=...&h[]=name&h[]=...&g[]=group"), base64(program)
  *
@@ -26,6 +26,7 @@
 #define CHECKSUM 18
 #define MAGIC_AT 20
 #define LENGTHS	 24
+#define ENCRYPT	 29
 #define DEVICE	 32
 #define TEXT_MAX 4096
 
@@ -76,8 +77,6 @@ static bool unescape(struct str s, char *to, size_t size)
 		    str_hex_digit(s.at[i + 2]) >= 0) {
 			c = (char)(str_hex_digit(s.at[i + 1]) << 4 | str_hex_digit(s.at[i + 2]));
 			i += 2;
-		} else if (c == '+') {
-			c = ' ';
 		}
 		if (n + 1 >= size || (unsigned char)c < 0x20 || c == 0x7f)
 			return false;
@@ -173,7 +172,12 @@ int dns_import_noip2(struct dns_import *import, struct str bytes, struct err *e)
 	if (number(at + CHECKSUM, 2, little) !=
 	    (uint16_t)(sum(at + head, request + program) + sum(at + MAGIC_AT, head - MAGIC_AT)))
 		return err_set(e, ERR_INVALID, "the file is damaged: its checksum is wrong");
-	len = unbase64(at + head, request, text);
+	if (at[ENCRYPT])
+		len = unbase64(at + head, request, text);
+	else if ((len = request) <= sizeof(text))
+		memcpy(text, at + head, len);
+	else
+		return damaged(e);
 	if (len == 0)
 		return damaged(e);
 	if (!ipaddr_parse(str_n((const char *)at + LAST_IP, strnlen((const char *)at, 16)),

@@ -1051,8 +1051,9 @@ static void test_inadyn_s_cache(void **state)
 /* ── noip2 ── */
 
 struct noip2 {
-	bool big; /* a machine with the other byte order */
-	bool old; /* device[8] */
+	bool big;   /* a machine with the other byte order */
+	bool old;   /* device[8] */
+	bool plain; /* built without base64 */
 	const char *request, *program, *device, *last;
 	int damage; /* added to the checksum */
 };
@@ -1072,12 +1073,16 @@ static size_t make_noip2(const struct noip2 *x, uint8_t to[static 2048])
 	memcpy(to, x->last, strlen(x->last));
 	put(to + 16, 30, 2, x->big);
 	put(to + 20, 0x414a324c, 4, x->big);
-	request = (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->request,
-					  (int)strlen(x->request));
+	to[29] = !x->plain;
+	request = x->plain ? strlen(x->request)
+			   : (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->request,
+						     (int)strlen(x->request));
+	if (x->plain)
+		memcpy(to + len, x->request, request);
 	len += request;
 	if (x->program)
-		program = (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->program,
-						  (int)strlen(x->program));
+		program = 1 + (size_t)EVP_EncodeBlock(to + len, (const uint8_t *)x->program,
+						      (int)strlen(x->program)); /* and NUL */
 	len += program;
 	put(to + 24, (uint32_t)request, 2, x->big);
 	put(to + 26, (uint32_t)program, 2, x->big);
@@ -1089,7 +1094,7 @@ static size_t make_noip2(const struct noip2 *x, uint8_t to[static 2048])
 }
 
 #define NOIP2_REQUEST                                                                              \
-	"username=me%40example.org&pass=p%26w%3D1&h[]=home.ddns.net&h[]=nas.ddns.net&g[]=all"
+	"username=me%40example.org&pass=p%26w%3d1+&h[]=home.ddns.net&h[]=nas.ddns.net&g[]=all"
 #define NOIP2_NOTE                                                                                 \
 	"0: make a DDNS key at No-IP for these names, and delete this file: the account's "        \
 	"password can be "                                                                         \
@@ -1108,7 +1113,7 @@ static void check_noip2(const struct noip2 *x, const char *expected)
 		fail_msg("%s", e.text);
 	result = result_of(&import);
 	assert_string_equal(result, expected);
-	assert_string_equal(import.names[0].pass, "p&w=1");
+	assert_string_equal(import.names[0].pass, "p&w=1+");
 	free(result);
 	dns_import_done(&import);
 }
@@ -1141,6 +1146,8 @@ static void test_noip2(void **state)
 	x.big = true;
 	check_noip2(&x, expected);
 	x.old = true;
+	check_noip2(&x, expected);
+	x.plain = true;
 	check_noip2(&x, expected);
 }
 
