@@ -352,7 +352,10 @@ static void remind(struct keeper_side *side, int64_t now, int64_t *soonest)
 	const struct dns_machine *m = &side->machine;
 	int64_t at = m->since_s + (int64_t)m->rules->remind_s;
 
-	if (!m->rules->remind_s || !m->since_s)
+	bool twin =
+		side->family == 6 && side->name->sides[0].on; /* it is the name that is confirmed */
+
+	if (!m->rules->remind_s || !m->since_s || twin)
 		return;
 	if (dns_machine_reminds(m, now) && now >= side->remind_at) {
 		side->remind_at = now + 24 * 3600;

@@ -156,6 +156,8 @@ void dns_machine_on_step(struct dns_machine *m, int64_t step)
 	}
 	if (m->not_before_s && (sent || m->asks))
 		m->not_before_s += step;
+	if (m->verdict == DNS_TIME && m->fails) /* which was the reason */
+		forget_trouble(m);
 	shift(m, &m->attempted_s, step);
 	shift(m, &m->confirmed_s, step);
 	shift(m, &m->since_s, step);
@@ -211,6 +213,11 @@ static int64_t allowed_at(const struct dns_machine *m, int64_t now)
 	if (rules->per_day > 1)
 		at = MAX(at, dns_limit_next(m->budget_spent, dns_budget_interval_s(rules->per_day),
 					    dns_budget_burst(rules->per_day), now));
+	/* Twice in a row there was nothing to change, and a person insists: that is what providers take for
+	 * abuse. */
+	if (m->nochgs >= 2 && m->sure && same(&m->published, &m->wanted) && !rules->looks_first &&
+	    !m->refresh_only)
+		at = MAX(at, m->attempted_s + 24 * 3600);
 	return MAX(at, m->not_before_s);
 }
 

@@ -797,6 +797,11 @@ int dns_provider_check_families(const struct dns_provider *p, bool no4, bool no6
 {
 	unsigned can = dns_provider_can(p);
 
+	if (can & DNS_CAN_ONLY_BOTH && (no4 || no6))
+		return err_set(e, ERR_INVALID,
+			       "provider %s takes both families at once, and resets one that is "
+			       "left out",
+			       p->name);
 	if ((!no4 && (can & DNS_CAN_A)) ||
 	    (!no6 && (can & (prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA))))
 		return 0;

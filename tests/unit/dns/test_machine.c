@@ -269,6 +269,35 @@ static void test_unblocking_and_forcing(void **state)
 	assert_int_equal(next(&b, NULL), DNS_LATER);
 }
 
+/* A person insists, or his cron does: once more is one too many. */
+static void test_forcing_again_and_again(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "dyn");
+	for (int i = 0; i < 2; i++) {
+		dns_machine_unblock(&b.m, true, b.now);
+		answered(&b, DNS_NOCHG, 0);
+		b.now += 3600;
+	}
+	dns_machine_unblock(&b.m, true, b.now);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_int_equal(wait, 23 * 3600);
+	wish(&b, "192.0.2.2"); /* what is new is sent */
+	answered(&b, DNS_GOOD, 0);
+	b.now += 3600;
+	dns_machine_unblock(&b.m, true, b.now);
+	assert_int_equal(next(&b, NULL), DNS_SEND);
+
+	settled(&b, "rfc2136");
+	for (int i = 0; i < 5; i++) { /* nobody minds there; it does not say that nothing changed */
+		dns_machine_unblock(&b.m, true, b.now);
+		answered(&b, DNS_GOOD, 0);
+		b.now += 60;
+	}
+}
+
 static void test_waits(void **state)
 {
 	static const struct {
@@ -690,6 +719,10 @@ static void test_a_clock_that_differs_is_waited_for(void **state)
 	assert_int_equal(next(&b, &wait), DNS_LATER);
 	assert_in_range(wait, 60, 72);
 	b.now += wait;
+	answered(&b, DNS_TIME, 0);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	b.now += 7200;
+	dns_machine_on_step(&b.m, 7200); /* now it is */
 	answered(&b, DNS_GOOD, 0);
 }
 
@@ -839,6 +872,7 @@ int main(void)
 		cmocka_unit_test(test_the_day_s_budget),
 		cmocka_unit_test(test_what_parks_stays_parked),
 		cmocka_unit_test(test_unblocking_and_forcing),
+		cmocka_unit_test(test_forcing_again_and_again),
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_what_nobody_understands_is_given_up),
 		cmocka_unit_test(test_a_network_event_tries_again_at_once),
