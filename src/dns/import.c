@@ -134,8 +134,18 @@ static struct str host_of(const char *url)
 
 const struct dns_provider *dns_import_row_of_server(struct str server)
 {
+	/* rows without a URL, and hosts of several rows: who has a user is that one's */
+	static const struct {
+		const char *host, *row;
+	} others[] = {{"domains.google.com", "google-domains"},
+		      {"dns.hetzner.com", "hetzner-dns"},
+		      {"freedns.afraid.org", "freedns-user"},
+		      {"sync.afraid.org", "freedns-user"}};
 	struct str host = str_split(&server, ':');
 
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_eq_nocase(str_of(others[i].host), host))
+			return dns_provider_find(str_of(others[i].row));
 	for (size_t i = 0; i < dns_providers_count; i++) {
 		const struct dns_provider *p = &dns_providers[i];
 

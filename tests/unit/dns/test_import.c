@@ -95,7 +95,9 @@ static void test_ddclient_s_old_way_and_servers(void **state)
 	       "usev4=ifv4, ifv4=eth0, usev6=ifv6, ifv6=eth0\n"
 	       "home.ddns.net  me  secret\n"
 	       "server=ddns.example.com:8443 other.example.com me secret\n"
-	       "server=update.dedyn.io, login=h.dedyn.io, password=t h.dedyn.io\n",
+	       "server=update.dedyn.io, login=h.dedyn.io, password=t h.dedyn.io\n"
+	       "server=Domains.Google.com, login=g, password=t g.example.com\n"
+	       "server=freedns.afraid.org, login=f, password=t f.example.com\n",
 	       "[dns home.ddns.net]\n"
 	       "provider = noip\n"
 	       "user = me\n"
@@ -110,7 +112,20 @@ static void test_ddclient_s_old_way_and_servers(void **state)
 	       "[dns h.dedyn.io]\n"
 	       "provider = desec\n"
 	       "password-file = /etc/homeport/h.dedyn.io.secret\n"
-	       "--\n");
+	       "\n"
+	       "# line 6, provider dyndns2: Google sold its domains in 2023; Squarespace, which "
+	       "has "
+	       "them since July 2024, offers no dynamic DNS: move the zone to another provider\n"
+	       "# [dns g.example.com]\n"
+	       "# provider = google-domains\n"
+	       "# password-file = /etc/homeport/h.dedyn.io.secret\n"
+	       "\n"
+	       "[dns f.example.com]\n"
+	       "provider = freedns-user\n"
+	       "user = f\n"
+	       "password-file = /etc/homeport/h.dedyn.io.secret\n"
+	       "--\n"
+	       "7: freedns: user and password are sent to version 2 of its interface\n");
 }
 
 static void test_ddclient_s_odd_protocols(void **state)
