@@ -809,7 +809,16 @@ int dns_provider_check_families(const struct dns_provider *p, bool no4, bool no6
 		       no4 ? "IPv6" : "IPv4");
 }
 
-bool dns_provider_uses(const struct dns_provider *p, const char *variable)
+static bool step_uses(const struct dns_step *step, const char *variable)
+{
+	for (size_t i = 0; i < DNS_TAKES_MAX; i++)
+		if (dns_template_uses(step->take[i].path, variable))
+			return true;
+	return dns_template_uses(step->url, variable) || dns_template_uses(step->body, variable) ||
+	       dns_template_uses(step->header, variable);
+}
+
+static bool text_uses(const struct dns_provider *p, const char *variable)
 {
 	const char *const texts[] = {p->url,	p->v4,	 p->v6,	   p->both,
 				     p->prefix, p->body, p->basic, p->header};
@@ -818,12 +827,18 @@ bool dns_provider_uses(const struct dns_provider *p, const char *variable)
 		if (dns_template_uses(texts[i], variable))
 			return true;
 	for (size_t i = 0; i < DNS_STEPS_MAX; i++)
-		if (dns_template_uses(p->steps[i].url, variable) ||
-		    dns_template_uses(p->steps[i].body, variable) ||
-		    dns_template_uses(p->steps[i].header, variable))
+		if (step_uses(&p->steps[i], variable))
 			return true;
-	return p->signature == DNS_SIGN_AWS &&
-	       (strcmp(variable, "user") == 0 || strcmp(variable, "pass") == 0);
+	return false;
+}
+
+bool dns_provider_uses(const struct dns_provider *p, const char *variable)
+{
+	bool hidden =
+		p->signature == DNS_SIGN_AWS || text_uses(p, "sha"); /* in a signature, a hash */
+
+	return text_uses(p, variable) ||
+	       (hidden && (strcmp(variable, "user") == 0 || strcmp(variable, "pass") == 0));
 }
 
 bool dns_step_reads(const struct dns_step *step)

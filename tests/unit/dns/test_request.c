@@ -508,6 +508,8 @@ static void test_what_is_missing_is_said(void **state)
 		(struct dns_entry){
 			.host = "home.notexample.org", .zone = "example.org", .pass = "x"},
 		"not in the zone");
+	refused("ionos-api", (struct dns_entry){.host = HOST, .pass = "x"}, "\"zone\"");
+	refused("freedns-list", (struct dns_entry){.host = HOST, .pass = "x"}, "\"user\"");
 	refused("digitalocean-reserved-ip",
 		(struct dns_entry){.host = "192.0.2.1", .pass = "x", .key = "1,\"x\":2"},
 		"no number");
