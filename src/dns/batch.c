@@ -18,7 +18,8 @@ struct batch {
 	struct keeper_name *names[BATCH_NAMES_MAX]; /* borrowed */
 	size_t n, from, to;			    /* names[from..to) are in the message */
 	size_t most;				    /* names in the next one */
-	struct sock_addr server;
+	struct ipaddr addrs[RESOLVE_ADDRS_MAX];	    /* of the server */
+	size_t n_addrs, addr;			    /* the one that is tried */
 	char key_text[HOSTNAME_MAX + 16];
 	struct dns_key key;
 	struct dns_update_sent sent;
@@ -42,23 +43,40 @@ static void halve(struct batch *b)
 	b->to = b->from + b->most;
 }
 
-/* The same for every name of the message; then on with the rest. */
+/* The same for every name of the message. */
+static void tell(struct batch *b, const struct dns_reply *reply)
+{
+	for (size_t i = b->from; i < b->to; i++)
+		keeper_finish(b->names[i], reply, 0);
+	b->from = b->to;
+}
+
+/* And on with the rest. */
 static void finish(struct batch *b, const struct dns_reply *reply)
 {
 	if (reply->verdict == DNS_GOOD)
 		b->most *= 2;
-	for (size_t i = b->from; i < b->to; i++)
-		keeper_finish(b->names[i], reply, 0);
-	b->from = b->to;
+	tell(b, reply);
 	send_next(b);
 }
 
-static void fail(struct batch *b, enum dns_verdict verdict, const struct err *e)
+static struct dns_reply reply_of(enum dns_verdict verdict, const struct err *e)
 {
 	struct dns_reply reply = {.verdict = verdict};
 
 	snprintf(reply.text, sizeof(reply.text), "%.*s", (int)sizeof(reply.text) - 1, e->text);
-	finish(b, &reply);
+	return reply;
+}
+
+/* The server cannot be reached: the names of the message are told that, and the others need not try. */
+static void give_up(struct batch *b, enum dns_verdict verdict, const struct err *e)
+{
+	struct dns_reply of_message = reply_of(verdict, e), of_rest = reply_of(DNS_NETWORK, e);
+
+	tell(b, &of_message);
+	b->to = b->n;
+	tell(b, &of_rest);
+	batch_free(b);
 }
 
 /* Whether the refusal may be about one of several names. */
@@ -76,8 +94,11 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 					NULL) < 0)
 		return false; /* not the server's word: wait for it */
 	b->exchange = NULL;
-	if (r < 0) {
-		fail(b, sent ? DNS_LOST : DNS_NETWORK, e);
+	if (r < 0 && !sent && b->addr + 1 < b->n_addrs) {
+		b->addr++;
+		send_next(b);
+	} else if (r < 0) {
+		give_up(b, sent ? DNS_LOST : DNS_NETWORK, e);
 	} else if (b->to - b->from > 1 && is_about_a_name(reply.verdict)) {
 		halve(b); /* until it is alone */
 		send_next(b);
@@ -103,6 +124,7 @@ static int send_message(struct batch *b, struct err *e)
 {
 	AUTO(freep) struct dns_change *changes = calloc(DNS_UPDATE_CHANGES_MAX, sizeof(*changes));
 	AUTO(buf_donep) struct buf wire = {0};
+	const struct sock_addr server = {.ip = b->addrs[b->addr]};
 	size_t n = 0;
 	uint16_t id;
 	int r;
@@ -115,13 +137,14 @@ static int send_message(struct batch *b, struct err *e)
 	r = dns_update_encode(b->names[0]->entry.zone, changes, n, &b->key, id, &wire, &b->sent, e);
 	if (r < 0)
 		return r;
-	return dns_exchange_start(b->keeper->loop, &b->server, buf_str(&wire), on_answer, b,
+	return dns_exchange_start(b->keeper->loop, &server, buf_str(&wire), on_answer, b,
 				  &b->exchange, e);
 }
 
 /* As many as a message takes. */
 static void send_next(struct batch *b)
 {
+	struct dns_reply refused;
 	struct err e = {0};
 	int r;
 
@@ -130,10 +153,15 @@ static void send_next(struct batch *b)
 		return;
 	}
 	b->to = MIN(b->from + b->most, b->n);
-	while ((r = send_message(b, &e)) == -ERR_LIMIT && b->to - b->from > 1)
-		halve(b);
-	if (r < 0)
-		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+	while (((r = send_message(b, &e)) == -ERR_LIMIT || r == -ERR_INVALID) &&
+	       b->to - b->from > 1)
+		halve(b); /* too long, or a name of it is none */
+	if (r == -ERR_INVALID || r == -ERR_LIMIT) {
+		refused = reply_of(DNS_REFUSED, &e);
+		finish(b, &refused);
+	} else if (r < 0) {
+		give_up(b, DNS_NETWORK, &e);
+	}
 }
 
 static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
@@ -142,11 +170,11 @@ static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, 
 
 	b->resolve = NULL;
 	if (r < 0) {
-		b->to = b->n;
-		fail(b, DNS_NETWORK, e);
+		give_up(b, DNS_NETWORK, e);
 		return;
 	}
-	b->server.ip = addrs[0];
+	b->n_addrs = MIN(n, ARRAY_LEN(b->addrs));
+	memcpy(b->addrs, addrs, b->n_addrs * sizeof(*addrs));
 	send_next(b);
 }
 
@@ -171,13 +199,13 @@ void keeper_batch_start(struct dns_keeper *k, unsigned long first)
 {
 	struct keeper_name *lead = &k->names[first];
 	struct batch *b = calloc(1, sizeof(*b));
-	struct dns_reply nomem = {.verdict = DNS_NETWORK, .text = "no memory"};
+	struct dns_reply failed = {.verdict = DNS_NETWORK, .text = "no memory"};
 	struct err e = {0};
 	int r;
 
 	keeper_set_stage(lead, STAGE_SENT);
 	if (!b) {
-		keeper_finish(lead, &nomem, 0);
+		keeper_finish(lead, &failed, 0);
 		return;
 	}
 	b->keeper = k;
@@ -193,8 +221,11 @@ void keeper_batch_start(struct dns_keeper *k, unsigned long first)
 	}
 	b->most = b->to = b->n;
 	r = find_server(b, &e);
-	if (r < 0)
-		fail(b, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+	if (r < 0) { /* what is wrong with the key or the server is wrong with all */
+		failed = reply_of(r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+		tell(b, &failed);
+		batch_free(b);
+	}
 }
 
 void keeper_batches_cancel(struct dns_keeper *k)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/ipclass.h"
 #include "dns/query.h"
 #include "net/resolve.h"
 
@@ -167,6 +168,20 @@ static void take(struct lookup *l, const ldns_pkt *pkt)
 
 /* ── a resolver that does not speak TCP, as many a router's ── */
 
+/* What /etc/hosts or the house's own name server says is not what the world sees. */
+static bool is_of_the_house(const struct ipaddr *a)
+{
+	switch (ipclass_of(a)) {
+	case IPCLASS_LOOPBACK:
+	case IPCLASS_PRIVATE:
+	case IPCLASS_ULA:
+	case IPCLASS_LINK_LOCAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_system(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
 {
 	struct lookup *l = arg;
@@ -178,7 +193,7 @@ static void on_system(void *arg, int r, const struct ipaddr *addrs, size_t n, co
 		if (addrs[i].family == l->family && found++ == 0)
 			published = addrs[i];
 	published.port = 0;
-	if ((r < 0 && r != -ERR_NOT_FOUND) || found > 1)
+	if ((r < 0 && r != -ERR_NOT_FOUND) || found > 1 || is_of_the_house(&published))
 		end(l, NULL);
 	else
 		end(l, &published);

@@ -470,6 +470,92 @@ static void test_names_of_more_than_one_message(void **state)
 	check_record(b, hosts[499], "A", "192.0.2.62\n");
 }
 
+/* Takes connections and hangs up. */
+struct rude {
+	struct bench *b;
+	int fd;
+	struct watch *watch;
+	unsigned connections, lost, unreached;
+};
+
+static void on_connection(void *arg, unsigned events)
+{
+	struct rude *rude = arg;
+	int fd = accept4(rude->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	rude->connections++;
+	close(fd);
+}
+
+static void on_trouble(void *arg, const struct dns_event *event)
+{
+	struct rude *rude = arg;
+
+	rude->lost += event->kind == DNS_EVENT_TROUBLE && event->verdict == DNS_LOST;
+	rude->unreached += event->kind == DNS_EVENT_TROUBLE && event->verdict == DNS_NETWORK;
+	if (rude->lost + rude->unreached == 500)
+		loop_stop(rude->b->loop);
+}
+
+static void listen_on_ipv6(struct rude *rude, uint16_t port)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+				 .sin6_port = htons(port)};
+
+	rude->fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(rude->fd >= 0);
+	assert_int_equal(bind(rude->fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(rude->fd, 8), 0);
+	assert_int_equal(
+		watch_new(rude->b->loop, rude->fd, on_connection, rude, &rude->watch, NULL), 0);
+	watch_set(rude->watch, WATCH_READ);
+}
+
+/* Nobody is at the server's first address, and at the second one somebody hangs up: of several messages
+ * one is tried, and the names of the others know that theirs never left. */
+static void test_a_server_with_two_addresses(void **state)
+{
+	static char texts[500][HOSTNAME_MAX];
+	struct bench *b = *state;
+	struct rude rude = {.b = b};
+	struct dns_keeper_name *names = calloc(500, sizeof(*names));
+	struct dns_keeper_settings settings = {.names = names,
+					       .n_names = 500,
+					       .allow_documentation = true,
+					       .on_event = on_trouble,
+					       .arg = &rude};
+	struct ipaddr a = {.family = 4, .bytes = {192, 0, 2, 64}};
+	struct dns_keeper *keeper;
+	uint16_t port = free_port();
+	char server[32];
+
+	snprintf(server, sizeof(server), "localhost:%u", port);
+	listen_on_ipv6(&rude, port);
+	for (int i = 0; i < 500; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%060d.%060d.%060d.home.example.org", i, i, i);
+		names[i] = (struct dns_keeper_name){
+			.no6 = true,
+			.entry = {.provider = dns_provider_find(STR("rfc2136")),
+				  .host = texts[i],
+				  .zone = "home.example.org",
+				  .server = server,
+				  .user = "homeport",
+				  .pass = SECRET}};
+	}
+	assert_int_equal(dns_keeper_new(b->loop, NULL, &settings, &keeper, NULL), 0);
+	dns_keeper_report(keeper, DNS_SOURCE_GATEWAY, 4, DNS_WISH_ADDRESS, &a);
+	loop_run(b->loop);
+	dns_keeper_free(keeper);
+	watch_free(rude.watch);
+	close(rude.fd);
+	free(names);
+	assert_int_equal(rude.connections, 1);
+	assert_true(rude.lost > 0 && rude.unreached > 0);
+}
+
 static void test_a_wrong_name_among_a_hundred(void **state)
 {
 	static char texts[100][40];
@@ -570,8 +656,8 @@ static void test_a_resolver_without_tcp(void **state)
 	struct sock_addr server = b->server;
 
 	b->server.ip.port = free_port();
-	published(b, "localhost", 4, "127.0.0.1");
-	published(b, "localhost", 6, "::1");
+	published(b, "localhost", 4, "unknown"); /* which is nothing that the world sees */
+	published(b, "localhost", 6, "unknown");
 	published(b, "*.localhost", 4, "unknown"); /* what the system says of that means nothing */
 	b->server = server;
 }
@@ -851,6 +937,7 @@ int main(void)
 		cmocka_unit_test(test_five_hundred_names_within_a_second),
 		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
 		cmocka_unit_test(test_names_of_more_than_one_message),
+		cmocka_unit_test(test_a_server_with_two_addresses),
 		cmocka_unit_test(test_a_wrong_name_among_a_hundred),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_what_is_published),
