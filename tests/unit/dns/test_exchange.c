@@ -649,6 +649,21 @@ static void test_what_is_published(void **state)
 	published(b, "not a name", 4, "unknown");
 }
 
+/* A wildcard is a name like others: it is set, and what is published is itself. */
+static void test_a_wildcard_is_set_and_found(void **state)
+{
+	struct dns_change set = change("*.star.home.example.org", "192.0.2.80");
+	struct bench *b = *state;
+
+	published(b, "*.star.home.example.org", 4, "none");
+	expect(b, update(b, "home.example.org", &set, 1, &key), DNS_GOOD);
+	published(b, "*.star.home.example.org", 4, "192.0.2.80");
+	published(b, "any.star.home.example.org", 4, "192.0.2.80");
+	set = change("*.star.home.example.org", "192.0.2.81");
+	expect(b, update(b, "home.example.org", &set, 1, &key), DNS_GOOD);
+	published(b, "*.star.home.example.org", 4, "192.0.2.81");
+}
+
 /* Nobody listens on the resolver's TCP port: the system's word is taken. */
 static void test_a_resolver_without_tcp(void **state)
 {
@@ -941,6 +956,7 @@ int main(void)
 		cmocka_unit_test(test_a_wrong_name_among_a_hundred),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_what_is_published),
+		cmocka_unit_test(test_a_wildcard_is_set_and_found),
 		cmocka_unit_test(test_a_resolver_without_tcp),
 		cmocka_unit_test(test_a_lookup_can_be_cancelled),
 		cmocka_unit_test(test_all_name_servers_have_it),
