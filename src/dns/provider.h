@@ -115,6 +115,9 @@ struct dns_provider {
 	const char *source; /* where it is documented */
 };
 
+/* For dns/txt_rows.c, too. */
+extern const struct dns_grammar dns_grammar_dnspod_list, dns_grammar_netcup_login;
+
 extern const struct dns_provider dns_providers[];
 extern const size_t dns_providers_count;
 

@@ -137,8 +137,18 @@ static bool add_item(struct dns_txt *txt, const char *value)
 	return r == 0;
 }
 
-/* A record of the name. value NULL: the list does not tell. False: that ended it. */
-static bool add_record(struct dns_txt *txt, const char *id, const char *value)
+static bool add_verbatim(struct dns_txt *txt, const json_t *element)
+{
+	AUTO(freep) char *text = json_dumps(element, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
+	return text && (buf_len(&txt->values) == 0 || buf_append(&txt->values, ",", 1) == 0) &&
+	       buf_append_str(&txt->values, str_of(text)) == 0;
+}
+
+/* A record of the name. value NULL: the list does not tell. element: what is kept of another's; NULL: its value.
+ * False: that ended it. */
+static bool add_record(struct dns_txt *txt, const char *id, const char *value,
+		       const json_t *element)
 {
 	bool ours = value && same_value(value, txt->plain);
 
@@ -153,7 +163,7 @@ static bool add_record(struct dns_txt *txt, const char *id, const char *value)
 		snprintf(txt->ids[txt->n_ids++], DNS_TXT_ID_MAX, "%s", id);
 	} else {
 		txt->n_others++;
-		if (!add_item(txt, value)) {
+		if (!(element ? add_verbatim(txt, element) : add_item(txt, value))) {
 			refuse(txt, "what is there already is too long to be kept");
 			return false;
 		}
@@ -161,11 +171,12 @@ static bool add_record(struct dns_txt *txt, const char *id, const char *value)
 	return true;
 }
 
-static bool take_member(const json_t *element, const char *name, char *to, size_t size)
+static bool take_member(json_t *element, const char *path, char *to, size_t size)
 {
-	if (*name)
-		element = json_object_get(element, name);
-	return dns_json_text(element, to, size) && *to;
+	bool several;
+
+	return dns_json_text(dns_json_at(element, str_of(path), &several), to, size) && *to &&
+	       !several;
 }
 
 /* Whether an element has all the members of "type=TXT,name={sub0}". */
@@ -189,8 +200,7 @@ static bool fits(const struct dns_txt *txt, const json_t *element, const char *w
 	return true;
 }
 
-static bool read_json_element(struct dns_txt *txt, const struct dns_txt_list *list,
-			      const json_t *element)
+static bool read_json_element(struct dns_txt *txt, const struct dns_txt_list *list, json_t *element)
 {
 	char id[DNS_TXT_ID_MAX], value[DNS_TXT_RAW_MAX];
 
@@ -199,12 +209,15 @@ static bool read_json_element(struct dns_txt *txt, const struct dns_txt_list *li
 		return false;
 	}
 	if (list->value && !take_member(element, list->value, value, sizeof(value))) {
+		if (list->verbatim)
+			return add_record(txt, NULL, "", element); /* another's, whatever it is */
 		if (!txt->row->item)
 			return true; /* not ours, and not ours to keep */
 		refuse(txt, "what is there already is too long to be kept");
 		return false;
 	}
-	return add_record(txt, list->id ? id : NULL, list->value ? value : NULL);
+	return add_record(txt, list->id ? id : NULL, list->value ? value : NULL,
+			  list->verbatim ? element : NULL);
 }
 
 static void set_ttl(struct dns_txt *txt, struct str ttl)
@@ -216,12 +229,24 @@ static void set_ttl(struct dns_txt *txt, struct str ttl)
 		dns_vars_set(&txt->vars, "ttl", str_of(txt->text.ttl));
 }
 
+/* Whether the value at a path is that: "status.code=10". */
+static bool says(json_t *root, struct str condition)
+{
+	struct str value = condition, path = str_split(&value, '=');
+	char have[DNS_TXT_ID_MAX];
+
+	return dns_json_text(dns_json_at(root, path, NULL), have, sizeof(have)) &&
+	       str_eq(str_of(have), value);
+}
+
 static void read_json_list(struct dns_txt *txt, const struct dns_txt_list *list, json_t *root)
 {
-	const json_t *elements = dns_json_at(root, str_of(list->path), NULL), *element;
+	json_t *elements = dns_json_at(root, str_of(list->path), NULL), *element;
 	char ttl[12];
 	size_t i;
 
+	if (list->none && says(root, str_of(list->none)))
+		return;
 	if (!json_is_array(elements)) {
 		end(txt, DNS_UNKNOWN);
 		return;
@@ -333,7 +358,7 @@ static void read_xml_list(struct dns_txt *txt, struct str body)
 		if (!xml_text(text, value, sizeof(value)))
 			refuse(txt, "what is there already is too long to be kept");
 		else
-			add_record(txt, NULL, value);
+			add_record(txt, NULL, value, NULL);
 	}
 }
 
@@ -428,8 +453,10 @@ static void take_all(struct dns_txt *txt, const struct dns_step *step, json_t *r
 /* Another record of the same value. */
 static bool deletes_another(struct dns_txt *txt, const struct dns_txt_step *s)
 {
-	return txt->remove && (s->when & DNS_TXT_REMOVE) &&
-	       dns_template_uses(s->step.url, "record") && ++txt->id < txt->n_ids;
+	bool of_one = dns_template_uses(s->step.url, "record") ||
+		      dns_template_uses(s->step.body, "record");
+
+	return (s->when & DNS_TXT_REMOVE) && of_one && ++txt->id < txt->n_ids;
 }
 
 void dns_txt_answer(struct dns_txt *txt, const struct dns_answer *answer)

@@ -39,13 +39,15 @@
  */
 struct dns_txt_list {
 	const char *path; /* of the JSON list; NULL: the answer is none */
-	const char
-		*where; /* "type=TXT,name={sub0}": of which elements; NULL: all are of the name */
-	const char *id; /* their members; "": the element itself; NULL: it has none */
-	const char *
-		value; /* NULL: it is not told: each is asked for by the next step (DNS_TXT_EACH) */
-	const char *ttl; /* path; what the others have becomes {ttl}; NULL: ours stays */
-	bool xml;	 /* of Route 53 */
+	/* "type=TXT,name={sub0}": of which elements; NULL: all are of the name */
+	const char *where;
+	const char *id; /* path in them; "": the element itself; NULL: it has none */
+	/* likewise; NULL: it is not told, and each is asked for by the next step (each) */
+	const char *value;
+	const char *ttl;  /* path: what the others have becomes {ttl}. NULL: ours stays */
+	const char *none; /* "path=value": there is no list, as it would be empty; NULL: never */
+	bool verbatim;	  /* the others go into {values} as they are */
+	bool xml;	  /* of Route 53 */
 };
 
 struct dns_txt_step {

@@ -56,6 +56,21 @@ static const struct dns_grammar route53_list_grammar = {.name = "route53-list",
 #define DYNV6	"https://dynv6.com/api/v2/zones"
 #define ROUTE53 "https://route53.amazonaws.com/2013-04-01/hostedzone/{key}/rrset"
 
+#define IONOS  "https://api.hosting.ionos.com/dns/v1/zones"
+#define MYTHIC "https://api.mythic-beasts.com/dns/v2/zones/{zone}/records/{sub}/TXT"
+#define NS1    "https://api.nsone.net/v1/zones/{zone}/{host}/TXT"
+
+#define NETCUP	      "https://ccp.netcup.net/run/webservice/servers/endpoint.php?JSON"
+#define NETCUP_WHO    "\"customernumber\":\"{user}\",\"apikey\":\"{key}\""
+#define NETCUP_ZONE   "\"domainname\":\"{zone}\"," NETCUP_WHO ",\"apisessionid\":\"{session}\""
+#define NETCUP_RECORD "\"hostname\":\"{sub}\",\"type\":\"TXT\",\"destination\":\"{value}\""
+#define NETCUP_CHANGE(record)                                                                      \
+	"{\"action\":\"updateDnsRecords\",\"param\":{" NETCUP_ZONE                                 \
+	",\"dnsrecordset\":{\"dnsrecords\":[{" record "}]}}}"
+
+#define DNSPOD	   "https://dnsapi.cn/Record."
+#define DNSPOD_WHO "login_token={user}%2C{pass}&format=json&domain={zone}"
+
 #define ROUTE53_CHANGE(action, values)                                                             \
 	"<ChangeResourceRecordSetsRequest "                                                        \
 	"xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">"                                 \
@@ -160,8 +175,73 @@ static const struct dns_txt_row rows[] = {
 		   {.when = DNS_TXT_REMOVE,
 		    .step = {"DELETE", DYNV6 "/{zone_id}/records/{record}",
 			     .flags = DNS_STEP_FIND}}}},
+	{.provider = "ionos-api",
+	 .steps = {{.step = {.url = IONOS, .take = {{"zone_id", "[name={zone}].id"}}}},
+		   {.step = {.url = IONOS "/{zone_id}?recordName={host}&recordType=TXT"},
+		    .list = {.path = "records",
+			     .where = "name={host},type=TXT",
+			     .id = "id",
+			     .value = "content"}},
+		   {.when = DNS_TXT_ADD,
+		    .step = {"POST", IONOS "/{zone_id}/records",
+			     "[{\"name\":\"{host}\",\"type\":\"TXT\",\"content\":\"{value}\","
+			     "\"ttl\":{ttl},\"prio\":0,\"disabled\":false}]"}},
+		   {.when = DNS_TXT_REMOVE,
+		    .step = {"DELETE", IONOS "/{zone_id}/records/{record}",
+			     .flags = DNS_STEP_FIND}}}},
+	{.provider = "netcup",
+	 .steps = {{.step = {"POST", NETCUP,
+			     "{\"action\":\"login\",\"param\":{" NETCUP_WHO
+			     ",\"apipassword\":\"{pass}\"}}",
+			     .grammar = &dns_grammar_netcup_login,
+			     .take = {{"session", "responsedata.apisessionid"}}}},
+		   {.step = {"POST", NETCUP,
+			     "{\"action\":\"infoDnsRecords\",\"param\":{" NETCUP_ZONE "}}"},
+		    .list = {.path = "responsedata.dnsrecords",
+			     .where = "hostname={sub},type=TXT",
+			     .id = "id",
+			     .value = "destination"}},
+		   {.when = DNS_TXT_ADD, .step = {"POST", NETCUP, NETCUP_CHANGE(NETCUP_RECORD)}},
+		   {.when = DNS_TXT_REMOVE,
+		    .step = {"POST", NETCUP,
+			     NETCUP_CHANGE("\"id\":\"{record}\"," NETCUP_RECORD
+					   ",\"deleterecord\":true")}}}},
+	{.provider = "dnspod",
+	 .steps = {{.step = {"POST", DNSPOD "List", DNSPOD_WHO "&sub_domain={sub}&record_type=TXT",
+			     .grammar = &dns_grammar_dnspod_list},
+		    .list = {.path = "records",
+			     .where = "name={sub},type=TXT",
+			     .id = "id",
+			     .value = "value",
+			     .none = "status.code=10"}},
+		   {.when = DNS_TXT_ADD,
+		    .step = {"POST", DNSPOD "Create",
+			     DNSPOD_WHO "&sub_domain={sub}&record_type=TXT&record_line_id=0&value={"
+					"value}&ttl={ttl}"}},
+		   {.when = DNS_TXT_REMOVE,
+		    .step = {"POST", DNSPOD "Remove", DNSPOD_WHO "&record_id={record}"}}}},
+	{.provider = "mythic-beasts", /* the value is the number */
+	 .steps = {{.step = {.url = MYTHIC, .flags = DNS_STEP_FIND},
+		    .list = {.path = "records", .where = "host={sub},type=TXT", .value = "data"}},
+		   {.when = DNS_TXT_ADD,
+		    .step = {"POST", MYTHIC,
+			     "{\"records\":[{\"host\":\"{sub}\",\"ttl\":{ttl},\"type\":\"TXT\","
+			     "\"data\":\"{value}\"}]}"}},
+		   {.when = DNS_TXT_REMOVE,
+		    .step = {"DELETE", MYTHIC "?data={value}", .flags = DNS_STEP_FIND}}}},
 
 	/* ── sets ── */
+	{.provider = "ns1",
+	 .item = "{\"answer\":[\"{item}\"]}",
+	 .steps = {{.step = {.url = NS1, .flags = DNS_STEP_FIND},
+		    .list = {.path = "answers", .value = "answer.*", .verbatim = true}},
+		   {.when = DNS_TXT_ADD | DNS_TXT_ALONE,
+		    .step = {"PUT", NS1,
+			     "{\"zone\":\"{zone}\",\"domain\":\"{host}\",\"type\":\"TXT\",\"ttl\":"
+			     "{ttl},\"answers\":[{raw:values}]}"}},
+		   {.when = DNS_TXT_BESIDE, .step = {"POST", NS1, "{\"answers\":[{raw:values}]}"}},
+		   {.when = DNS_TXT_REMOVE | DNS_TXT_ALONE,
+		    .step = {"DELETE", NS1, .flags = DNS_STEP_FIND}}}},
 	{.provider = "hetzner",
 	 .quoted = true,
 	 .steps = {{.step = {.url = HETZNER, .flags = DNS_STEP_FIND},

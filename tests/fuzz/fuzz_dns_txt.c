@@ -1,6 +1,6 @@
 /*
- * A provider that answers anything where a TXT value is added or taken away: the first byte picks the row, the
- * second the verb, then status and body of each answer, bodies ending at 0x1e. It ends within its steps, and no
+ * A provider that answers anything where a TXT value is added or taken away: its name, or a byte that picks it, and
+ * 0x1e, a byte for the verb, then status and body of each answer, bodies ending at 0x1e. It ends within its steps, and no
  * answer gets into a place of a later request where it does not belong.
  */
 #include "fuzz.h"
@@ -42,19 +42,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 				  .pass = "secret",
 				  .key = "key"};
 	const char *name = "_acme-challenge.home.example.org";
-	struct str rest = str_n((const char *)bytes, len);
+	struct str rest = str_n((const char *)bytes, len), who = str_split(&rest, 0x1e);
+	bool remove;
 	struct dns_txt txt;
 	int n = 0;
 
-	if (len < 2)
+	if (!who.len || !rest.len)
 		return 0;
-	entry.provider = &dns_providers[bytes[0] % dns_providers_count];
+	entry.provider = dns_provider_find(who);
+	if (!entry.provider)
+		entry.provider = &dns_providers[bytes[0] % dns_providers_count];
 	if (entry.provider->zone) {
 		entry.host = "home.duckdns.org";
 		name = "_acme-challenge.home.duckdns.org";
 	}
-	rest = str_n(rest.at + 2, rest.len - 2);
-	if (dns_txt_start(&txt, &entry, name, "gfj9Xq_-Rg85nM", bytes[1] & 1, NULL) < 0)
+	remove = rest.at[0] & 1;
+	rest = str_n(rest.at + 1, rest.len - 1);
+	if (dns_txt_start(&txt, &entry, name, "gfj9Xq_-Rg85nM", remove, NULL) < 0)
 		return 0;
 	for (; !dns_txt_ended(&txt); n++) {
 		struct str body = str_split(&rest, 0x1e);

@@ -112,7 +112,171 @@ struct script {
 	"</ChangeInfo></ChangeResourceRecordSetsResponse>"
 #define DUCK "https://www.duckdns.org/update?domains=home&token=s3%22cret&txt=" VALUE
 
+#define IONOS "https://api.hosting.ionos.com/dns/v1/zones"
+#define IONOS_ZONE                                                                                 \
+	{                                                                                          \
+		"GET " IONOS, 200,                                                                 \
+			"[{\"id\":\"z0\",\"name\":\"example.net\",\"type\":\"NATIVE\"},"           \
+			"{\"id\":\"z1\",\"name\":\"example.org\"}]"                                \
+	}
+#define IONOS_LIST  "GET " IONOS "/z1?recordName=" NAME "&recordType=TXT"
+#define MYTHIC	    "https://api.mythic-beasts.com/dns/v2/zones/example.org/records/" SUB "/TXT"
+#define NS1	    "https://api.nsone.net/v1/zones/example.org/" NAME "/TXT"
+#define NETCUP	    "POST https://ccp.netcup.net/run/webservice/servers/endpoint.php?JSON\n"
+#define NETCUP_WHO  "\"customernumber\":\"me\",\"apikey\":\"k3y\""
+#define NETCUP_ZONE "\"domainname\":\"example.org\"," NETCUP_WHO ",\"apisessionid\":\"S1\""
+#define NETCUP_IN                                                                                  \
+	{                                                                                          \
+		NETCUP "{\"action\":\"login\",\"param\":{" NETCUP_WHO                              \
+		       ",\"apipassword\":\"s3\\\"cret\"}}",                                        \
+			200, "{\"status\":\"success\",\"responsedata\":{\"apisessionid\":\"S1\"}}" \
+	}
+#define NETCUP_INFO NETCUP "{\"action\":\"infoDnsRecords\",\"param\":{" NETCUP_ZONE "}}"
+#define NETCUP_SET(record)                                                                         \
+	NETCUP "{\"action\":\"updateDnsRecords\",\"param\":{" NETCUP_ZONE                          \
+	       ",\"dnsrecordset\":{\"dnsrecords\":[{" record "}]}}}"
+#define NETCUP_RECORD "\"hostname\":\"" SUB "\",\"type\":\"TXT\",\"destination\":\"" VALUE "\""
+#define NETCUP_DONE   "{\"action\":\"updateDnsRecords\",\"status\":\"success\",\"statuscode\":2000}"
+#define DNSPOD	      "POST https://dnsapi.cn/Record."
+#define DNSPOD_WHO    "login_token=me%2Cs3%22cret&format=json&domain=example.org"
+#define DNSPOD_LIST   DNSPOD "List\n" DNSPOD_WHO "&sub_domain=" SUB "&record_type=TXT"
+
 static const struct script scripts[] = {
+	{"ionos-api",
+	 "beside another",
+	 ADD,
+	 {IONOS_ZONE,
+	  {IONOS_LIST, 200,
+	   "{\"records\":[{\"id\":\"r1\",\"name\":\"" NAME "\",\"type\":\"TXT\",\"content\":"
+	   "\"\\\"" OTHER "\\\"\",\"ttl\":60}]}"},
+	  {"POST " IONOS "/z1/records\n[{\"name\":\"" NAME "\",\"type\":\"TXT\",\"content\":"
+	   "\"" VALUE "\",\"ttl\":60,\"prio\":0,\"disabled\":false}]",
+	   201, "[]"}},
+	 DNS_GOOD},
+	{"ionos-api",
+	 "away again",
+	 REMOVE,
+	 {IONOS_ZONE,
+	  {IONOS_LIST, 200,
+	   "{\"records\":[{\"id\":\"r1\",\"name\":\"" NAME "\",\"type\":\"TXT\",\"content\":"
+	   "\"\\\"" OTHER "\\\"\"},{\"id\":\"r2\",\"name\":\"" NAME
+	   "\",\"type\":\"TXT\",\"content\":\"\\\"" VALUE "\\\"\"}]}"},
+	  {"DELETE " IONOS "/z1/records/r2", 200, ""}},
+	 DNS_GOOD},
+	{"ionos-api",
+	 "not our zone",
+	 ADD,
+	 {{"GET " IONOS, 200, "[{\"id\":\"z0\",\"name\":\"example.net\"}]"}},
+	 DNS_NOHOST},
+
+	{"mythic-beasts",
+	 "beside another",
+	 ADD,
+	 {{"GET " MYTHIC, 200,
+	   "{\"records\":[{\"data\":\"" OTHER "\",\"host\":\"" SUB
+	   "\",\"ttl\":300,\"type\":\"TXT\"}]}"},
+	  {"POST " MYTHIC "\n{\"records\":[{\"host\":\"" SUB
+	   "\",\"ttl\":60,\"type\":\"TXT\",\"data\":\"" VALUE "\"}]}",
+	   200, "{\"records_added\":1,\"message\":\"1 records added\"}"}},
+	 DNS_GOOD},
+	{"mythic-beasts",
+	 "away again",
+	 REMOVE,
+	 {{"GET " MYTHIC, 200,
+	   "{\"records\":[{\"data\":\"" OTHER "\",\"host\":\"" SUB
+	   "\",\"type\":\"TXT\"},{\"data\":\"" VALUE "\",\"host\":\"" SUB "\",\"type\":\"TXT\"}]}"},
+	  {"DELETE " MYTHIC "?data=" VALUE, 200,
+	   "{\"records_removed\":1,\"message\":\"1 records removed\"}"}},
+	 DNS_GOOD},
+	{"mythic-beasts",
+	 "not there",
+	 REMOVE,
+	 {{"GET " MYTHIC, 200, "{\"records\":[]}"}},
+	 DNS_NOCHG},
+
+	{"ns1",
+	 "the first",
+	 ADD,
+	 {{"GET " NS1, 404, "{\"message\":\"record not found\"}"},
+	  {"PUT " NS1 "\n{\"zone\":\"example.org\",\"domain\":\"" NAME
+	   "\",\"type\":\"TXT\",\"ttl\":60,\"answers\":[{\"answer\":[\"" VALUE "\"]}]}",
+	   200, "{}"}},
+	 DNS_GOOD},
+	{"ns1",
+	 "beside others, whatever they have",
+	 ADD,
+	 {{"GET " NS1, 200,
+	   "{\"id\":\"5205\",\"ttl\":3600,\"answers\":[{\"answer\":[\"" OTHER
+	   "\"],\"id\":\"a1\",\"meta\":{\"up\":true}},{\"answer\":[\"" VALUE "\",\"and more\"]}]}"},
+	  {"POST " NS1 "\n{\"answers\":[{\"answer\":[\"" OTHER
+	   "\"],\"id\":\"a1\",\"meta\":{\"up\":true}},{\"answer\":[\"" VALUE
+	   "\",\"and more\"]},{\"answer\":[\"" VALUE "\"]}]}",
+	   200, "{}"}},
+	 DNS_GOOD},
+	{"ns1",
+	 "away again",
+	 REMOVE,
+	 {{"GET " NS1, 200,
+	   "{\"answers\":[{\"answer\":[\"" VALUE "\"],\"id\":\"a2\"},{\"answer\":[\"" OTHER
+	   "\"],\"id\":\"a1\"}]}"},
+	  {"POST " NS1 "\n{\"answers\":[{\"answer\":[\"" OTHER "\"],\"id\":\"a1\"}]}", 200, "{}"}},
+	 DNS_GOOD},
+	{"ns1",
+	 "the last away",
+	 REMOVE,
+	 {{"GET " NS1, 200, "{\"answers\":[{\"answer\":[\"" VALUE "\"]}]}"},
+	  {"DELETE " NS1, 200, "{}"}},
+	 DNS_GOOD},
+
+	{"netcup",
+	 "the first",
+	 ADD,
+	 {NETCUP_IN,
+	  {NETCUP_INFO, 200,
+	   "{\"status\":\"success\",\"responsedata\":{\"dnsrecords\":[{\"id\":\"1\",\"hostname\":"
+	   "\"home\",\"type\":\"TXT\",\"destination\":\"" VALUE "\"}]}}"},
+	  {NETCUP_SET(NETCUP_RECORD), 200, NETCUP_DONE}},
+	 DNS_GOOD},
+	{"netcup",
+	 "twice there, both away",
+	 REMOVE,
+	 {NETCUP_IN,
+	  {NETCUP_INFO, 200,
+	   "{\"status\":\"success\",\"responsedata\":{\"dnsrecords\":[{\"id\":\"1\"," NETCUP_RECORD
+	   "},{\"id\":\"2\",\"hostname\":\"" SUB "\",\"type\":\"TXT\",\"destination\":\"" OTHER
+	   "\"},{\"id\":\"3\"," NETCUP_RECORD "}]}}"},
+	  {NETCUP_SET("\"id\":\"1\"," NETCUP_RECORD ",\"deleterecord\":true"), 200, NETCUP_DONE},
+	  {NETCUP_SET("\"id\":\"3\"," NETCUP_RECORD ",\"deleterecord\":true"), 200, NETCUP_DONE}},
+	 DNS_GOOD},
+
+	{"dnspod",
+	 "the first",
+	 ADD,
+	 {{DNSPOD_LIST, 200, "{\"status\":{\"code\":\"10\",\"message\":\"No records\"}}"},
+	  {DNSPOD "Create\n" DNSPOD_WHO "&sub_domain=" SUB
+		  "&record_type=TXT&record_line_id=0&value=" VALUE "&ttl=600",
+	   200, "{\"status\":{\"code\":\"1\"},\"record\":{\"id\":\"16\"}}"}},
+	 DNS_GOOD},
+	{"dnspod",
+	 "away again",
+	 REMOVE,
+	 {{DNSPOD_LIST, 200,
+	   "{\"status\":{\"code\":\"1\"},\"records\":[{\"id\":\"15\",\"value\":\"" OTHER
+	   "\",\"name\":\"" SUB "\",\"type\":\"TXT\"},{\"id\":\"16\",\"value\":\"" VALUE
+	   "\",\"name\":\"" SUB "\",\"type\":\"TXT\"}]}"},
+	  {DNSPOD "Remove\n" DNSPOD_WHO "&record_id=16", 200, "{\"status\":{\"code\":\"1\"}}"}},
+	 DNS_GOOD},
+	{"dnspod",
+	 "not there",
+	 REMOVE,
+	 {{DNSPOD_LIST, 200, "{\"status\":{\"code\":\"10\",\"message\":\"No records\"}}"}},
+	 DNS_NOCHG},
+	{"dnspod",
+	 "wrong token",
+	 ADD,
+	 {{DNSPOD_LIST, 200, "{\"status\":{\"code\":\"-1\",\"message\":\"Login fail\"}}"}},
+	 DNS_BADAUTH},
+
 	{"cloudflare",
 	 "the first",
 	 ADD,
