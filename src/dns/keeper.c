@@ -127,13 +127,11 @@ static bool is_about_the_account(enum dns_verdict verdict)
 	}
 }
 
-void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
+static void tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
 {
 	struct dns_keeper *k = name->keeper;
 	struct keeper_name *first = &k->names[name->account];
 
-	if (!is_about_the_account(reply->verdict))
-		return;
 	if (dns_verdict_class(reply->verdict) == DNS_CLASS_WAIT)
 		first->txt_not_before_s = MAX(first->txt_not_before_s, until_s);
 	for (size_t i = 0; i < k->n_names; i++)
@@ -154,6 +152,12 @@ void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply
 		}
 }
 
+void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)
+{
+	if (is_about_the_account(reply->verdict))
+		tell_account(name, reply, until_s);
+}
+
 /* before: what the provider was thought to have. */
 static void tell_result(struct keeper_side *side, const struct ipaddr *before)
 {
@@ -168,6 +172,12 @@ static void tell_result(struct keeper_side *side, const struct ipaddr *before)
 		     ipaddr_same_host(before, &m->published) ? DNS_EVENT_KEPT : DNS_EVENT_CHANGED);
 }
 
+/* Whether the other family's requests count for it, too. */
+static bool has_twin(const struct keeper_side *side)
+{
+	return side->on && side->name->entry.provider->hard_interval;
+}
+
 void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsigned retry_after_s)
 {
 	struct dns_keeper *k = name->keeper;
@@ -179,8 +189,11 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 		struct keeper_side *side = &name->sides[s];
 		struct ipaddr before = side->machine.published;
 
-		if (!side->sending)
+		if (!side->sending) {
+			if (has_twin(side) && reply->verdict == DNS_NETWORK)
+				dns_machine_twin_failed(&side->machine);
 			continue;
+		}
 		side->sending = false;
 		side->answers++;
 		dns_machine_answer(&side->machine, reply, retry_after_s, keeper_now_s(k));
@@ -190,7 +203,10 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 	}
 	if (reply->verdict == DNS_NETWORK)
 		keeper_account_refund(name);
-	keeper_tell_account(name, reply, until_s);
+	if (retry_after_s && dns_verdict_class(reply->verdict) == DNS_CLASS_WAIT)
+		tell_account(name, reply, until_s); /* whatever the trouble is */
+	else
+		keeper_tell_account(name, reply, until_s);
 	keeper_run_soon(k);
 }
 
@@ -274,6 +290,9 @@ static void begin(struct keeper_name *name, unsigned due, int64_t now)
 		if (sides & 1u << s) {
 			side->sending = true;
 			dns_machine_sending(&side->machine, now);
+			keeper_put(side);
+		} else if (has_twin(side)) {
+			dns_machine_twin_sending(&side->machine, now);
 			keeper_put(side);
 		}
 	}

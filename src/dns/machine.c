@@ -102,6 +102,7 @@ static void settle(struct dns_machine *m, int64_t now)
 static void forget_trouble(struct dns_machine *m)
 {
 	m->not_before_s = 0;
+	m->bidden = false;
 	m->fails = 0;
 	m->asks = 0;
 }
@@ -109,10 +110,12 @@ static void forget_trouble(struct dns_machine *m)
 /* The same by somebody who cannot speak for the provider. */
 static void forgive(struct dns_machine *m)
 {
-	int64_t not_before_s = is_providers_wish(m->verdict) ? m->not_before_s : 0;
+	bool bidden = m->bidden || is_providers_wish(m->verdict);
+	int64_t not_before_s = bidden ? m->not_before_s : 0;
 
 	forget_trouble(m);
 	m->not_before_s = not_before_s;
+	m->bidden = bidden;
 }
 
 void dns_machine_init(struct dns_machine *m, const struct dns_rules *rules,
@@ -352,6 +355,7 @@ static void take_trouble(struct dns_machine *m, enum dns_verdict before, unsigne
 		return;
 	}
 	m->not_before_s = now + dns_wait_s(m->verdict, m->fails, retry_after_s);
+	m->bidden = retry_after_s;
 	set_state(m, m->sure ? DNS_STATE_DUE : DNS_STATE_DOUBT);
 }
 
@@ -397,6 +401,18 @@ void dns_machine_hold(struct dns_machine *m, const struct dns_reply *reply, int6
 		memcpy(m->text, reply->text, sizeof(m->text));
 	}
 	m->not_before_s = MAX(m->not_before_s, until_s);
+	m->bidden = true;
+}
+
+void dns_machine_twin_sending(struct dns_machine *m, int64_t now)
+{
+	m->interval_before = m->interval_spent;
+	dns_limit_spend(&m->interval_spent, m->rules->interval_s, now);
+}
+
+void dns_machine_twin_failed(struct dns_machine *m)
+{
+	m->interval_spent = m->interval_before;
 }
 
 void dns_machine_on_network(struct dns_machine *m, int64_t now)

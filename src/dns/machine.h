@@ -78,6 +78,7 @@ struct dns_machine {
 	int64_t run_s;				/* the first dns_machine_next; 0: not yet */
 	int64_t interval_before, budget_before; /* the limits before the request under way */
 	bool refresh_only;			/* the request is no change */
+	bool bidden;				/* not_before_s is the provider's own wish */
 	bool forced;				/* a person wants it sent, needed or not */
 };
 
@@ -117,6 +118,11 @@ void dns_machine_hold(struct dns_machine *m, const struct dns_reply *reply, int6
 /* The wall clock was set, by so many seconds, since the last call: what was noted since the process
  * began goes with it, so that nobody is asked sooner, or much later, than he wants. */
 void dns_machine_on_step(struct dns_machine *m, int64_t step);
+
+/* Where a provider states an interval it is the name's, not the family's: the other one's request counts
+ * here, too; and does not if it never got there. */
+void dns_machine_twin_sending(struct dns_machine *m, int64_t now);
+void dns_machine_twin_failed(struct dns_machine *m);
 
 /* The network changed: what only failed on the way may be tried at once. */
 void dns_machine_on_network(struct dns_machine *m, int64_t now);

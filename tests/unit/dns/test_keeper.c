@@ -601,6 +601,47 @@ static void test_an_outage_is_heard_once(void **state)
 	assert_int_equal(w->n_sent, 2 + 4);
 }
 
+/* The interval is the name's: one family after the other is too soon. */
+static void test_two_families_and_one_interval(void **state)
+{
+	struct dns_keeper_name name = name_at("easydns", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	w->body = "NOERROR";
+	for (int i = 1; i <= 3; i++) {
+		char address[64];
+
+		snprintf(address, sizeof(address), "8.8.4.%d", i);
+		report(w, DNS_SOURCE_GATEWAY, address);
+		snprintf(address, sizeof(address), "2606:4700::%d", i);
+		report(w, DNS_SOURCE_INTERFACE, address);
+		loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 2 * i);
+		assert_true(w->sent[2 * i - 1].at >= w->sent[2 * i - 2].at + 600 * USEC_PER_S);
+	}
+	w->refuses = true; /* what does not get there is no request */
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.9");
+	report(w, DNS_SOURCE_INTERFACE, "2606:4700::9");
+	loop_sim_advance(w->loop, 20 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 8);
+}
+
+/* Trouble that comes with a wish is the account's, too. */
+static void test_a_wish_is_the_account_s(void **state)
+{
+	struct dns_keeper_name names[2] = {name_at("dyn", "a.example.org"),
+					   name_at("dyn", "b.example.org")};
+	struct world *w = *state;
+
+	start(w, names, 2);
+	w->status = 503;
+	w->head = "Retry-After: 3600\r\n";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3500 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+}
+
 /* With the state lost all names ask: the resolver of a home need not hear hundreds at once. */
 static void test_few_questions_at_once(void **state)
 {
@@ -1217,6 +1258,8 @@ int main(void)
 		TEST(test_a_mended_template_is_tried_again),
 		TEST(test_retry_after_is_obeyed),
 		TEST(test_an_outage_is_heard_once),
+		TEST(test_two_families_and_one_interval),
+		TEST(test_a_wish_is_the_account_s),
 		TEST(test_few_questions_at_once),
 		TEST(test_a_name_has_its_own_asker),
 		TEST(test_a_thousand_names),

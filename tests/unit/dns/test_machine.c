@@ -555,6 +555,23 @@ static void test_what_the_provider_waits_for_stands(void **state)
 }
 
 /* What a question finds after a lost state may have been there for as long as the provider allows. */
+/* 503 with Retry-After is a wish, too; 503 without is none. */
+static void test_what_a_person_may_cut_short(void **state)
+{
+	int64_t wait;
+
+	for (unsigned retry_after_s = 0; retry_after_s <= 3600; retry_after_s += 3600) {
+		struct bench b;
+
+		settled(&b, "cloudflare");
+		wish(&b, "192.0.2.2");
+		answered(&b, DNS_SERVER, retry_after_s);
+		dns_machine_unblock(&b.m, false, b.now);
+		dns_machine_unblock(&b.m, false, b.now);
+		assert_int_equal(next(&b, &wait), retry_after_s ? DNS_LATER : DNS_SEND);
+	}
+}
+
 static void test_a_refresh_after_a_lost_state(void **state)
 {
 	struct bench b;
@@ -883,6 +900,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_sent_may_come_after_all),
 		cmocka_unit_test(test_a_network_event_asks_again),
 		cmocka_unit_test(test_what_the_provider_waits_for_stands),
+		cmocka_unit_test(test_what_a_person_may_cut_short),
 		cmocka_unit_test(test_a_refresh_after_a_lost_state),
 		cmocka_unit_test(test_a_crash_between_sent_and_stored),
 		cmocka_unit_test(test_a_hundred_restarts),
