@@ -2,11 +2,13 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 
 import pytest
 
-from harness import HOMEPORT, ROOT, command, free_port, needs_root, wait_until
+from harness import DEADLINE_S, HOMEPORT, ROOT, command, free_port, needs_root, wait_until
 from name_servers import Knot, program
 from test_name_servers import Names, every_server
 
@@ -95,6 +97,32 @@ def test_what_cannot_be_done(run, names, tmp_path):
         done = names.command("dns", "txt", *words, expect=code)
         assert reason in done.stderr, done.stderr
     assert texts(server) == []
+    up.stop()
+
+
+class Silent:
+    """A name server that takes connections and says nothing."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.server = "127.0.0.1:{}".format(self.socket.getsockname()[1])
+
+
+def test_whoever_waits_is_told_of_a_reload(run, names):
+    silent = Silent()
+
+    def config(name):  # which has no address to send
+        return names.section(silent, name, ADDRESS).replace(f"address = {ADDRESS}", "family = ipv6")
+
+    up = names.up(config(NAME))
+    waits = run.start(*names.argv("dns", "txt", "add", CHALLENGE, ONE), env=names.home.env)
+    silent.socket.settimeout(DEADLINE_S)
+    sent, _ = silent.socket.accept()  # the value, and no answer
+    with sent:
+        names.config.write_text(config(f"b.{NAME}"))
+        up.send_signal(signal.SIGHUP)
+        waits.wait_line("homeport dns: homeport stops, or reads its configuration: try again")
+        assert waits.wait() == 1
     up.stop()
 
 
