@@ -17,6 +17,7 @@ import pytest
 from harness import Gateway, wait_until
 from routers import HOME, VISITOR, RouterLab, needs_routers, needs_tun
 from test_doors import Doors
+from test_map import switches
 from test_names import NAME, NameServer, SECRET
 
 pytestmark = [needs_routers,
@@ -25,7 +26,6 @@ pytestmark = [needs_routers,
 
 SECOND_STUN_ADDRESS = "198.51.100.21"  # a STUN server of that time has two
 OTHER = "home2.homes.example"
-SOON_S = 5
 
 
 class Echo:
@@ -272,3 +272,15 @@ def test_the_other_line_takes_over(home, figure):
     lab.home.ip("link set eth0 up", "route add default via 192.168.1.1")
     is_published(names, lab.public, seconds=60)
     up.stop()
+
+
+@pytest.mark.soak
+def test_wake_ups_while_nothing_changes(home, figure):
+    """Strangers are asked every five minutes, nobody else does anything."""
+    names = home("upnp", v6=False)
+    up = names.keep(f"stun = {names.world.stun()}\necho = none")
+    is_published(names, names.lab.public)
+    time.sleep(60)  # what follows from the start is over
+    before, minutes = switches(up.pid), 10
+    time.sleep(60 * minutes)
+    figure("wake-ups a minute behind a router, with a name", (switches(up.pid) - before) / minutes, 1, unit="")
