@@ -56,7 +56,7 @@ struct dns_txt_result {
 	const char *name, *value;
 	const char *label, *provider; /* the section that serves it */
 	bool remove;
-	bool changed;	/* else it was so already, or nobody can tell (DNS UPDATE) */
+	bool changed;	/* else it was so already; by DNS UPDATE nobody can tell: true */
 	bool by_itself; /* it was kept long enough */
 	bool watched;	/* the name servers were asked */
 	struct dns_served_result served;
