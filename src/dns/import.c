@@ -58,11 +58,6 @@ struct dns_imported *dns_import_add(struct dns_import *import, unsigned line)
 	return name;
 }
 
-void dns_import_drop(struct dns_import *import)
-{
-	secret_wipe(&import->names[--import->n], sizeof(*import->names));
-}
-
 void dns_import_copy(struct dns_imported *name, char *to, size_t size, const char *from)
 {
 	if (str_copy(to, size, str_of(from)))

@@ -88,9 +88,6 @@ int dns_import_noip2(struct dns_import *import, struct str bytes, struct err *e)
 /* A new name, zeroed but for its line; NULL: no memory, or DNS_IMPORT_NAMES_MAX. */
 struct dns_imported *dns_import_add(struct dns_import *import, unsigned line);
 
-/* Takes the last one back. */
-void dns_import_drop(struct dns_import *import);
-
 /* A host name in lower case, or what else the file has there. */
 void dns_import_set_host(struct dns_imported *name, struct str host);
 

@@ -465,15 +465,15 @@ static unsigned seconds(const char *text)
 
 /* ── names ── */
 
-static bool is_known(struct reader *r, const struct dns_imported *name)
+static bool is_known(struct reader *r, const char *host)
 {
-	for (size_t i = 0; &r->import->names[i] < name; i++)
-		if (strcmp(r->import->names[i].host, name->host) == 0) {
+	for (size_t i = 0; i < r->import->n; i++)
+		if (strcmp(r->import->names[i].host, host) == 0) {
 			dns_import_note(
 				r->import, r->line.number,
 				"%s stands on two lines: the first counts, as for ddclient 4 "
 				"(for ddclient 3 it is the last)",
-				name->host);
+				host);
 			return true;
 		}
 	return false;
@@ -482,16 +482,16 @@ static bool is_known(struct reader *r, const struct dns_imported *name)
 static int add_name(struct reader *r, struct str host, struct err *e)
 {
 	char protocol[DDCLIENT_VALUE_MAX];
-	struct dns_imported *name = dns_import_add(r->import, r->line.number);
+	struct dns_imported fresh = {.line = r->line.number}, *name;
 
+	dns_import_set_host(&fresh, host);
+	if (is_known(r, fresh.host))
+		return 0;
+	name = dns_import_add(r->import, r->line.number);
 	if (!name)
 		return err_set(e, ERR_LIMIT, "line %u: more than %d names", r->line.number,
 			       DNS_IMPORT_NAMES_MAX);
-	dns_import_set_host(name, host);
-	if (is_known(r, name)) {
-		dns_import_drop(r->import);
-		return 0;
-	}
+	*name = fresh;
 	dns_import_copy(name, name->provider, sizeof(name->provider), protocol_of(r, protocol));
 	name->row = row_of(protocol, get(r, "server"));
 	if (!name->row)

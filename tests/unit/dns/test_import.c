@@ -622,8 +622,14 @@ static void test_ddclient_s_limits(void **state)
 	struct dns_import import;
 	struct err e = {0};
 
-	for (int i = 0; i <= DNS_IMPORT_NAMES_MAX; i++)
+	for (int i = 0; i < DNS_IMPORT_NAMES_MAX; i++)
 		assert_int_equal(buf_printf(&text, "h%d.example.org a b\n", i), 0);
+	dns_import_init(&import);
+	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), 0);
+	assert_int_equal(dns_import_ddclient(&import, STR("h0.example.org"), &e), 0);
+	assert_int_equal(import.n, DNS_IMPORT_NAMES_MAX);
+	dns_import_done(&import);
+	assert_int_equal(buf_printf(&text, "one-too-many.example.org a b\n"), 0);
 	dns_import_init(&import);
 	assert_int_equal(dns_import_ddclient(&import, buf_str(&text), &e), -ERR_LIMIT);
 	assert_int_equal(import.n, DNS_IMPORT_NAMES_MAX);
