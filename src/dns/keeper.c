@@ -158,18 +158,19 @@ void keeper_tell_account(struct keeper_name *name, const struct dns_reply *reply
 		tell_account(name, reply, until_s);
 }
 
-/* before: what the provider was thought to have. */
-static void tell_result(struct keeper_side *side, const struct ipaddr *before)
+/* before: what it was before the answer. */
+static void tell_result(struct keeper_side *side, const struct dns_machine *before)
 {
 	const struct dns_machine *m = &side->machine;
+	bool kept = ipaddr_same_host(&before->published, &m->published) ||
+		    (m->verdict == DNS_NOCHG && !before->sure && !before->published.family);
 
 	if (m->state == DNS_STATE_PARKED)
 		tell(side, DNS_EVENT_PARKED);
 	else if (dns_verdict_class(m->verdict) != DNS_CLASS_OK)
 		tell(side, DNS_EVENT_TROUBLE);
 	else
-		tell(side,
-		     ipaddr_same_host(before, &m->published) ? DNS_EVENT_KEPT : DNS_EVENT_CHANGED);
+		tell(side, kept ? DNS_EVENT_KEPT : DNS_EVENT_CHANGED);
 }
 
 /* Whether the other family's requests count for it, too. */
@@ -187,7 +188,7 @@ void keeper_finish(struct keeper_name *name, const struct dns_reply *reply, unsi
 	name->call = NULL;
 	for (int s = 0; s < 2; s++) {
 		struct keeper_side *side = &name->sides[s];
-		struct ipaddr before = side->machine.published;
+		struct dns_machine before = side->machine;
 
 		if (!side->sending) {
 			if (has_twin(side) && reply->verdict == DNS_NETWORK)

@@ -794,6 +794,22 @@ static void test_what_counts_as_a_change(void **state)
 	assert_int_equal(w->events[w->n_events - 1].verdict, DNS_GOOD);
 }
 
+/* Where the record is looked at first, a lost state finds it as it should be. */
+static void test_no_change_after_a_lost_state(void **state)
+{
+	struct dns_keeper_name name = name_at("gandi", "home.example.org");
+	struct world *w = *state;
+
+	name.entry.zone = "example.org";
+	w->body = "{\"rrset_values\":[\"8.8.4.4\"]}";
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	assert_int_equal(events_of(w, DNS_EVENT_CHANGED), 0);
+	assert_int_equal(events_of(w, DNS_EVENT_KEPT), 1);
+}
+
 static void end_keeper(void *arg)
 {
 	struct world *w = arg;
@@ -1264,6 +1280,7 @@ int main(void)
 		TEST(test_a_name_has_its_own_asker),
 		TEST(test_a_thousand_names),
 		TEST(test_what_counts_as_a_change),
+		TEST(test_no_change_after_a_lost_state),
 		TEST(test_a_clock_that_is_behind),
 		TEST(test_a_clock_that_is_set),
 		TEST(test_an_answer_in_the_last_moment),
