@@ -18,7 +18,7 @@ from harness import Gateway, wait_until
 from routers import HOME, VISITOR, RouterLab, needs_routers, needs_tun
 from test_doors import Doors
 from test_map import switches
-from test_names import NAME, NameServer, SECRET
+from test_names import NAME, NameServer, SECRET, SOON_S
 
 pytestmark = [needs_routers,
               pytest.mark.skipif(not shutil.which("knotd", path="/usr/sbin:/usr/bin"), reason="needs knotd"),
@@ -198,7 +198,7 @@ def test_the_router_tells_of_a_change(home, figure):
     names.keep(f"stun = {names.world.stun()}\necho = none")
     is_published(names, lab.public)
     address = lab.change_wan_address()
-    figure("the router's address outside changes: the name server has it after", is_published(names, address), 2)
+    figure("the router's address outside changes: the name server has it after", is_published(names, address), SOON_S)
 
 
 @pytest.mark.parametrize("profile", ["cgnat", "double-nat"])
@@ -229,7 +229,7 @@ def join_a_gateway(run, lab, names):
         names.join(code)
 
 
-@pytest.mark.parametrize("profile, most", [("none", 12), ("upnp", 2)])
+@pytest.mark.parametrize("profile, most", [("none", 12), ("upnp", SOON_S)])
 def test_the_gateway(run, home, profile, most, figure):
     """A change kills the link, of which nobody is told: it is found when a question is not answered, within
     seconds, and at once where the router tells of the change."""
