@@ -169,8 +169,10 @@ static void take(struct lookup *l, const ldns_pkt *pkt)
 /* ── a resolver that does not speak TCP, as many a router's ── */
 
 /* What /etc/hosts or the house's own name server says is not what the world sees. */
-static bool is_of_the_house(const struct ipaddr *a)
+static bool is_of_the_house(const char *host, const struct ipaddr *a)
 {
+	if (str_ends_nocase(str_of(host), STR("localhost")))
+		return false; /* there is no world for it (RFC 6761 §6.3) */
 	switch (ipclass_of(a)) {
 	case IPCLASS_LOOPBACK:
 	case IPCLASS_PRIVATE:
@@ -193,7 +195,7 @@ static void on_system(void *arg, int r, const struct ipaddr *addrs, size_t n, co
 		if (addrs[i].family == l->family && found++ == 0)
 			published = addrs[i];
 	published.port = 0;
-	if ((r < 0 && r != -ERR_NOT_FOUND) || found > 1 || is_of_the_house(&published))
+	if ((r < 0 && r != -ERR_NOT_FOUND) || found > 1 || is_of_the_house(l->host, &published))
 		end(l, NULL);
 	else
 		end(l, &published);

@@ -671,8 +671,10 @@ static void test_a_resolver_without_tcp(void **state)
 	struct sock_addr server = b->server;
 
 	b->server.ip.port = free_port();
-	published(b, "localhost", 4, "unknown"); /* which is nothing that the world sees */
-	published(b, "localhost", 6, "unknown");
+	published(b, "localhost", 4, "127.0.0.1");
+	published(b, "localhost", 6, "::1");
+	published(b, "127.0.1.1", 4, "unknown"); /* which is nothing that the world sees */
+	published(b, "8.8.4.4", 4, "8.8.4.4");
 	published(b, "*.localhost", 4, "unknown"); /* what the system says of that means nothing */
 	b->server = server;
 }
