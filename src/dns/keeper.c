@@ -645,9 +645,9 @@ void dns_keeper_free(struct dns_keeper *k)
 	timer_stop(&k->settle);
 	defer_cancel(&k->defer);
 	keeper_batches_cancel(k);
+	keeper_store_close(k);
 	for (size_t i = 0; i < k->n_names; i++)
 		keeper_name_done(&k->names[i]);
-	keeper_store_close(k);
 	free(k->names);
 	dns_ledger_done(&k->ledger);
 	free(k->folder);

@@ -947,6 +947,21 @@ static void test_a_clock_that_is_behind(void **state)
 	assert_int_equal(w->n_sent, 4);
 }
 
+/* And in the moment in which it ends, which is noted, too. */
+static void test_a_clock_that_is_set_at_the_end(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_true(dns_keeper_confirmed(w->keeper, NULL));
+	w->wall_s += 3600;
+	dns_keeper_free(TAKE(w->keeper));
+	assert_true(on_disk(w, "8.8.4.4"));
+}
+
 /* It is set while homeport runs: 30 minutes are 30 minutes. */
 static void test_a_clock_that_is_set(void **state)
 {
@@ -1283,6 +1298,7 @@ int main(void)
 		TEST(test_no_change_after_a_lost_state),
 		TEST(test_a_clock_that_is_behind),
 		TEST(test_a_clock_that_is_set),
+		TEST(test_a_clock_that_is_set_at_the_end),
 		TEST(test_an_answer_in_the_last_moment),
 		TEST(test_a_disk_that_is_stuck),
 		TEST(test_two_templates_for_one_host),
