@@ -112,7 +112,8 @@ static void init_sides(struct keeper_name *name, const struct dns_keeper_name *f
 		dns_machine_init(&side->machine, &name->rules, hashed);
 		keeper_ledger_key(side, key);
 		dns_ledger_get(&name->keeper->ledger, key, &side->machine);
-		side->machine.sure &= !name->keeper->may_be_stale;
+		/* where nobody can be asked it is the best there is */
+		side->machine.sure &= !name->keeper->may_be_stale || name->rules.unaskable;
 		dns_machine_resume(&side->machine, hashed, now);
 	}
 }

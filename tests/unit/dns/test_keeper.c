@@ -867,6 +867,28 @@ static void test_a_disk_that_is_stuck(void **state)
 	assert_int_equal(rmdir(obstacle), 0);
 }
 
+/* Of a tunnel's number nobody can be asked: what is remembered is believed. */
+static void test_a_number_on_a_disk_that_is_stuck(void **state)
+{
+	struct dns_keeper_name name = name_at("tunnelbroker", "123456");
+	struct world *w = *state;
+	char obstacle[128];
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	dns_keeper_free(w->keeper);
+	snprintf(obstacle, sizeof(obstacle), "%s/" DNS_LEDGER_FILE ".%d.tmp", w->folder, getpid());
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 86400 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 1);
+	dns_keeper_free(TAKE(w->keeper));
+	assert_int_equal(rmdir(obstacle), 0);
+}
+
 /* Two templates of a user's are two providers, though one host. */
 static void test_two_templates_for_one_host(void **state)
 {
@@ -1301,6 +1323,7 @@ int main(void)
 		TEST(test_a_clock_that_is_set_at_the_end),
 		TEST(test_an_answer_in_the_last_moment),
 		TEST(test_a_disk_that_is_stuck),
+		TEST(test_a_number_on_a_disk_that_is_stuck),
 		TEST(test_two_templates_for_one_host),
 		TEST(test_a_disk_that_takes_nothing_is_told_once),
 		TEST(test_the_line_comes_back),
