@@ -51,11 +51,10 @@ json_t *keeper_side_status(const struct keeper_side *side, int64_t now)
 	const struct keeper_name *name = side->name;
 	const struct dns_machine *m = &side->machine;
 	const struct keeper_choice *choice = &name->keeper->choices[side->family == 6];
-	json_t *o = json_pack("{s:s s:s s:s s:s s:s}", "name", name->label, "host",
-			      name->entry.host, "provider", name->entry.provider->name, "family",
-			      side->family == 6 ? "ipv6" : "ipv4", "state",
-			      name->keeper->waits_for_clock ? "waiting for the clock"
-							    : state_word(m));
+	json_t *o = json_pack(
+		"{s:s s:s s:s s:s s:s}", "name", name->label, "host", name->entry.host, "provider",
+		name->entry.provider->name, "family", side->family == 6 ? "ipv6" : "ipv4", "state",
+		name->keeper->waits_for_clock ? "waiting for the clock" : state_word(m));
 	int r = o ? 0 : -1;
 
 	r = r || (m->sure && add_address(o, "published", &m->published));
@@ -72,7 +71,8 @@ json_t *keeper_side_status(const struct keeper_side *side, int64_t now)
 	}
 	if (m->confirmed_s)
 		r = r || json_object_set_new(o, "confirmed", json_integer(m->confirmed_s));
-	if (m->not_before_s > now)
+	/* whoever has nothing to send does not wait for anything */
+	if (m->not_before_s > now && (m->state == DNS_STATE_DUE || m->state == DNS_STATE_DOUBT))
 		r = r || json_object_set_new(o, "retry_s", json_integer(m->not_before_s - now));
 	if (dns_machine_reminds(m, now))
 		r = r || json_object_set_new(o, "confirm", json_true());
@@ -91,8 +91,8 @@ json_t *dns_keeper_status(struct dns_keeper *k)
 	for (size_t i = 0; i < k->n_names; i++)
 		for (int s = 0; s < 2; s++)
 			if (k->names[i].sides[s].on &&
-			    json_array_append_new(list, keeper_side_status(&k->names[i].sides[s], now)) <
-				    0) {
+			    json_array_append_new(
+				    list, keeper_side_status(&k->names[i].sides[s], now)) < 0) {
 				json_decref(list);
 				return NULL;
 			}

@@ -576,6 +576,17 @@ static void test_retry_after_is_obeyed(void **state)
 	assert_int_equal(w->n_sent, 4);
 }
 
+static unsigned waiting(struct world *w)
+{
+	json_t *status = dns_keeper_status(w->keeper);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < json_array_size(status); i++)
+		n += json_object_get(json_array_get(status, i), "retry_s") != NULL;
+	json_decref(status);
+	return n;
+}
+
 /* 911 is no matter of one name: the account's others are not sent to hear it, too. */
 static void test_an_outage_is_heard_once(void **state)
 {
@@ -592,6 +603,7 @@ static void test_an_outage_is_heard_once(void **state)
 	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
 	loop_sim_advance(w->loop, 1799 * USEC_PER_S);
 	assert_int_equal(w->n_sent, 2); /* one of each account */
+	assert_int_equal(waiting(w), 4);
 	dns_keeper_network(w->keeper);
 	dns_keeper_update(w->keeper, NULL, false);
 	loop_sim_advance(w->loop, USEC_PER_S);
@@ -599,6 +611,15 @@ static void test_an_outage_is_heard_once(void **state)
 	w->body = "good 8.8.4.4";
 	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
 	assert_int_equal(w->n_sent, 2 + 4);
+	w->body = "911"; /* of one of them; who has nothing to send is not said to wait */
+	dns_keeper_update(w->keeper, "d.example.org", true);
+	dns_keeper_update(w->keeper, "a.example.org", true);
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2 + 4 + 2);
+	assert_int_equal(waiting(w), 0);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	loop_sim_advance(w->loop, 60 * USEC_PER_S);
+	assert_int_equal(waiting(w), 4);
 }
 
 /* The interval is the name's: one family after the other is too soon. */
