@@ -46,11 +46,10 @@ enum dns_wish { DNS_WISH_UNKNOWN, DNS_WISH_NONE, DNS_WISH_ADDRESS };
 
 enum dns_action { DNS_NOTHING, DNS_LATER, DNS_ASK, DNS_SEND };
 
-#define DNS_CONFIG_LEN 32
-#define DNS_ASKS_MAX   5 /* questions without an answer, then it is sent unasked */
-#define DNS_CLOCK_SET_S                                                                            \
-	1735689600	    /* 2025: a clock before that is not set yet; nothing is done then */
-#define DNS_CLOCK_LOOK_S 60 /* until it is */
+#define DNS_CONFIG_LEN	 32
+#define DNS_ASKS_MAX	 5	    /* questions without an answer, then it is sent unasked */
+#define DNS_CLOCK_SET_S	 1735689600 /* 2025: before that it is not set yet, and nothing is done */
+#define DNS_CLOCK_LOOK_S 60	    /* how often it is looked at until then */
 
 struct dns_machine {
 	const struct dns_rules *rules; /* borrowed */
