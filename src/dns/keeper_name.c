@@ -28,15 +28,18 @@ static void hash_row(EVP_MD_CTX *ctx, const struct dns_provider *row)
 	}
 }
 
-static void hash(uint8_t to[static DNS_CONFIG_LEN], const struct dns_provider *row,
+/* Salted: nobody who reads the ledger finds its hashes in a table that was made before. */
+static void hash(uint8_t to[static DNS_CONFIG_LEN], const struct keeper_name *name,
 		 const char *const *texts, size_t n)
 {
+	const struct dns_ledger *ledger = &name->keeper->ledger;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	unsigned len;
 
 	memset(to, 0, DNS_CONFIG_LEN);
 	if (ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1) {
-		hash_row(ctx, row);
+		EVP_DigestUpdate(ctx, ledger->salt, sizeof(ledger->salt));
+		hash_row(ctx, name->entry.provider);
 		for (size_t i = 0; i < n; i++)
 			hash_text(ctx, texts[i]);
 		EVP_DigestFinal_ex(ctx, to, &len);
@@ -98,8 +101,8 @@ static void init_sides(struct keeper_name *name, const struct dns_keeper_name *f
 	unsigned can = dns_provider_can(e->provider);
 	uint8_t hashed[DNS_CONFIG_LEN];
 
-	hash(hashed, e->provider, config, ARRAY_LEN(config));
-	hash(name->account_hash, e->provider, account, ARRAY_LEN(account));
+	hash(hashed, name, config, ARRAY_LEN(config));
+	hash(name->account_hash, name, account, ARRAY_LEN(account));
 	find_account(name);
 	name->sides[0].on = !from->no4 && (can & DNS_CAN_A);
 	name->sides[1].on = !from->no6 && (can & (from->prefix ? DNS_CAN_PREFIX : DNS_CAN_AAAA));

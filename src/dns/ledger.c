@@ -5,6 +5,7 @@
 
 #include "base/baseenc.h"
 #include "base/cleanup.h"
+#include "base/rand.h"
 #include "dns/txt.h"
 #include "state/folder.h"
 
@@ -17,6 +18,7 @@ void dns_ledger_init(struct dns_ledger *ledger)
 				      .accounts = json_object(),
 				      .used = json_object(),
 				      .texts = json_object()};
+	rand_bytes(ledger->salt, sizeof(ledger->salt));
 }
 
 void dns_ledger_done(struct dns_ledger *ledger)
@@ -162,6 +164,16 @@ static void take_texts(struct dns_ledger *ledger, const json_t *from)
 	}
 }
 
+/* Without one the hashes are of no use: every configuration is another one. */
+static void take_salt(struct dns_ledger *ledger, const json_t *from)
+{
+	const char *text = json_string_value(from);
+	uint8_t salt[DNS_LEDGER_SALT_LEN];
+
+	if (text && hex_decode(str_of(text), salt, sizeof(salt)) == 0)
+		memcpy(ledger->salt, salt, sizeof(salt));
+}
+
 int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 {
 	json_t *root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
@@ -174,6 +186,7 @@ int dns_ledger_decode(struct dns_ledger *ledger, struct str text, struct err *e)
 		json_incref(names);
 		json_decref(ledger->names);
 		ledger->names = names;
+		take_salt(ledger, json_object_get(root, "salt"));
 		take_accounts(ledger, json_object_get(root, "accounts"));
 		take_texts(ledger, json_object_get(root, "texts"));
 		json_object_clear(ledger->used);
@@ -240,12 +253,18 @@ static bool drop_some(struct dns_ledger *ledger)
 
 static char *text_of(const struct dns_ledger *ledger, int64_t now)
 {
-	json_t *root = json_pack("{s:i s:I s:O s:O}", "version", VERSION, "written",
-				 (json_int_t)MAX(now, ledger->written_s), "names", ledger->names,
-				 "accounts", ledger->accounts);
-	bool good = root && (json_object_size(ledger->texts) == 0 ||
-			     json_object_set(root, "texts", ledger->texts) == 0);
-	char *text = good ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char salt[HEX_TEXT_LEN(DNS_LEDGER_SALT_LEN)];
+	json_t *root;
+	bool good;
+	char *text;
+
+	hex_encode(salt, ledger->salt, sizeof(ledger->salt));
+	root = json_pack("{s:i s:I s:s s:O s:O}", "version", VERSION, "written",
+			 (json_int_t)MAX(now, ledger->written_s), "salt", salt, "names",
+			 ledger->names, "accounts", ledger->accounts);
+	good = root && (json_object_size(ledger->texts) == 0 ||
+			json_object_set(root, "texts", ledger->texts) == 0);
+	text = good ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_decref(root);
 	return text;

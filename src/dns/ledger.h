@@ -1,9 +1,10 @@
 /*
  * What must not be forgotten about the names: the durable part of their machines, as JSON in the
  * state folder. It is written before a request leaves and after its answer came; nothing secret is
- * in it.
+ * in it: configurations are told apart by salted hashes.
  *
- *	{"version": 1, "written": 1800000000, "names": {"dyn home.example.org A": {"state": "IDLE", ...}}}
+ *	{"version": 1, "written": 1800000000, "salt": "5e1f...",
+ *	 "names": {"dyn home.example.org A": {"state": "IDLE", ...}}}
  *
  * A file that is damaged, or of a later version, is as good as none: then the machines doubt, and
  * ask before they send. What was neither got nor put since it was read is of names that are not
@@ -23,17 +24,19 @@
 #define DNS_LEDGER_TEXTS_MAX	512
 #define DNS_LEDGER_KEY_MAX	(HOSTNAME_MAX + 160)
 
-#define DNS_LEDGER_KEEP_S (400ll * 24 * 3600)
+#define DNS_LEDGER_SALT_LEN 16
+#define DNS_LEDGER_KEEP_S   (400ll * 24 * 3600)
 
 struct dns_ledger {
 	json_t *names;	  /* owned */
 	json_t *accounts; /* owned: what the limits of accounts remember */
 	json_t *used;	  /* owned: keys of those that are configured */
 	json_t *texts;	  /* owned: TXT values to be taken away: "NAME VALUE", and when; 0: never */
+	uint8_t salt[DNS_LEDGER_SALT_LEN]; /* of the hashes in it */
 	int64_t written_s; /* when what was read was written; 0: never. Not earlier again */
 };
 
-/* Without memory every put fails. */
+/* With a new salt. Without memory every put fails. */
 void dns_ledger_init(struct dns_ledger *ledger);
 void dns_ledger_done(struct dns_ledger *ledger);
 
