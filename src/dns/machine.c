@@ -350,13 +350,12 @@ static void take_trouble(struct dns_machine *m, enum dns_verdict before, unsigne
 		m->sure = false;
 	else
 		m->attempt = (struct ipaddr){0};
-	if (dns_gives_up(m->verdict, m->fails)) {
-		set_state(m, DNS_STATE_PARKED);
-		return;
-	}
 	m->not_before_s = now + dns_wait_s(m->verdict, m->fails, retry_after_s);
 	m->bidden = retry_after_s;
-	set_state(m, m->sure ? DNS_STATE_DUE : DNS_STATE_DOUBT);
+	if (dns_gives_up(m->verdict, m->fails))
+		set_state(m, DNS_STATE_PARKED);
+	else
+		set_state(m, m->sure ? DNS_STATE_DUE : DNS_STATE_DOUBT);
 }
 
 void dns_machine_answer(struct dns_machine *m, const struct dns_reply *reply,

@@ -554,7 +554,25 @@ static void test_what_the_provider_waits_for_stands(void **state)
 	}
 }
 
-/* What a question finds after a lost state may have been there for as long as the provider allows. */
+/* Nor where the same trouble has come so often that the name is parked. */
+static void test_what_the_provider_waits_for_outlives_parking(void **state)
+{
+	struct bench b;
+	int64_t wait;
+
+	settled(&b, "cloudflare");
+	wish(&b, "192.0.2.2");
+	for (int n = 0; n < DNS_TRIES_MAX; n++) {
+		b.now += 10 * 3600;
+		answered(&b, DNS_DNSERR, 0);
+	}
+	assert_int_equal(b.m.state, DNS_STATE_PARKED);
+	b.now += 60;
+	dns_machine_unblock(&b.m, false, b.now);
+	assert_int_equal(next(&b, &wait), DNS_LATER);
+	assert_true(wait >= 1740);
+}
+
 /* 503 with Retry-After is a wish, too; 503 without is none. */
 static void test_what_a_person_may_cut_short(void **state)
 {
@@ -572,6 +590,7 @@ static void test_what_a_person_may_cut_short(void **state)
 	}
 }
 
+/* What a question finds after a lost state may have been there for as long as the provider allows. */
 static void test_a_refresh_after_a_lost_state(void **state)
 {
 	struct bench b;
@@ -900,6 +919,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_sent_may_come_after_all),
 		cmocka_unit_test(test_a_network_event_asks_again),
 		cmocka_unit_test(test_what_the_provider_waits_for_stands),
+		cmocka_unit_test(test_what_the_provider_waits_for_outlives_parking),
 		cmocka_unit_test(test_what_a_person_may_cut_short),
 		cmocka_unit_test(test_a_refresh_after_a_lost_state),
 		cmocka_unit_test(test_a_crash_between_sent_and_stored),
