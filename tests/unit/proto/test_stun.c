@@ -25,7 +25,7 @@ static const uint8_t id[STUN_ID_LEN] = {0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34,
 /* From memory of exactly that size, so that a byte too many is seen. */
 static int decode(const char *bytes, size_t len, struct stun_answer *ret)
 {
-	uint8_t *copy = malloc(len ? len : 1);
+	uint8_t *copy = calloc(1, len ? len : 1);
 	struct err e = {0};
 	int r;
 
