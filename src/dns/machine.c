@@ -274,7 +274,13 @@ static void adopt(struct dns_machine *m, bool just_arrived, int64_t now)
 		m->confirmed_s = now - (int64_t)m->rules->refresh_s / 6 * 5;
 	if (!m->since_s)
 		m->since_s = now;
-	forget_trouble(m);
+	forgive(m); /* the name server does not speak for the provider */
+}
+
+/* No sooner than the provider wants, which it may have said meanwhile (dns_machine_hold). */
+static void wait_until(struct dns_machine *m, int64_t at)
+{
+	m->not_before_s = m->bidden ? MAX(m->not_before_s, at) : at;
 }
 
 void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, int64_t now)
@@ -287,7 +293,7 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 	if (!published) {
 		m->asks++;
 		if (!m->rules->asks_once)
-			m->not_before_s = now + dns_wait_s(DNS_NETWORK, m->asks, 0);
+			wait_until(m, now + dns_wait_s(DNS_NETWORK, m->asks, 0));
 		/* nobody can tell: send it, as the limits allow */
 		if (m->rules->asks_once || m->asks >= DNS_ASKS_MAX) {
 			m->sure = true;
@@ -295,7 +301,7 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 			m->asks = 0;
 		}
 	} else if (m->attempt.family && !arrived && now < m->attempted_s + m->rules->settle_s) {
-		m->not_before_s = look_again_at(m, now); /* it may still come */
+		wait_until(m, look_again_at(m, now)); /* it may still come */
 	} else {
 		m->sure = true;
 		m->published = *published;
@@ -418,7 +424,7 @@ void dns_machine_on_network(struct dns_machine *m, int64_t now)
 {
 	if (m->state == DNS_STATE_DUE && m->fails && m->verdict == DNS_NETWORK)
 		forget_trouble(m);
-	if (m->state == DNS_STATE_DOUBT && (m->asks || m->verdict == DNS_LOST))
+	if (m->state == DNS_STATE_DOUBT && !m->bidden && (m->asks || m->verdict == DNS_LOST))
 		m->not_before_s = MIN(m->not_before_s, MAX(now, look_again_at(m, m->attempted_s)));
 }
 

@@ -573,6 +573,37 @@ static void test_what_the_provider_waits_for_outlives_parking(void **state)
 	assert_true(wait >= 1740);
 }
 
+/* Another name of the account was told to wait while the zone's name servers were asked, who have no say in
+ * that: whatever they answer, and if the network changes, too. */
+static void test_an_account_that_is_held_while_it_asks(void **state)
+{
+	static const char *const published[] = {NULL, "192.0.2.1", "192.0.2.2"};
+	const struct dns_reply reply = {.verdict = DNS_RATE, .text = "words"};
+	int64_t wait;
+
+	for (size_t i = 0; i < ARRAY_LEN(published); i++) {
+		struct bench b;
+		int64_t until;
+		struct ipaddr a;
+
+		settled(&b, "dyn");
+		wish(&b, "192.0.2.2");
+		answered(&b, DNS_LOST, 0);
+		b.now = b.m.not_before_s;
+		until = b.now + 7200;
+		assert_int_equal(next(&b, NULL), DNS_ASK);
+		dns_machine_asking(&b.m);
+		dns_machine_hold(&b.m, &reply, until);
+		if (published[i])
+			a = ip(published[i]);
+		dns_machine_asked(&b.m, published[i] ? &a : NULL, b.now);
+		dns_machine_on_network(&b.m, b.now);
+		wish(&b, "192.0.2.3");
+		assert_int_equal(next(&b, &wait), DNS_LATER);
+		assert_int_equal(b.now + wait, until);
+	}
+}
+
 /* 503 with Retry-After is a wish, too; 503 without is none. */
 static void test_what_a_person_may_cut_short(void **state)
 {
@@ -920,6 +951,7 @@ int main(void)
 		cmocka_unit_test(test_a_network_event_asks_again),
 		cmocka_unit_test(test_what_the_provider_waits_for_stands),
 		cmocka_unit_test(test_what_the_provider_waits_for_outlives_parking),
+		cmocka_unit_test(test_an_account_that_is_held_while_it_asks),
 		cmocka_unit_test(test_what_a_person_may_cut_short),
 		cmocka_unit_test(test_a_refresh_after_a_lost_state),
 		cmocka_unit_test(test_a_crash_between_sent_and_stored),
