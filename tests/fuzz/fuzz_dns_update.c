@@ -60,7 +60,7 @@ static uint8_t *sign(struct str message, size_t *ret_len, ldns_pkt_rcode *ret_rc
 
 static void from_the_server(struct str message)
 {
-	ldns_pkt_rcode rcode;
+	ldns_pkt_rcode rcode = LDNS_RCODE_NOERROR;
 	size_t len;
 	uint8_t *wire = message.len < 4096 ? sign(message, &len, &rcode) : NULL;
 	struct dns_reply reply;
