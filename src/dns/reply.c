@@ -245,7 +245,7 @@ static enum dns_verdict by_status(const struct dns_grammar *g, int status, bool 
 		return DNS_PAGE; /* no provider redirects an update; a captive portal does */
 	if (status >= 200 && status < 300)
 		return g->how == DNS_JSON && g->n_words == 0 ? DNS_GOOD : DNS_UNKNOWN;
-	return g->how == DNS_JSON && status >= 400 ? DNS_REFUSED : DNS_UNKNOWN;
+	return g->how == DNS_JSON && status >= 400 && !page ? DNS_REFUSED : DNS_UNKNOWN;
 }
 
 void dns_reply_read(const struct dns_grammar *grammar, const struct dns_answer *answer,

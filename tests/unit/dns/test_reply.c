@@ -222,6 +222,8 @@ static const struct recorded recorded[] = {
 	{"digitalocean", 422, "{\"id\":\"unprocessable_entity\",\"message\":\"no\"}", DNS_REFUSED},
 	{"digitalocean", 429, "{\"id\":\"too_many_requests\"}", DNS_RATE},
 	{"digitalocean", 200, "<html>Sign in to this network</html>", DNS_PAGE},
+	{"digitalocean", 403, "<html>Are you a robot?</html>", DNS_UNKNOWN},
+	{"digitalocean", 400, "<html>Bad request</html>", DNS_UNKNOWN},
 	{"hetzner", 201, "{\"action\":{\"id\":1,\"status\":\"running\"}}", DNS_GOOD},
 	{"gandi", 201, "{\"message\":\"DNS Record Created\"}", DNS_GOOD},
 	{"gandi", 403, "{\"code\":403,\"message\":\"Access was denied\"}", DNS_BADAUTH},
