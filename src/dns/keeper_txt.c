@@ -82,6 +82,50 @@ static bool is_limited(const struct keeper_name *name)
 	return row && !row->header;
 }
 
+/* What the account is told, the others of it need not ask for. */
+static bool is_about_the_account(enum dns_verdict verdict)
+{
+	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG ||
+	       verdict == DNS_ABUSE;
+}
+
+/* The account's refusal, of addresses or texts; DNS_GOOD: none. */
+static enum dns_verdict refusal(const struct keeper_name *by)
+{
+	const struct dns_keeper *k = by->keeper;
+	enum dns_verdict refused = account_of(by)->txt_refused;
+
+	for (size_t i = by->account; i < k->n_names && !refused; i++)
+		for (int s = 0; s < 2; s++) {
+			const struct keeper_side *side = &k->names[i].sides[s];
+
+			if (keeper_same_account(&k->names[i], by) && side->on &&
+			    side->machine.state == DNS_STATE_PARKED &&
+			    is_about_the_account(side->machine.verdict))
+				refused = side->machine.verdict;
+		}
+	return refused;
+}
+
+/* Whether the account may be sent something, which may not begin before `at`. */
+static int check_account(const struct keeper_name *by, int64_t at, struct err *e)
+{
+	const char *title = by->entry.provider->title;
+	enum dns_verdict refused = refusal(by);
+	int64_t now = keeper_now_s(by->keeper);
+	char span[USTIME_TEXT_MAX];
+
+	if (refused)
+		return err_set(e, ERR_DENIED,
+			       "%s has refused this account: %s; nothing more is sent until the "
+			       "configuration is another one, or \"homeport dns update %s\"",
+			       title, dns_verdict_text(refused), by->label);
+	if (at > now)
+		return err_set(e, ERR_AGAIN, "%s wants to be left alone for %s more", title,
+			       ustime_format_span(span, (usec_t)(at - now) * USEC_PER_S));
+	return 0;
+}
+
 /* ── the end ── */
 
 static void change_free(struct dns_txt_change *c)
@@ -171,13 +215,6 @@ static void watch(struct dns_txt_change *c)
 }
 
 /* ── SENDING ── */
-
-/* What the account is told, the others of it need not ask for. */
-static bool is_about_the_account(enum dns_verdict verdict)
-{
-	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG ||
-	       verdict == DNS_ABUSE;
-}
 
 /* A wrong password may only be one for texts: addresses find that out by themselves. */
 static void heed(struct dns_txt_change *c, const struct dns_reply *reply, unsigned retry_after_s)
@@ -293,8 +330,12 @@ static void start(struct dns_txt_change *c)
 				    .remove = c->remove,
 				    .ttl_s = entry->ttl_s ? entry->ttl_s : DNS_TTL_DEFAULT_S};
 	struct err e = {0};
-	int r;
+	int r = check_account(c->by, account_of(c->by)->txt_not_before_s, &e);
 
+	if (r < 0) { /* told to another one, while this one waited */
+		end(c, r, &e, NULL);
+		return;
+	}
 	timer_stop(&c->patience);
 	timer_stop(&c->timer);
 	if (is_limited(c->by))
@@ -388,23 +429,6 @@ struct keeper_name *keeper_txt_section(struct dns_keeper *k, const char *name)
 	return best;
 }
 
-/* The account's refusal, of addresses or texts; DNS_GOOD: none. */
-static enum dns_verdict refusal(const struct dns_keeper *k, const struct keeper_name *by)
-{
-	enum dns_verdict refused = account_of(by)->txt_refused;
-
-	for (size_t i = by->account; i < k->n_names && !refused; i++)
-		for (int s = 0; s < 2; s++) {
-			const struct keeper_side *side = &k->names[i].sides[s];
-
-			if (keeper_same_account(&k->names[i], by) && side->on &&
-			    side->machine.state == DNS_STATE_PARKED &&
-			    is_about_the_account(side->machine.verdict))
-				refused = side->machine.verdict;
-		}
-	return refused;
-}
-
 /* When the day's budget has room; it is one with that of the name's addresses. */
 static int64_t budget_at(const struct keeper_name *by, int64_t now)
 {
@@ -429,20 +453,11 @@ static void spend(struct keeper_name *by, int64_t now)
 static int check(struct dns_keeper *k, struct keeper_name *by, const struct dns_txt_wish *wish,
 		 struct err *e)
 {
-	const char *title = by->entry.provider->title;
-	enum dns_verdict refused = refusal(k, by);
-	int64_t now = keeper_now_s(k),
-		at = MAX(account_of(by)->txt_not_before_s, budget_at(by, now));
-	char span[USTIME_TEXT_MAX];
+	int r = check_account(
+		by, MAX(account_of(by)->txt_not_before_s, budget_at(by, keeper_now_s(k))), e);
 
-	if (refused)
-		return err_set(e, ERR_DENIED,
-			       "%s has refused this account: %s; nothing more is sent until the "
-			       "configuration is another one, or \"homeport dns update %s\"",
-			       title, dns_verdict_text(refused), by->label);
-	if (at > now)
-		return err_set(e, ERR_AGAIN, "%s wants to be left alone for %s more", title,
-			       ustime_format_span(span, (usec_t)(at - now) * USEC_PER_S));
+	if (r < 0)
+		return r;
 	if (k->txt->n_changes == DNS_TXT_CHANGES_MAX)
 		return err_set(e, ERR_LIMIT, "%d changes are under way", DNS_TXT_CHANGES_MAX);
 	if (!wish->remove && keeper_kept_is_full(k->txt->kept))

@@ -386,6 +386,32 @@ static void test_a_provider_that_wants_a_pause(void **state)
 	stop(&w);
 }
 
+/* Those that were wished for before the account was refused, or a pause asked for, are not sent after it. */
+static void test_who_waits_is_told_the_same(void **state)
+{
+	struct dns_keeper_name name = section("digitalocean", "blog.example.org", "example.org");
+	struct world w = {.status = 401, .delay = USEC_PER_S};
+
+	start(&w, &name, 1);
+	add(&w, VALUE);
+	add(&w, "second");
+	add(&w, "third");
+	loop_sim_advance(w.loop, MINUTE);
+	assert_int_equal(w.n_done, 3);
+	assert_int_equal(w.r, -ERR_DENIED);
+	assert_int_equal(w.n_sent, 1);
+
+	assert_true(dns_keeper_update(w.keeper, NULL, false));
+	w.status = 429;
+	add(&w, VALUE);
+	add(&w, "second");
+	loop_sim_advance(w.loop, MINUTE);
+	assert_int_equal(w.n_done, 5);
+	assert_int_equal(w.r, -ERR_AGAIN);
+	assert_int_equal(w.n_sent, 2);
+	stop(&w);
+}
+
 /* A pause that addresses were told of is one for texts. */
 static void test_a_pause_of_the_addresses(void **state)
 {
@@ -558,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_a_refused_account_is_left_alone),
 		cmocka_unit_test(test_a_refused_text),
 		cmocka_unit_test(test_a_provider_that_wants_a_pause),
+		cmocka_unit_test(test_who_waits_is_told_the_same),
 		cmocka_unit_test(test_a_pause_of_the_addresses),
 		cmocka_unit_test(test_the_limits_of_the_account),
 		cmocka_unit_test(test_the_budget),
