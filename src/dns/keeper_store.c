@@ -178,7 +178,8 @@ void keeper_store_close(struct dns_keeper *k)
 		write_once(k->store);
 		k->store->keeper = NULL; /* its job ends by itself */
 	}
-	if (k->dirty && k->settings.folder && !k->settings.only_look &&
+	/* what failed before may go now: a disk that was full */
+	if ((k->dirty || k->cannot_store) && k->settings.folder && !k->settings.only_look &&
 	    store_new(k, &last, NULL) == 0)
 		write_once(last);
 }

@@ -888,6 +888,28 @@ static void test_a_disk_that_is_stuck(void **state)
 	assert_int_equal(rmdir(obstacle), 0);
 }
 
+/* It was full for a while: what could not be written then is, at the end. */
+static void test_a_disk_that_was_full(void **state)
+{
+	struct dns_keeper_name name = name_at("dyn", "home.example.org");
+	struct world *w = *state;
+	char obstacle[128];
+
+	start(w, &name, 1);
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	snprintf(obstacle, sizeof(obstacle), "%s/" DNS_LEDGER_FILE ".%d.tmp", w->folder, getpid());
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	w->body = "good 8.8.4.5";
+	report(w, DNS_SOURCE_GATEWAY, "8.8.4.5");
+	loop_sim_advance(w->loop, 3600 * USEC_PER_S);
+	assert_int_equal(w->n_sent, 2);
+	assert_false(on_disk(w, "8.8.4.5"));
+	assert_int_equal(rmdir(obstacle), 0);
+	dns_keeper_free(TAKE(w->keeper));
+	assert_true(on_disk(w, "\"published\":\"8.8.4.5\""));
+}
+
 /* Of a tunnel's number nobody can be asked: what is remembered is believed. */
 static void test_a_number_on_a_disk_that_is_stuck(void **state)
 {
@@ -1468,6 +1490,7 @@ int main(void)
 		TEST(test_an_answer_in_the_last_moment),
 		TEST(test_a_disk_that_is_stuck),
 		TEST(test_a_number_on_a_disk_that_is_stuck),
+		TEST(test_a_disk_that_was_full),
 		TEST(test_two_templates_for_one_host),
 		TEST(test_a_disk_that_takes_nothing_is_told_once),
 		TEST(test_the_line_comes_back),
