@@ -35,8 +35,10 @@ struct dns_check {
 	char key_text[HOSTNAME_MAX + 16];
 	struct dns_key key;
 	struct dns_update_sent sent;
-	struct resolve *resolve;       /* owned */
-	struct dns_exchange *exchange; /* owned */
+	struct ipaddr addrs[RESOLVE_ADDRS_MAX]; /* of the server */
+	size_t n_addrs, addr;			/* the one that is tried */
+	struct resolve *resolve;		/* owned */
+	struct dns_exchange *exchange;		/* owned */
 };
 
 static void check_free(struct dns_check *c)
@@ -377,6 +379,8 @@ static void fail_update(struct dns_check *c, enum dns_verdict verdict, const str
 	defer_call(&c->ended);
 }
 
+static void transmit(struct dns_check *c);
+
 static bool on_update(void *arg, int r, struct str message, bool sent, const struct err *e)
 {
 	struct dns_check *c = arg;
@@ -386,6 +390,11 @@ static bool on_update(void *arg, int r, struct str message, bool sent, const str
 					&reply, NULL) < 0)
 		return false; /* not the server's word: wait for it */
 	c->exchange = NULL;
+	if (r < 0 && !sent && c->addr + 1 < c->n_addrs) {
+		c->addr++;
+		transmit(c);
+		return true;
+	}
 	if (r < 0) {
 		fail_update(c, DNS_NETWORK, e);
 		return true;
@@ -400,11 +409,11 @@ static bool on_update(void *arg, int r, struct str message, bool sent, const str
 	return true;
 }
 
-static int send_update(struct dns_check *c, const struct ipaddr *server, struct err *e)
+static int send_update(struct dns_check *c, struct err *e)
 {
 	const struct dns_entry *entry = &c->name->entry;
 	AUTO(buf_donep) struct buf wire = {0};
-	struct sock_addr at = {.ip = *server};
+	struct sock_addr at = {.ip = c->addrs[c->addr]};
 	struct dns_change changes[2];
 	size_t n = 0;
 	uint16_t id;
@@ -422,19 +431,27 @@ static int send_update(struct dns_check *c, const struct ipaddr *server, struct 
 				  &c->exchange, e);
 }
 
+static void transmit(struct dns_check *c)
+{
+	struct err e = {0};
+	int r = send_update(c, &e);
+
+	if (r < 0)
+		fail_update(c, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
+}
+
 static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
 {
 	struct dns_check *c = arg;
-	struct err why = {0};
 
 	c->resolve = NULL;
 	if (r < 0) {
 		fail_update(c, DNS_NETWORK, e);
 		return;
 	}
-	r = send_update(c, &addrs[0], &why);
-	if (r < 0)
-		fail_update(c, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &why);
+	c->n_addrs = MIN(n, ARRAY_LEN(c->addrs));
+	memcpy(c->addrs, addrs, c->n_addrs * sizeof(*addrs));
+	transmit(c);
 }
 
 static int start_update(struct dns_check *c, struct err *e)

@@ -1,11 +1,11 @@
 #include "dns/updater.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/rand.h"
 #include "dns/query.h"
-#include "net/resolve.h"
 
 static void end(struct dns_updater *u, const struct dns_reply *reply)
 {
@@ -20,6 +20,8 @@ static void fail(struct dns_updater *u, enum dns_verdict verdict, const struct e
 	end(u, &reply);
 }
 
+static void transmit(struct dns_updater *u);
+
 static bool on_answer(void *arg, int r, struct str message, bool sent, const struct err *e)
 {
 	struct dns_updater *u = arg;
@@ -28,15 +30,20 @@ static bool on_answer(void *arg, int r, struct str message, bool sent, const str
 	if (r == 0 && dns_update_decode(&u->sent, &u->key, message, u->now_s, &reply, NULL) < 0)
 		return false; /* not the server's word: wait for it */
 	u->exchange = NULL;
-	if (r < 0)
+	if (r < 0 && !sent && u->addr + 1 < u->n_addrs) {
+		u->addr++;
+		transmit(u);
+	} else if (r < 0) {
 		fail(u, sent ? DNS_LOST : DNS_NETWORK, e);
-	else
+	} else {
 		end(u, &reply);
+	}
 	return true;
 }
 
-static int transmit(struct dns_updater *u, struct err *e)
+static int begin(struct dns_updater *u, struct err *e)
 {
+	const struct sock_addr server = {.ip = u->addrs[u->addr]};
 	AUTO(buf_donep) struct buf wire = {0};
 	uint16_t id;
 	int r;
@@ -45,24 +52,30 @@ static int transmit(struct dns_updater *u, struct err *e)
 	r = dns_update_encode(u->entry->zone, &u->change, 1, &u->key, id, &wire, &u->sent, e);
 	if (r < 0)
 		return r;
-	return dns_exchange_start(u->loop, &u->server, buf_str(&wire), on_answer, u, &u->exchange,
-				  e);
+	return dns_exchange_start(u->loop, &server, buf_str(&wire), on_answer, u, &u->exchange, e);
+}
+
+static void transmit(struct dns_updater *u)
+{
+	struct err e = {0};
+	int r = begin(u, &e);
+
+	if (r < 0)
+		fail(u, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &e);
 }
 
 static void on_resolved(void *arg, int r, const struct ipaddr *addrs, size_t n, const struct err *e)
 {
 	struct dns_updater *u = arg;
-	struct err why = {0};
 
 	u->resolve = NULL;
 	if (r < 0) {
 		fail(u, DNS_NETWORK, e);
 		return;
 	}
-	u->server.ip = addrs[0];
-	r = transmit(u, &why);
-	if (r < 0)
-		fail(u, r == -ERR_INVALID ? DNS_REFUSED : DNS_NETWORK, &why);
+	u->n_addrs = MIN(n, ARRAY_LEN(u->addrs));
+	memcpy(u->addrs, addrs, u->n_addrs * sizeof(*addrs));
+	transmit(u);
 }
 
 int dns_updater_start(struct dns_updater *u, struct loop *loop, const struct dns_entry *entry,

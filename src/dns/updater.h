@@ -9,15 +9,15 @@
 #include "dns/exchange.h"
 #include "dns/request.h"
 #include "dns/rfc2136.h"
-
-struct resolve;
+#include "net/resolve.h"
 
 /* Caller's memory, zeroed before the first start. */
 struct dns_updater {
-	struct loop *loop;	       /* borrowed */
-	const struct dns_entry *entry; /* borrowed */
-	struct dns_change change;      /* its texts are borrowed */
-	struct sock_addr server;
+	struct loop *loop;			/* borrowed */
+	const struct dns_entry *entry;		/* borrowed */
+	struct dns_change change;		/* its texts are borrowed */
+	struct ipaddr addrs[RESOLVE_ADDRS_MAX]; /* of the server */
+	size_t n_addrs, addr;			/* the one that is tried */
 	char key_text[HOSTNAME_MAX + 16];
 	struct dns_key key;
 	struct dns_update_sent sent;

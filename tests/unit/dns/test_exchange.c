@@ -19,6 +19,7 @@
 #include "dns/query.h"
 #include "dns/rfc2136.h"
 #include "dns/served.h"
+#include "dns/trial.h"
 
 #include "asker.h"
 
@@ -556,6 +557,58 @@ static void test_a_server_with_two_addresses(void **state)
 	assert_true(rude.lost > 0 && rude.unreached > 0);
 }
 
+static void on_rude_txt(void *arg, const struct dns_txt_result *result)
+{
+	struct rude *rude = arg;
+
+	rude->lost += result->r < 0;
+	loop_stop(rude->b->loop);
+}
+
+static void on_rude_trial(void *arg, json_t *name)
+{
+	struct rude *rude = arg;
+
+	if (!name)
+		loop_stop(rude->b->loop);
+	json_decref(name);
+}
+
+/* As for addresses. */
+static void test_texts_and_checks_try_both_addresses(void **state)
+{
+	struct bench *b = *state;
+	struct rude rude = {.b = b};
+	char server[32];
+	struct dns_keeper_name name = {.no6 = true,
+				       .entry = {.provider = dns_provider_find(STR("rfc2136")),
+						 .host = "home.example.org",
+						 .zone = "home.example.org",
+						 .server = server,
+						 .user = "homeport",
+						 .pass = SECRET}};
+	struct dns_keeper_settings settings = {.names = &name, .n_names = 1};
+	struct dns_txt_wish wish = {.name = "_acme-challenge.home.example.org", .value = "text"};
+	struct dns_txt_change *change;
+	struct dns_trial *trial;
+	struct dns_keeper *keeper;
+	uint16_t port = free_port();
+
+	snprintf(server, sizeof(server), "localhost:%u", port);
+	listen_on_ipv6(&rude, port);
+	assert_int_equal(dns_keeper_new(b->loop, NULL, &settings, &keeper, NULL), 0);
+	assert_int_equal(dns_keeper_txt(keeper, &wish, on_rude_txt, &rude, &change, NULL), 0);
+	loop_run(b->loop);
+	assert_int_equal(rude.lost, 1);
+	assert_int_equal(rude.connections, 1);
+	assert_int_equal(dns_trial_start(keeper, NULL, 0, on_rude_trial, &rude, &trial, NULL), 0);
+	loop_run(b->loop);
+	assert_int_equal(rude.connections, 2);
+	dns_keeper_free(keeper);
+	watch_free(rude.watch);
+	close(rude.fd);
+}
+
 static void test_a_wrong_name_among_a_hundred(void **state)
 {
 	static char texts[100][40];
@@ -955,6 +1008,7 @@ int main(void)
 		cmocka_unit_test(test_the_keeper_s_five_hundred_names),
 		cmocka_unit_test(test_names_of_more_than_one_message),
 		cmocka_unit_test(test_a_server_with_two_addresses),
+		cmocka_unit_test(test_texts_and_checks_try_both_addresses),
 		cmocka_unit_test(test_a_wrong_name_among_a_hundred),
 		cmocka_unit_test(test_one_wrong_name_parks_only_itself),
 		cmocka_unit_test(test_what_is_published),
