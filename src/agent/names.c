@@ -127,6 +127,8 @@ static void on_told(void *arg, const struct dns_told *told)
 	if (!timer_running(&names->observe)) /* somebody near knows by now */
 		return;
 	wants_more = dns_keeper_wants_more(names->keeper, 4);
+	if (wants_more && known && names->router_told) /* its word may be an old one */
+		names->ask_router(names->arg);
 	if (told->source == DNS_SOURCE_STUN && (wants_more || told->why.code))
 		ask_others(names, DNS_ASK_ECHO); /* UDP may be blocked here */
 	if (!wants_more) {

@@ -201,6 +201,22 @@ def test_the_router_tells_of_a_change(home, figure):
     figure("the router's address outside changes: the name server has it after", is_published(names, address), SOON_S)
 
 
+def test_a_router_that_tells_nobody_of_a_change(home, figure):
+    """It is asked again when a stranger says something else, and the two of them agree."""
+    names = home("natpmp-only", v6=False)
+    lab = names.lab
+    names.keep(f"stun = {names.world.stun()}\necho = none")
+    is_published(names, lab.public)
+    lab.router.namespace.nft("""table ip silence {
+        chain out { type filter hook output priority 0; ip daddr { 224.0.0.1, 239.255.255.250 } drop;
+        }
+    }""")
+    address = lab.change_wan_address()
+    lab.home.ip("addr add 192.168.1.77/24 dev eth0")  # the network is another one, so strangers are asked
+    figure("another address outside, which a router that is silent has to be asked for: the name server has it after",
+           is_published(names, address), SOON_S)
+
+
 @pytest.mark.parametrize("profile", ["cgnat", "double-nat"])
 def test_the_router_has_no_public_address(home, profile):
     names = home(profile, v6=False)
