@@ -200,6 +200,7 @@ void dns_plan_answer(struct dns_plan *plan, const struct dns_answer *answer)
 
 	dns_reply_read(step && step->grammar ? step->grammar : plan->entry->provider->grammar,
 		       answer, &plan->reply);
+	dns_reply_hide(&plan->reply, plan->entry);
 	if (!absent && dns_verdict_class(plan->reply.verdict) != DNS_CLASS_OK) {
 		plan->ended = true;
 		return;

@@ -389,6 +389,73 @@ int dns_request_hide(struct dns_request *request, struct err *e)
 	return r < 0 ? err_set(e, -r, "request") : 0;
 }
 
+#define SECRET_MIN   4
+#define SECRET_FORMS 4 /* two secrets, as they are and as in a URL */
+
+static void hide_whole(char *text, const char *secret)
+{
+	size_t len = strlen(secret);
+
+	while ((text = strstr(text, secret))) {
+		memcpy(text, DNS_HIDDEN, DNS_HIDDEN_LEN);
+		text += DNS_HIDDEN_LEN;
+		memmove(text, text + len - DNS_HIDDEN_LEN, strlen(text + len - DNS_HIDDEN_LEN) + 1);
+	}
+}
+
+/* The longest that the text ends with. */
+static void hide_beginning(char *text, const struct buf *forms, size_t n)
+{
+	size_t len = strlen(text);
+
+	for (size_t most = len; most > 0; most--)
+		for (size_t i = 0; i < n; i++)
+			if (most < buf_len(&forms[i]) &&
+			    memcmp(text + len - most, buf_head(&forms[i]), most) == 0) {
+				snprintf(text + len - most, most + 1, "%s", DNS_HIDDEN);
+				return;
+			}
+}
+
+/* NUL-terminated. */
+static size_t secret_forms(const struct dns_entry *entry, struct buf forms[static SECRET_FORMS])
+{
+	const char *const secrets[] = {entry->pass, entry->key};
+	size_t n = 0;
+
+	for (size_t i = 0; i < SECRET_FORMS; i++) {
+		const char *secret = secrets[i / 2];
+		struct dns_vars vars = {0};
+
+		if (!secret || strlen(secret) < SECRET_MIN)
+			continue;
+		dns_vars_set(&vars, "secret", str_of(secret));
+		forms[n].max = DNS_EXPANDED_MAX;
+		if (dns_template_expand("{secret}", &vars,
+					i % 2 ? DNS_ENCODE_PERCENT : DNS_ENCODE_NONE, &forms[n],
+					NULL) == 0 &&
+		    buf_append(&forms[n], "", 1) == 0)
+			n++;
+		else
+			wipe(&forms[n]);
+	}
+	return n;
+}
+
+void dns_reply_hide(struct dns_reply *reply, const struct dns_entry *entry)
+{
+	bool cut_off = strlen(reply->text) + 1 == sizeof(reply->text);
+	struct buf forms[SECRET_FORMS] = {0};
+	size_t n = secret_forms(entry, forms);
+
+	for (size_t i = 0; i < n; i++)
+		hide_whole(reply->text, (const char *)buf_head(&forms[i]));
+	if (cut_off)
+		hide_beginning(reply->text, forms, n);
+	for (size_t i = 0; i < n; i++)
+		wipe(&forms[i]);
+}
+
 const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],
 				 const struct dns_request *request)
 {

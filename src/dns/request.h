@@ -81,6 +81,10 @@ void dns_vars_hide_path(struct dns_vars *vars, const char *name, char *text, siz
 /* What a request made of hidden variables has of encoded ones: basic authentication, signatures. -ERR_NOMEM. */
 int dns_request_hide(struct dns_request *request, struct err *e) MUST_CHECK;
 
+/* The entry's secrets in words of the provider's, which may repeat what it was asked: as they are, and as in a URL.
+ * Of four bytes at least: a shorter one stands in any text. */
+void dns_reply_hide(struct dns_reply *reply, const struct dns_entry *entry);
+
 /* "GET https://members.dyndns.org": nothing secret. Returns text. */
 #define DNS_REQUEST_TEXT_MAX 300
 const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],

@@ -469,6 +469,7 @@ void dns_txt_answer(struct dns_txt *txt, const struct dns_answer *answer)
 	json_t *root;
 
 	dns_reply_read(grammar, answer, &txt->reply);
+	dns_reply_hide(&txt->reply, &txt->entry);
 	if (!absent && dns_verdict_class(txt->reply.verdict) != DNS_CLASS_OK) {
 		txt->ended = true;
 		return;

@@ -1335,6 +1335,45 @@ static void test_no_secret_is_told(void **state)
 	assert_non_null(strstr(w->sent[0].url, "t0psecret")); /* there it must be */
 }
 
+/* A server that shows what it was asked for; the text may be cut off anywhere in it. */
+static void test_no_secret_is_repeated(void **state)
+{
+	struct dns_keeper_name name = name_at("duckdns", "home.duckdns.org");
+	struct world *w = *state;
+	char body[300];
+
+	name.entry.pass = "t0p/secret-text";
+	w->body = body;
+	w->status = 404;
+	for (int pad = 0; pad < 160; pad++) {
+		AUTO(freep) char *text = NULL;
+		json_t *status;
+
+		snprintf(body, sizeof(body), "%.*s Cannot GET /update?token=%s&ip=", pad,
+			 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			 "aaaaaaa"
+			 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			 "aaaaaaa",
+			 pad % 2 ? "t0p/secret-text" : "t0p%2Fsecret-text");
+		w->n_events = w->n_sent = 0;
+		w->wall_s += 86400;
+		start(w, &name, 1);
+		dns_keeper_update(w->keeper, NULL, true);
+		report(w, DNS_SOURCE_GATEWAY, "8.8.4.4");
+		loop_sim_advance(w->loop, 60 * USEC_PER_S);
+		assert_int_equal(w->n_sent, 1);
+		assert_true(w->n_events > 0);
+		status = dns_keeper_status(w->keeper);
+		text = json_dumps(status, 0);
+		json_decref(status);
+		assert_null(strstr(text, "t0p"));
+		assert_false(on_disk(w, "t0p"));
+		for (unsigned i = 0; i < w->n_events; i++)
+			assert_null(strstr(w->texts[i], "t0p"));
+		dns_keeper_free(TAKE(w->keeper));
+	}
+}
+
 /* ── anything, in any order ── */
 
 static unsigned roll(uint64_t *seed, unsigned below)
@@ -1505,6 +1544,7 @@ int main(void)
 		TEST(test_it_ends_at_any_time),
 		TEST(test_anything_in_any_order),
 		TEST(test_no_secret_is_told),
+		TEST(test_no_secret_is_repeated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
