@@ -468,17 +468,19 @@ struct router *map_router(const struct map *map, uint8_t family)
 
 enum map_method map_outside(const struct map *map, struct ipaddr *ret)
 {
+	/* PCP tells it with a door only, and that may have been closed long ago */
+	static const enum map_method freshest_first[] = {MAP_NATPMP, MAP_IGD, MAP_PCP};
 	const struct station *station = station_of(map, 4);
 	enum map_method best = MAP_NONE;
 
 	*ret = (struct ipaddr){0};
-	for (int i = 0; station && i < MAP_METHOD_COUNT; i++) {
-		const struct router_offer *offer =
-			router_offer(station->router, (enum map_method)i);
+	for (size_t i = 0; station && i < ARRAY_LEN(freshest_first); i++) {
+		enum map_method method = freshest_first[i];
+		const struct router_offer *offer = router_offer(station->router, method);
 
 		if (!offer->told || (best != MAP_NONE && !offer->external.family))
 			continue;
-		best = (enum map_method)i;
+		best = method;
 		*ret = offer->external;
 		if (ret->family)
 			break;

@@ -100,7 +100,7 @@ struct map_door *map_next_door(const struct map *map, const struct map_door *aft
 struct router *map_router(const struct map *map, uint8_t family);
 
 /*
- * The external IPv4 address by the best of what the router said, and by which method; MAP_NONE and
+ * The external IPv4 address by the latest of what the router said, and by which method; MAP_NONE and
  * family 0: it did not say. That it has none is family 0 with a method.
  */
 enum map_method map_outside(const struct map *map, struct ipaddr *ret);

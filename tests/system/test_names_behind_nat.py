@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import threading
@@ -201,12 +202,20 @@ def test_the_router_tells_of_a_change(home, figure):
     figure("the router's address outside changes: the name server has it after", is_published(names, address), SOON_S)
 
 
-def test_a_router_that_tells_nobody_of_a_change(home, figure):
-    """It is asked again when a stranger says something else, and the two of them agree."""
-    names = home("natpmp-only", v6=False)
+@pytest.mark.parametrize("profile", ["natpmp-only", "upnp"])
+def test_a_router_that_tells_nobody_of_a_change(home, profile, figure):
+    """It is asked again when a stranger says something else, and the two of them agree; whatever it said of a door
+    that it opened by PCP before."""
+    names = home(profile, v6=False)
     lab = names.lab
-    names.keep(f"stun = {names.world.stun()}\necho = none")
+    up = names.keep(f"stun = {names.world.stun()}\necho = none", more="[door web]\nport = 80" * (profile == "upnp"))
     is_published(names, lab.public)
+    if profile == "upnp":
+        wait_until(lambda: len(lab.doors()) == 1, "the door is open")
+        names.config.write_text(names.config.read_text().partition("[door web]")[0])
+        up.send_signal(signal.SIGHUP)
+        wait_until(lambda: not lab.doors(), "the door is closed")
+        is_published(names, lab.public)
     lab.router.namespace.nft("""table ip silence {
         chain out { type filter hook output priority 0; ip daddr { 224.0.0.1, 239.255.255.250 } drop;
         }
