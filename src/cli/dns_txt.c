@@ -72,7 +72,7 @@ static void print_result(const json_t *answer, bool remove, usec_t keep)
 			       ? ""
 			       : "; the others do not answer");
 	if (!remove && keep)
-		printf("it is removed in %s, or when homeport runs again\n",
+		printf("it is removed in %s, or as soon after that as homeport runs\n",
 		       ustime_format_span(span, keep));
 }
 

@@ -49,7 +49,7 @@ def test_values_beside_each_other(run, names, kind, tmp_path):
     assert f"{CHALLENGE}: added at rfc2136" in out
     assert "1 of 1 name servers of the zone have it" in out and "removed" not in out
     out = names.command("dns", "txt", "add", "--", CHALLENGE, ONE).stdout
-    assert "it is removed in 60 min, or when homeport runs again" in out
+    assert "it is removed in 60 min, or as soon after that as homeport runs" in out
     # Once more changes nothing; a value that begins with "-" is no option.
     names.command("dns", "txt", "add", "--", CHALLENGE, ONE)
     done = json.loads(names.command("dns", "txt", "add", "--json", "--", CHALLENGE.upper() + ".", TWO).stdout)
