@@ -5,6 +5,7 @@
 
 #include "agent/names_private.h"
 #include "agent/names_txt.h"
+#include "base/ipclass.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/ndjson.h"
@@ -167,7 +168,7 @@ static bool leaves_by(const struct names *names, int family, const struct ipaddr
 	return false;
 }
 
-/* True: it knows our IPv4 address now, or no longer. */
+/* True: it knows our IPv4 address outside now, or no longer. */
 static bool report_gateway(struct names *names)
 {
 	bool knew = names->gateway_knows;
@@ -182,8 +183,8 @@ static bool report_gateway(struct names *names)
 		dns_keeper_report(names->keeper, DNS_SOURCE_GATEWAY, family,
 				  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,
 				  known ? address : NULL);
-		if (family == 4)
-			names->gateway_knows = known;
+		if (family == 4) /* one in the house sees what nobody can come to */
+			names->gateway_knows = known && ipclass_is_public(address);
 	}
 	return names->gateway_knows != knew;
 }

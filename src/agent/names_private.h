@@ -27,7 +27,7 @@ struct names {
 	} gateway[2]; /* what it sees: IPv4, IPv6 */
 	struct timer observe;
 	usec_t doubt;	    /* how long until they are asked again; 0: there is none */
-	bool gateway_knows; /* it sees our IPv4 address */
+	bool gateway_knows; /* it sees our IPv4 address outside */
 	struct names_events events;
 	bool only_look; /* nothing is sent: for names_test alone */
 	/* Bits of the sources that can be asked, and of those that have said what they know. */

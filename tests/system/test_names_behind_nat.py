@@ -16,7 +16,7 @@ import time
 import pytest
 
 from harness import Gateway, wait_until
-from routers import HOME, VISITOR, RouterLab, needs_routers, needs_tun
+from routers import HOME, ROOMMATE, VISITOR, RouterLab, needs_routers, needs_tun
 from test_doors import Doors
 from test_map import switches
 from test_names import NAME, NameServer, SECRET, SOON_S
@@ -245,9 +245,9 @@ def test_the_router_has_no_public_address(home, profile):
     assert names.why().startswith(f"{lab.public} from a STUN server, confirmed by echo services")
 
 
-def join_a_gateway(run, lab, names):
-    with lab.visitor.inside():
-        gateway = Gateway(run, address=VISITOR)
+def join_a_gateway(run, lab, names, host=None, address=VISITOR):
+    with (host or lab.visitor).inside():
+        gateway = Gateway(run, address=address)
         gateway.start()
         code = gateway.invite("laptop")
     with lab.home.inside():
@@ -268,6 +268,21 @@ def test_the_gateway(run, home, profile, most, figure):
     told = "the router tells of it" if profile == "upnp" else "nobody tells"
     figure(f"another address at the gateway ({told}): the name server has it after", is_published(names, address),
            most)
+
+
+def test_a_gateway_in_the_house(run, home):
+    """It sees an address that nobody can come to, and others are asked for the one outside."""
+    names = home("none", v6=False)
+    lab, world = names.lab, names.world
+    join_a_gateway(run, lab, names, lab.roommate, ROOMMATE)
+    echoes = world.echoes(None, None, None, None)
+    up = names.keep(f"stun = {world.stun()}\necho = " + " ".join(echo.url for echo in echoes))
+    up.wait_line("connected to the gateway")
+    is_published(names, lab.public)
+    address = lab.change_wan_address()
+    lab.home.ip("addr add 192.168.1.77/24 dev eth0")  # the network is another one
+    is_published(names, address)
+    assert names.why() == f"{address} from a STUN server, confirmed by echo services"
 
 
 @needs_tun
