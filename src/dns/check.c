@@ -396,7 +396,7 @@ static bool on_update(void *arg, int r, struct str message, bool sent, const str
 		return true;
 	}
 	if (r < 0) {
-		fail_update(c, DNS_NETWORK, e);
+		fail_update(c, sent ? DNS_LOST : DNS_NETWORK, e);
 		return true;
 	}
 	if (dns_verdict_class(reply.verdict) == DNS_CLASS_OK)

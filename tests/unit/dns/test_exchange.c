@@ -569,7 +569,12 @@ static void on_rude_trial(void *arg, json_t *name)
 {
 	struct rude *rude = arg;
 
-	if (!name)
+	if (name) /* it was reached */
+		assert_string_equal(
+			json_string_value(json_object_get(
+				json_array_get(json_object_get(name, "checks"), 0), "answer")),
+			"lost");
+	else
 		loop_stop(rude->b->loop);
 	json_decref(name);
 }
