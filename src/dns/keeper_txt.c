@@ -233,6 +233,13 @@ static void heed(struct dns_txt_change *c, const struct dns_reply *reply, unsign
 	keeper_tell_account(c->by, reply, until);
 }
 
+/* Nobody has told whether it arrived: if so, it is to be taken away, too. */
+static void doubt(struct dns_txt_change *c)
+{
+	if (!c->remove && c->keep)
+		keeper_kept_put(c->keeper->txt->kept, c->by, c->name, c->value, c->keep);
+}
+
 static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
 		     unsigned retry_after_s)
 {
@@ -244,6 +251,8 @@ static void on_reply(struct dns_txt_change *c, const struct dns_reply *reply,
 		bool parks = dns_verdict_class(reply->verdict) == DNS_CLASS_PARK;
 
 		heed(c, reply, retry_after_s);
+		if (reply->verdict == DNS_LOST)
+			doubt(c);
 		log_text(words, str_of(reply->text));
 		r = err_set(&e, parks ? ERR_DENIED : ERR_AGAIN, "%s: %s%s%s%s",
 			    c->by->entry.provider->title, dns_verdict_text(reply->verdict),
@@ -575,6 +584,8 @@ void keeper_txt_free(struct dns_keeper *k)
 		return;
 	err_set(&e, ERR_AGAIN, "homeport stops, or reads its configuration: try again");
 	list_for_each_safe (c, next, &k->txt->changes, node) {
+		if (c->state == DNS_TXT_SENDING)
+			doubt(c);
 		c->by_itself = false; /* there is no later */
 		end(c, -ERR_AGAIN, &e, NULL);
 	}

@@ -281,6 +281,31 @@ static void test_taken_away_after_a_restart(void **state)
 	rmdir(folder);
 }
 
+/* Nobody knows whether what was under way has arrived. */
+static void test_taken_away_after_a_reload_in_the_middle(void **state)
+{
+	struct dns_keeper_name name = section("digitalocean", "blog.example.org", "example.org");
+	char folder[] = "/tmp/homeport-txt-XXXXXX", path[64];
+	struct world w = {.folder = folder, .delay = 5 * USEC_PER_S};
+
+	assert_non_null(mkdtemp(folder));
+	start(&w, &name, 1);
+	add(&w, VALUE);
+	loop_sim_advance(w.loop, 7 * USEC_PER_S);
+	assert_true(was_sent(&w, 1, "POST "));
+	w.value = VALUE;
+	w.delay = 0;
+	restart(&w, &name, 1);
+	assert_int_equal(w.n_done, 1);
+	assert_int_equal(w.r, -ERR_AGAIN);
+	loop_sim_advance(w.loop, 61 * MINUTE);
+	assert_true(was_sent(&w, 3, "DELETE " DO "/7"));
+	stop(&w);
+	snprintf(path, sizeof(path), "%s/" DNS_LEDGER_FILE, folder);
+	unlink(path);
+	rmdir(folder);
+}
+
 /* One request at a time of one account, whatever it is about. */
 static void test_waits_for_the_account(void **state)
 {
@@ -580,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_added_and_taken_away),
 		cmocka_unit_test(test_taken_away_by_itself),
 		cmocka_unit_test(test_taken_away_after_a_restart),
+		cmocka_unit_test(test_taken_away_after_a_reload_in_the_middle),
 		cmocka_unit_test(test_waits_for_the_account),
 		cmocka_unit_test(test_a_refused_account_is_left_alone),
 		cmocka_unit_test(test_a_refused_text),
