@@ -667,7 +667,7 @@ def test_the_gateway_has_no_disk(run, folder, rounds):
     wait_until(gateway._listens, "the gateway listens")
 
     def there(*args, **options):
-        return command("nsenter", "--mount", f"--target={gateway.process.pid}", *gateway.argv(*args),
+        return command("nsenter", "--mount", "--root", f"--target={gateway.process.pid}", *gateway.argv(*args),
                        env=gateway.home.env, **options)
 
     def invite(name, *args):
