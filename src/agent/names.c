@@ -173,12 +173,12 @@ static bool report_gateway(struct names *names)
 {
 	bool knew = names->gateway_knows;
 
-	if (timer_running(&names->router))
-		return false;
 	for (int i = 0; i < 2; i++) {
 		const struct ipaddr *address = &names->gateway[i].address;
 		int family = i ? 6 : 4;
-		bool known = address->family && leaves_by(names, family, &names->gateway[i].local);
+		bool waits = family == 4 && timer_running(&names->router);
+		bool known = address->family && !waits &&
+			     leaves_by(names, family, &names->gateway[i].local);
 
 		dns_keeper_report(names->keeper, DNS_SOURCE_GATEWAY, family,
 				  known ? DNS_WISH_ADDRESS : DNS_WISH_UNKNOWN,

@@ -270,6 +270,26 @@ def test_the_gateway(run, home, profile, most, figure):
            most)
 
 
+def test_the_gateway_and_another_place_in_the_same_house(run, home):
+    """The router, which is slow, has the first word there again: nobody can come in by what the gateway sees."""
+    names = home("cgnat", v6=False)
+    lab = names.lab
+    join_a_gateway(run, lab, names)
+    up = names.keep("stun = none\necho = none")
+    up.wait_line("connected to the gateway")
+    wait_until(lambda: "from the gateway is not ours" in names.why(), "the gateway and the router have spoken")
+    lab.router.namespace.nft("""table ip slow {
+        chain out {
+            type filter hook output priority 0;
+            oifname lan tcp sport != 0 drop; oifname lan udp sport 1900 drop; udp sport 5351 quota until 180 bytes drop;
+        }
+    }""")  # three answers by NAT-PMP and PCP are lost
+    lab.change_home_address()
+    both = f"{lab.home_address} from the interface .* the router says that it has none"
+    wait_until(lambda: re.search(both, names.why()), "the router has spoken")
+    assert names.world.address() is None
+
+
 def test_a_gateway_in_the_house(run, home):
     """It sees an address that nobody can come to, and others are asked for the one outside."""
     names = home("none", v6=False)
