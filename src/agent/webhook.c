@@ -205,7 +205,8 @@ int webhook_check(struct str url, struct err *e)
 	for (int i = 0; i < 2; i++)
 		str_split(&rest, '/');
 	if (url.len > HTTPC_URL_MAX || authority_parse(str_split(&rest, '/'), host, &port) < 0)
-		return err_set(e, ERR_INVALID, "must be https://HOST/...");
+		return err_set(e, ERR_INVALID,
+			       "must be https://HOST/... or http://HOST/..., without a user in it");
 	return 0;
 }
 

@@ -80,8 +80,7 @@ static void tell(struct dns_check *c, const char *word, const char *family, int 
 /* Wrong user, password or token: the account's other names would only be told the same. */
 static bool concerns_account(enum dns_verdict verdict)
 {
-	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG ||
-	       verdict == DNS_RATE;
+	return dns_verdict_is_credentials(verdict) || verdict == DNS_RATE;
 }
 
 static void tell_bad(struct dns_check *c, const char *word, const char *family,

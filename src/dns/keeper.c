@@ -115,16 +115,7 @@ void keeper_tell_state(const struct dns_keeper *k, const struct err *e)
 
 static bool is_about_the_account(enum dns_verdict verdict)
 {
-	switch (verdict) {
-	case DNS_BADAUTH:
-	case DNS_BADAGENT:
-	case DNS_BADSIG:
-	case DNS_OUTAGE:
-	case DNS_RATE:
-		return true;
-	default:
-		return false;
-	}
+	return dns_verdict_is_credentials(verdict) || verdict == DNS_OUTAGE || verdict == DNS_RATE;
 }
 
 static void tell_account(struct keeper_name *name, const struct dns_reply *reply, int64_t until_s)

@@ -23,6 +23,11 @@ unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s)
 	return 0;
 }
 
+bool keeper_http_may_have_arrived(const struct httpc_answer *answer)
+{
+	return answer->peer.family && answer->r != -ERR_DENIED;
+}
+
 static void on_http(void *arg, const struct httpc_answer *answer)
 {
 	struct keeper_name *name = arg;
@@ -34,8 +39,7 @@ static void on_http(void *arg, const struct httpc_answer *answer)
 	name->call = NULL;
 	if (answer->r < 0) {
 		dns_plan_fail(&name->plan, answer->err.text);
-		/* connected: it may have arrived; not to somebody with another certificate */
-		if (answer->peer.family && answer->r != -ERR_DENIED)
+		if (keeper_http_may_have_arrived(answer))
 			name->plan.reply.verdict = DNS_LOST;
 	} else {
 		dns_plan_answer(&name->plan, &given);

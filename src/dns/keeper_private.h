@@ -160,6 +160,9 @@ int keeper_http_send(const struct keeper_name *name, struct dns_request *q,
 		     void (*on_done)(void *arg, const struct httpc_answer *answer), void *arg,
 		     struct httpc_call **ret_call, struct err *e) MUST_CHECK;
 
+/* No answer came: once connected, to whom it was meant for, the request may have done its work. */
+bool keeper_http_may_have_arrived(const struct httpc_answer *answer);
+
 /* Seconds of Retry-After; 0: there is none. */
 unsigned keeper_retry_after(const struct httpc_answer *answer, int64_t now_s);
 

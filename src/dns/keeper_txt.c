@@ -85,8 +85,7 @@ static bool is_limited(const struct keeper_name *name)
 /* What the account is told, the others of it need not ask for. */
 static bool is_about_the_account(enum dns_verdict verdict)
 {
-	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG ||
-	       verdict == DNS_ABUSE;
+	return dns_verdict_is_credentials(verdict) || verdict == DNS_ABUSE;
 }
 
 /* The account's refusal, of addresses or texts; DNS_GOOD: none. */
@@ -278,10 +277,13 @@ static void on_http(void *arg, const struct httpc_answer *answer)
 
 	c->call = NULL;
 	given.retry_after_s = keeper_retry_after(answer, keeper_now_s(c->keeper));
-	if (answer->r < 0)
+	if (answer->r < 0) {
 		dns_txt_fail(&c->txt, answer->err.text);
-	else
+		if (keeper_http_may_have_arrived(answer))
+			c->txt.reply.verdict = DNS_LOST;
+	} else {
 		dns_txt_answer(&c->txt, &given);
+	}
 	if (dns_txt_ended(&c->txt))
 		on_reply(c, &c->txt.reply, given.retry_after_s);
 	else

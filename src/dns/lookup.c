@@ -171,7 +171,7 @@ static void take(struct lookup *l, const ldns_pkt *pkt)
 /* What /etc/hosts or the house's own name server says is not what the world sees. */
 static bool is_of_the_house(const char *host, const struct ipaddr *a)
 {
-	if (str_ends_nocase(str_of(host), STR("localhost")))
+	if (strcmp(host, "localhost") == 0 || str_ends_nocase(str_of(host), STR(".localhost")))
 		return false; /* there is no world for it (RFC 6761 §6.3) */
 	switch (ipclass_of(a)) {
 	case IPCLASS_LOOPBACK:

@@ -165,7 +165,9 @@ static bool find_address(struct dns_served *s, const char *host)
 /* The next one that has not said yet what it should. */
 static void next_server(struct dns_served *s)
 {
-	for (; s->server < s->n_servers; s->server++) {
+	bool late = s->rounds && loop_now(s->settings->loop) >= s->until;
+
+	for (; !late && s->server < s->n_servers; s->server++) {
 		struct server *server = &s->servers[s->server];
 
 		if (server->good)

@@ -26,6 +26,11 @@ const char *dns_verdict_text(enum dns_verdict verdict)
 	return verdicts[verdict].text;
 }
 
+bool dns_verdict_is_credentials(enum dns_verdict verdict)
+{
+	return verdict == DNS_BADAUTH || verdict == DNS_BADAGENT || verdict == DNS_BADSIG;
+}
+
 bool dns_verdict_parse(struct str word, enum dns_verdict *ret)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(verdicts); i++)

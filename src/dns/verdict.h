@@ -57,6 +57,9 @@ const char *dns_verdict_text(enum dns_verdict verdict);
 /* The verdict of a word that dns_verdict_word gave. False: none. */
 bool dns_verdict_parse(struct str word, enum dns_verdict *ret);
 
+/* User, password, key or program are refused: every request of the account would be. */
+bool dns_verdict_is_credentials(enum dns_verdict verdict);
+
 /* Of two answers to one request the one that decides: what parks, then what nobody knows, then what
  * waits; a change before none. */
 enum dns_verdict dns_verdict_worse(enum dns_verdict a, enum dns_verdict b);

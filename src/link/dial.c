@@ -56,7 +56,6 @@ struct conn {
 	struct timer greeting;
 	bool wants_successor; /* UP, but on its way out, or it did not answer when the network
 				 changed */
-	bool missed;	      /* it did not answer when we were to stop */
 };
 
 struct slot {
@@ -466,7 +465,7 @@ static void maybe_stopped(struct link_dial *d)
 		const struct conn *conn;
 
 		list_for_each (conn, &d->slots[i].conns, node)
-			if (!conn->missed)
+			if (!conn->carrier || !carrier_is_doubtful(conn->carrier))
 				return;
 	}
 	defer_call(&d->stopped);
@@ -477,7 +476,6 @@ static void conn_on_missed(void *arg)
 	struct conn *conn = arg;
 
 	conn_wants_successor(conn);
-	conn->missed = conn->slot->dial->state == LINK_DIAL_STOPPED;
 	maybe_stopped(conn->slot->dial);
 }
 
