@@ -153,7 +153,6 @@ static void on_answer(struct map_run *run, const json_t *answer)
 static void on_object(void *arg, const json_t *object)
 {
 	struct map_run *run = arg;
-
 	bool is_event = *json_text(object, "event");
 
 	if (is_event && run->verb == VERB_HOLD)

@@ -455,15 +455,3 @@ void dns_reply_hide(struct dns_reply *reply, const struct dns_entry *entry)
 	for (size_t i = 0; i < n; i++)
 		wipe(&forms[i]);
 }
-
-const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],
-				 const struct dns_request *request)
-{
-	struct str url = buf_str(&request->url), scheme = str_split(&url, '/'), host;
-
-	str_split(&url, '/');
-	host = str_split(&url, '/');
-	snprintf(text, DNS_REQUEST_TEXT_MAX, "%s %.*s//%.*s", request->method, STR_ARG(scheme),
-		 STR_ARG(host));
-	return text;
-}

@@ -1,6 +1,6 @@
 /*
  * One request to a provider, made from its row: method, URL, header lines and body, byte for byte.
- * They hold secrets: never logged; dns_request_describe is for people.
+ * They hold secrets: never logged.
  */
 #pragma once
 
@@ -84,8 +84,3 @@ int dns_request_hide(struct dns_request *request, struct err *e) MUST_CHECK;
 /* The entry's secrets in words of the provider's, which may repeat what it was asked: as they are, and as in a URL.
  * Of four bytes at least: a shorter one stands in any text. */
 void dns_reply_hide(struct dns_reply *reply, const struct dns_entry *entry);
-
-/* "GET https://members.dyndns.org": nothing secret. Returns text. */
-#define DNS_REQUEST_TEXT_MAX 300
-const char *dns_request_describe(char text[static DNS_REQUEST_TEXT_MAX],
-				 const struct dns_request *request);

@@ -139,14 +139,6 @@ const struct link_service *link_services_find(const struct link_services *servic
 	return NULL;
 }
 
-const struct link_grant *link_grants_find(const struct link_grants *grants, const char *id)
-{
-	for (size_t i = 0; i < grants->n; i++)
-		if (strcmp(grants->list[i].id, id) == 0)
-			return &grants->list[i];
-	return NULL;
-}
-
 bool link_service_id_valid(struct str id)
 {
 	if (id.len == 0 || id.len > LINK_SERVICE_ID_MAX)

@@ -84,8 +84,6 @@ int link_services_copy(struct link_services *to, const struct link_services *fro
 int link_grants_copy(struct link_grants *to, const struct link_grants *from) MUST_CHECK;
 const struct link_service *link_services_find(const struct link_services *services,
 					      const char *id); /* or NULL */
-const struct link_grant *link_grants_find(const struct link_grants *grants,
-					  const char *id); /* or NULL */
 
 /* 1-63 of a-z 0-9 - _. */
 bool link_service_id_valid(struct str id);

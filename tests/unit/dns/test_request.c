@@ -580,22 +580,6 @@ static void test_a_password_cannot_make_a_header(void **state)
 	dns_request_done(&q);
 }
 
-static void test_describing_tells_no_secret(void **state)
-{
-	const struct dns_provider *p = dns_provider_find(STR("freedns"));
-	struct dns_entry entry = entry_of(p);
-	struct dns_target target = target_of();
-	char line[DNS_REQUEST_TEXT_MAX];
-	struct dns_request q = {0};
-	struct dns_vars_text text;
-	struct dns_vars vars;
-
-	dns_entry_vars(&entry, DNS_A, &target, &text, &vars);
-	assert_int_equal(dns_request_make(p, DNS_A, &vars, &q, NULL), 0);
-	assert_string_equal(dns_request_describe(line, &q), "GET https://sync.afraid.org");
-	dns_request_done(&q);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,7 +591,6 @@ int main(void)
 		cmocka_unit_test(test_inwx_never_sends_one_family),
 		cmocka_unit_test(test_the_zone_itself_and_deep_names),
 		cmocka_unit_test(test_a_password_cannot_make_a_header),
-		cmocka_unit_test(test_describing_tells_no_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
