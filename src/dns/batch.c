@@ -6,11 +6,11 @@
 #include "base/rand.h"
 #include "dns/exchange.h"
 #include "dns/keeper_private.h"
+#include "dns/query.h"
 #include "dns/rfc2136.h"
 #include "net/resolve.h"
 
 #define BATCH_NAMES_MAX (DNS_UPDATE_CHANGES_MAX / 2) /* two families each */
-#define DNS_PORT	53
 
 struct batch {
 	struct list node; /* in the keeper's */
@@ -182,7 +182,7 @@ static int find_server(struct batch *b, struct err *e)
 {
 	const struct dns_entry *entry = &b->names[0]->entry;
 	char host[HOSTNAME_MAX];
-	uint16_t port = DNS_PORT;
+	uint16_t port = DNS_QUERY_PORT;
 	struct str name;
 	int r = dns_key_parse(entry->user, b->key_text, &b->key, e);
 

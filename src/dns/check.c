@@ -8,11 +8,11 @@
 #include "base/secret.h"
 #include "dns/exchange.h"
 #include "dns/keeper_private.h"
+#include "dns/query.h"
 #include "dns/rfc2136.h"
 #include "net/ndjson.h"
 #include "net/resolve.h"
 
-#define DNS_PORT	53
 #define TEXT_MAX	512
 #define UPDATE_TEXT_MAX 2048
 
@@ -457,7 +457,7 @@ static int start_update(struct dns_check *c, struct err *e)
 {
 	const struct dns_entry *entry = &c->name->entry;
 	char host[HOSTNAME_MAX];
-	uint16_t port = DNS_PORT;
+	uint16_t port = DNS_QUERY_PORT;
 	struct str name;
 	int r = dns_key_parse(entry->user, c->key_text, &c->key, e);
 

@@ -17,11 +17,6 @@ const char *dns_source_name(enum dns_source source)
 	return names[source];
 }
 
-static bool same(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 static bool can_be_published(const struct dns_chooser *c, const struct ipaddr *a, int family)
 {
 	return a->family == family &&
@@ -42,7 +37,7 @@ void dns_chooser_report(struct dns_chooser *c, enum dns_source source, int famil
 		if (!can_be_published(c, &said.address, family))
 			said = (struct dns_report){.wish = DNS_WISH_NONE, .refused = said.address};
 	}
-	if (said.wish != r->wish || !same(&said.address, &r->address)) {
+	if (said.wish != r->wish || !ipaddr_same_host(&said.address, &r->address)) {
 		*r = said;
 		r->since = now;
 	}
@@ -81,7 +76,7 @@ static bool counts(const struct dns_chooser *c, int index, enum dns_source sourc
 	if (r->wish != DNS_WISH_ADDRESS)
 		return false;
 	return is_ours(source) || !c->chosen[index].family ||
-	       same(&r->address, &c->chosen[index]) || r->last >= c->chosen_at[index];
+	       ipaddr_same_host(&r->address, &c->chosen[index]) || r->last >= c->chosen_at[index];
 }
 
 /* How many say so, and when the last of them did. */
@@ -94,7 +89,8 @@ static unsigned voices(const struct dns_chooser *c, int index, const struct ipad
 	for (int s = 0; s < DNS_SOURCES_COUNT; s++) {
 		const struct dns_report *r = &c->reports[index][s];
 
-		if (!counts(c, index, (enum dns_source)s) || !same(&r->address, address))
+		if (!counts(c, index, (enum dns_source)s) ||
+		    !ipaddr_same_host(&r->address, address))
 			continue;
 		n++;
 		*ret_last = MAX(*ret_last, r->last);
@@ -128,8 +124,9 @@ static enum dns_source first_of_chosen(const struct dns_chooser *c, int index)
 {
 	int s = 0;
 
-	while (s < DNS_SOURCES_COUNT && (c->reports[index][s].wish != DNS_WISH_ADDRESS ||
-					 !same(&c->reports[index][s].address, &c->chosen[index])))
+	while (s < DNS_SOURCES_COUNT &&
+	       (c->reports[index][s].wish != DNS_WISH_ADDRESS ||
+		!ipaddr_same_host(&c->reports[index][s].address, &c->chosen[index])))
 		s++;
 	return (enum dns_source)s;
 }
@@ -137,7 +134,7 @@ static enum dns_source first_of_chosen(const struct dns_chooser *c, int index)
 static void take(struct dns_chooser *c, int index, const struct ipaddr *address, usec_t now,
 		 struct ipaddr *ret_address, enum dns_source *ret_source)
 {
-	if (!same(&c->chosen[index], address))
+	if (!ipaddr_same_host(&c->chosen[index], address))
 		c->chosen_at[index] = now;
 	c->chosen[index] = *address;
 	*ret_address = *address;
@@ -151,7 +148,7 @@ static enum dns_source first_with_news(const struct dns_chooser *c, usec_t now, 
 	for (int s = 0; s < DNS_SOURCES_COUNT; s++)
 		if (believed(c, (enum dns_source)s, now, ret_at) &&
 		    (is_ours((enum dns_source)s) ||
-		     !same(&c->reports[0][s].address, &c->chosen[0])))
+		     !ipaddr_same_host(&c->reports[0][s].address, &c->chosen[0])))
 			return (enum dns_source)s;
 	return DNS_SOURCES_COUNT;
 }
@@ -225,7 +222,7 @@ bool dns_chooser_wants_more(const struct dns_chooser *c, int family, usec_t now)
 		return false;
 	for (int s = 0; s < DNS_SOURCES_COUNT; s++)
 		if (counts(&then, 0, (enum dns_source)s) &&
-		    !same(&then.reports[0][s].address, &address))
+		    !ipaddr_same_host(&then.reports[0][s].address, &address))
 			return true;
 	return false;
 }
@@ -240,7 +237,7 @@ bool dns_chooser_is_shared(const struct dns_chooser *c)
 {
 	const struct ipaddr *router = said(&c->reports[0][DNS_SOURCE_ROUTER]);
 
-	return c->chosen[0].family && router->family && !same(router, &c->chosen[0]);
+	return c->chosen[0].family && router->family && !ipaddr_same_host(router, &c->chosen[0]);
 }
 
 /* ── words ── */
@@ -284,7 +281,7 @@ static void say_chosen(struct writing *w, const struct dns_chooser *c, int index
 	say(w, "%s from %s", ipaddr_format(address, &c->chosen[index]), source_words((int)source));
 	for (int s = 0; s < DNS_SOURCES_COUNT; s++)
 		if (s != (int)source && c->reports[index][s].wish == DNS_WISH_ADDRESS &&
-		    same(&c->reports[index][s].address, &c->chosen[index])) {
+		    ipaddr_same_host(&c->reports[index][s].address, &c->chosen[index])) {
 			say(w, "%s%s", between, source_words(s));
 			between = ", ";
 		}

@@ -82,8 +82,8 @@ static bool is_limited(const struct keeper_name *name)
 	return row && !row->header;
 }
 
-/* What the account is told, the others of it need not ask for. */
-static bool is_about_the_account(enum dns_verdict verdict)
+/* Every text of the account would be told the same, until a person has mended it. */
+static bool refuses_all_texts(enum dns_verdict verdict)
 {
 	return dns_verdict_is_credentials(verdict) || verdict == DNS_ABUSE;
 }
@@ -100,7 +100,7 @@ static enum dns_verdict refusal(const struct keeper_name *by)
 
 			if (keeper_same_account(&k->names[i], by) && side->on &&
 			    side->machine.state == DNS_STATE_PARKED &&
-			    is_about_the_account(side->machine.verdict))
+			    refuses_all_texts(side->machine.verdict))
 				refused = side->machine.verdict;
 		}
 	return refused;
@@ -222,7 +222,7 @@ static void heed(struct dns_txt_change *c, const struct dns_reply *reply, unsign
 	enum dns_verdict verdict = reply->verdict;
 	int64_t until;
 
-	if (is_about_the_account(verdict))
+	if (refuses_all_texts(verdict))
 		account->txt_refused = verdict;
 	if (dns_verdict_class(verdict) != DNS_CLASS_WAIT || verdict == DNS_NETWORK ||
 	    verdict == DNS_LOST || verdict == DNS_TIME)

@@ -37,11 +37,6 @@ static void set_state(struct dns_machine *m, enum dns_state to)
 	m->state = to;
 }
 
-static bool same(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 static bool refresh_is_due(const struct dns_machine *m, int64_t now)
 {
 	return m->rules->refresh_s && m->confirmed_s &&
@@ -52,9 +47,9 @@ static bool refresh_is_due(const struct dns_machine *m, int64_t now)
 static bool may_be_there(const struct dns_machine *m)
 {
 	if (m->sure)
-		return same(&m->published, &m->wanted);
-	return !m->attempt.family || same(&m->attempt, &m->wanted) || !m->published.family ||
-	       same(&m->published, &m->wanted);
+		return ipaddr_same_host(&m->published, &m->wanted);
+	return !m->attempt.family || ipaddr_same_host(&m->attempt, &m->wanted) ||
+	       !m->published.family || ipaddr_same_host(&m->published, &m->wanted);
 }
 
 /* Whether the answer leaves open what the provider has now: a server that is out of order may have
@@ -218,8 +213,8 @@ static int64_t allowed_at(const struct dns_machine *m, int64_t now)
 					    dns_budget_burst(rules->per_day), now));
 	/* Twice in a row there was nothing to change, and a person insists: that is what providers take for
 	 * abuse. */
-	if (m->nochgs >= 2 && m->sure && same(&m->published, &m->wanted) && !rules->looks_first &&
-	    !m->refresh_only)
+	if (m->nochgs >= 2 && m->sure && ipaddr_same_host(&m->published, &m->wanted) &&
+	    !rules->looks_first && !m->refresh_only)
 		at = MAX(at, m->attempted_s + 24 * 3600);
 	return MAX(at, m->not_before_s);
 }
@@ -285,7 +280,7 @@ static void wait_until(struct dns_machine *m, int64_t at)
 
 void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, int64_t now)
 {
-	bool arrived = published && m->attempt.family && same(published, &m->attempt);
+	bool arrived = published && m->attempt.family && ipaddr_same_host(published, &m->attempt);
 
 	if (m->state != DNS_STATE_ASKING)
 		return;
@@ -307,7 +302,7 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 		m->published = *published;
 		m->attempt = (struct ipaddr){0};
 		m->asks = 0;
-		if (m->wish == DNS_WISH_ADDRESS && same(published, &m->wanted))
+		if (m->wish == DNS_WISH_ADDRESS && ipaddr_same_host(published, &m->wanted))
 			adopt(m, arrived, now);
 	}
 	settle(m, now);
@@ -316,7 +311,7 @@ void dns_machine_asked(struct dns_machine *m, const struct ipaddr *published, in
 void dns_machine_sending(struct dns_machine *m, int64_t now)
 {
 	set_state(m, DNS_STATE_SENT);
-	if (!m->sure && m->attempt.family && !same(&m->attempt, &m->wanted))
+	if (!m->sure && m->attempt.family && !ipaddr_same_host(&m->attempt, &m->wanted))
 		m->published =
 			(struct ipaddr){0}; /* that one may be there, or this, or none of them */
 	m->attempt = m->wanted;

@@ -191,11 +191,6 @@ static usec_t again_at(const struct question *q, const struct side *side)
 	return soonest <= loop_now(o->loop) ? 0 : soonest;
 }
 
-static bool same(const struct ipaddr *a, const struct ipaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 /* The address that most have said; how many. */
 static unsigned most(const struct side *side, const struct ipaddr **ret)
 {
@@ -206,7 +201,7 @@ static unsigned most(const struct side *side, const struct ipaddr **ret)
 
 		for (unsigned j = 0; j < side->n; j++)
 			n += side->voices[i].address.family != 0 &&
-			     same(&side->voices[i].address, &side->voices[j].address);
+			     ipaddr_same_host(&side->voices[i].address, &side->voices[j].address);
 		if (n > best) {
 			best = n;
 			*ret = &side->voices[i].address;
@@ -220,7 +215,8 @@ static void name_them(struct side *side, const struct ipaddr *address)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < side->n; i++)
-		if (same(&side->voices[i].address, address) && n < sizeof(side->told.who))
+		if (ipaddr_same_host(&side->voices[i].address, address) &&
+		    n < sizeof(side->told.who))
 			n += (size_t)snprintf(side->told.who + n, sizeof(side->told.who) - n,
 					      "%s%s", n ? ", " : "", side->voices[i].service->host);
 }
@@ -391,7 +387,8 @@ static unsigned kinds_left(const struct dns_observer *o, int family, const struc
 	const struct question *q;
 
 	list_for_each (q, &o->questions, node)
-		if (q->family == family && (from ? same(&q->from, from) : !q->from.family))
+		if (q->family == family &&
+		    (from ? ipaddr_same_host(&q->from, from) : !q->from.family))
 			for (int i = 0; i < SIDES; i++)
 				if (q->sides[i].open || q->sides[i].ready)
 					kinds &= ~kinds_of_sides[i].kind;

@@ -281,7 +281,7 @@ static bool names(const struct dns_reply *reply, const struct ipaddr *address, u
 
 		if (ipaddr_parse(str_split(&t, '/'), &named) < 0 || named.family != address->family)
 			continue;
-		if (memcmp(named.bytes, address->bytes, sizeof(named.bytes)) == 0)
+		if (ipaddr_same_host(&named, address))
 			return true;
 		++*ret_n;
 	}

@@ -145,8 +145,7 @@ static bool is_in_zone(const struct dns_served *s, const char *host)
 static uint16_t port_of(const struct dns_served *s, const struct ipaddr *address)
 {
 	const struct ipaddr *resolver = &s->settings->resolver.ip;
-	bool same = address->family == resolver->family &&
-		    memcmp(address->bytes, resolver->bytes, sizeof(address->bytes)) == 0;
+	bool same = ipaddr_same_host(address, resolver);
 
 	if (!s->settings->port || (s->settings->direct && !same))
 		return DNS_QUERY_PORT;
